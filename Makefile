@@ -1,0 +1,48 @@
+# make help lists what there is. Everything runs from a virtual environment that is set up on first use.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long lint types gpu-test gold clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-10s %s\n", $$1, $$2}'
+
+demo: $(VENV)/run-installed ## sweep configs/quickstart.yaml on this machine and write its report
+	$(BIN)/saih sweep configs/quickstart.yaml
+
+test: $(VENV)/dev-installed ## the tests
+	$(BIN)/python -m pytest
+
+test-long: $(VENV)/dev-installed ## the tests and the demo, timed, from a clean folder
+	$(BIN)/python -m pytest --run-long
+
+gpu-test: ## the tests that need a CUDA device, with the Python at hand: make gpu-test PYTHON=python3
+	$(PYTHON) -m pytest -m gpu
+
+lint: $(VENV)/dev-installed ## ruff: errors, imports, docstrings, format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev-installed ## mypy, strict
+	$(BIN)/mypy
+
+gold: $(VENV)/dev-installed ## write the reports' gold files anew, after looking at the difference
+	$(BIN)/python -m tests.gold.update
+
+clean: ## remove the virtual environment and caches; runs/ and data/ stay
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "SAIH needs Python 3.11 or later: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run-installed: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[run]'
+	touch $@
+
+$(VENV)/dev-installed: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) --editable '.[run,dev]'
+	touch $@ $(VENV)/run-installed

@@ -1,0 +1,1 @@
+"""The applications that get scaled, one folder each."""

@@ -1,0 +1,7 @@
+"""``python -m saih``."""
+
+import sys
+
+from saih.cli import main
+
+sys.exit(main())

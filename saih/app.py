@@ -1,0 +1,181 @@
+"""The protocol an application fulfils, in two halves, and how one is found.
+
+The first half is the object ``APP`` itself. It imports no torch: its dials, what it costs, what is legal. The
+command line and the driver see only this half. The second half is what ``APP.build`` returns inside a worker: work
+that runs steps. docs/adding-an-app.md walks through an example.
+
+Applications import this module and nothing else of the harness.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast, runtime_checkable
+
+from saih.errors import InputError
+from saih.points import Execution, Number, Point
+
+__all__ = ["App", "Context", "Cost", "Dial", "Execution", "InputError", "MetricSpec", "Point", "Ran", "Work", "load"]
+
+
+@dataclass(frozen=True)
+class Dial:
+    """One number that sets a problem's size. ``kind`` is int or float; ``default`` None means required."""
+
+    help: str
+    kind: type[int] | type[float] = int
+    default: Number | None = None
+    minimum: float = 0
+
+    def parse(self, value: object, where: str) -> Number:
+        """``value`` as this dial's kind, so that 1 and 1.0 name the same size. Raises InputError."""
+        given = f"{where} = {value}"
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise InputError(f"{given}: must be {'an integer' if self.kind is int else 'a number'}")
+        if self.kind is int and value != int(value):
+            raise InputError(f"{given}: must be an integer")
+        if value < self.minimum:
+            raise InputError(f"{given}: must be at least {self.minimum:g}")
+        return self.kind(value)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one sample of a point costs, in closed form, for the plain variant of the whole step.
+
+    ``flop_per_sample`` counts a multiply-add as two; for training it is forward and backward. ``state_bytes`` is
+    what a device holds whatever the batch (weights, gradients, optimiser state); ``activation_bytes_per_sample``
+    what every sample of the batch adds. ``sample_bytes`` is what a sample occupies in the data set.
+    """
+
+    flop_per_sample: int
+    forward_flop_per_sample: int
+    parameters: int
+    sample_bytes: int
+    state_bytes: int
+    activation_bytes_per_sample: int
+
+    def memory_bytes(self, batch: int) -> int:
+        """A lower estimate of what a device must hold for ``batch`` samples; workspaces are not in it."""
+        return self.state_bytes + batch * self.activation_bytes_per_sample
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """A metric that an application declares beyond the harness's own. ``better`` is "higher", "lower" or "none"."""
+
+    name: str
+    unit: str
+    better: str
+    label: str
+    method: str
+    axis: bool = False
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What ``Work.run`` did: samples of this rank, seconds by phase (keys end in ``_s``), bytes read, own values."""
+
+    samples: int
+    phases: Mapping[str, float] = field(default_factory=dict)
+    read_bytes: int = 0
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Work(Protocol):
+    """The second half: an application at one point, on one rank, ready to run."""
+
+    def run(self, n: int) -> Ran:
+        """Do ``n`` steps (or serve ``n`` batches). It may return before the device has finished."""
+
+    def without(self, part: str) -> Work | None:
+        """The same work lacking ``part`` ("input" or "communication"), sharing this one's state; None: no such part.
+
+        Every rank must answer alike.
+        """
+
+    def check(self) -> str | None:
+        """None if what was computed can be believed, else why not. Called on every rank after the measurement."""
+
+    def close(self) -> None:
+        """Let go of files, threads and memory."""
+
+
+class Context(Protocol):
+    """What a worker gives to an application: who this rank is, where it computes, and small control messages.
+
+    torch.distributed is initialised with one process a rank. ``device`` is "cpu" or "cuda:N".
+    """
+
+    rank: int
+    size: int
+    device: str
+    seed: int
+
+    def broadcast(self, value: Any) -> Any:
+        """Rank 0's ``value``, on every rank."""
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every rank's ``value``, in order of rank, on every rank."""
+
+    def progress(self, what: str, done: float, total: float) -> None:
+        """Tell whoever watches; from rank 0 only, from others it is dropped."""
+
+
+class App(Protocol):
+    """The first half. Importing it, and every call but ``prepare`` and ``build``, must not import torch."""
+
+    name: str
+    version: str
+    dials: Mapping[str, Dial]
+    metrics: Sequence[MetricSpec]
+
+    def resolve_data(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration's ``data`` with its defaults filled in. Raises InputError naming the key."""
+
+    def validate(self, point: Point) -> None:
+        """Raise InputError naming the key, unless the point can be built."""
+
+    def cost(self, point: Point) -> Cost:
+        """What one sample of ``point`` costs."""
+
+    def prepare(self, context: Context, points: Sequence[Point]) -> dict[str, Any]:
+        """Make or check the input of ``points``, once, on a single rank; returns facts about it for the records.
+
+        Raises InputError where a data set is missing or damaged.
+        """
+
+    def build(self, context: Context, point: Point) -> Work:
+        """The work of ``point`` on this rank. Imported late: this is where torch comes in."""
+
+
+_PARTS = ("name", "version", "dials", "metrics", "resolve_data", "validate", "cost", "prepare", "build")
+
+
+def load(reference: str) -> App:
+    """The application called ``cosmoflow`` (the folder apps/cosmoflow) or ``my.module:APP``. Raises InputError."""
+    module_name, _, attribute = reference.partition(":")
+    if not attribute:
+        module_name, attribute = f"apps.{reference}", "APP"
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise InputError(f"app = {reference}: {module_name} needs the module {error.name}") from error
+        raise InputError(
+            f"app = {reference}: there is no module {module_name}; allowed: a folder of apps/, or my.module:APP with "
+            "my.module installed or on PYTHONPATH"
+        ) from error
+    app = getattr(module, attribute, None)
+    missing = [part for part in _PARTS if not hasattr(app, part)]
+    if missing:
+        raise InputError(f"app = {reference}: {module_name}.{attribute} has no {missing[0]}; see docs/adding-an-app.md")
+    return cast(App, app)
+
+
+Progress = Callable[[str, float, float], None]

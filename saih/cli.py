@@ -1,0 +1,170 @@
+"""The command line: the verbs, and the only place that prints for people and exits.
+
+Exit status: 0 done; 1 a point failed, timed out or must not be believed; 2 bad usage, configuration or input;
+75 stopped by a signal, to be gone on with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import saih
+from saih.errors import InputError, Interrupted
+
+EX_TEMPFAIL = 75
+
+
+class _Parser(argparse.ArgumentParser):
+    """Bad usage is one line, too."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    arguments = _parser().parse_args(words)
+    try:
+        _check_own_packages()
+        command: Callable[[argparse.Namespace], int] = arguments.command
+        return command(arguments)
+    except InputError as error:
+        print(f"saih: {error}", file=sys.stderr)
+        return 2
+    except Interrupted as error:
+        print(f"saih: {error}; the same command goes on from here", file=sys.stderr)
+        return EX_TEMPFAIL
+    except BrokenPipeError:  # the reader of our output has gone, as with | head
+        sys.stderr.close()
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="saih", description="How AI applications perform on an HPC system as their problem grows.")
+    parser.add_argument("--version", action="version", version=f"saih {saih.__version__}")
+    verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    sweep = verbs.add_parser("sweep", help="measure every point of a configuration, then write the report")
+    sweep.add_argument("config", type=Path, metavar="CONFIG")
+    sweep.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/<name>)")
+    sweep.add_argument("--dry-run", action="store_true", help="only show the points and what is measured already")
+    sweep.add_argument("--fresh", action="store_true", help="move an existing folder aside and begin anew")
+    sweep.add_argument("--retry", metavar="STATUS,...", default="", help="measure points of these statuses again")
+    sweep.set_defaults(command=_sweep)
+
+    plan = verbs.add_parser("plan", help="show the points with parameters, FLOPs, memory and time to expect")
+    plan.add_argument("config", type=Path, metavar="CONFIG")
+    plan.add_argument("--json", action="store_true", help='as JSON: {"points": [...]}')
+    plan.set_defaults(command=_plan)
+
+    report = verbs.add_parser("report", help="write the HTML report of one or more runs")
+    report.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    report.add_argument("--out", type=Path, metavar="FILE", help="default: report.html in the first run's folder")
+    report.set_defaults(command=_report)
+    return parser
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from saih import plan
+    from saih.driver import Sweep
+    from saih.folder import Folder
+    from saih.records import FAULTS
+
+    retry = _statuses(arguments.retry)
+    config, app, points = plan.read(arguments.config)
+    folder = Folder(arguments.out or Path("runs", config.name))
+    if arguments.dry_run:
+        _print_plan(plan.rows(config, app, points), folder)
+        return 0
+    if arguments.fresh and (aside := folder.move_aside()):
+        print(f"the earlier run is now {aside}")
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        signal.signal(name, _interrupt)
+    from rich.console import Console
+
+    from saih.progress import Progress
+
+    with Progress(Console(stderr=False), len(points.wanted)) as progress:
+        found = Sweep(config, app, points, folder, progress, retry).run()
+    _print_figures_of_merit(found)
+    print(f"report: {_write_report([folder.path], None)}")
+    return 1 if any(record.status in FAULTS for record in found) else 0
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from saih import plan
+
+    rows = plan.rows(*plan.read(arguments.config))
+    if arguments.json:
+        print(json.dumps({"points": rows}, indent=1))
+    else:
+        _print_plan(rows, None)
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    print(_write_report(arguments.runs, arguments.out))
+    return 0
+
+
+def _write_report(runs: list[Path], out: Path | None) -> Path:
+    from reports import write_report
+
+    return write_report(runs, out)
+
+
+def _print_plan(rows: list[dict[str, Any]], folder: Any) -> None:
+    from saih import plan
+
+    kept = folder.records() if folder else {}
+    for line in plan.table(rows, {id_: record.status for id_, record in kept.items()}):
+        print(line)
+
+
+def _print_figures_of_merit(found: list[Any]) -> None:
+    """One line a figure, for whoever reads standard output with a regular expression."""
+    for record in found:
+        for name in ("samples_per_s", "flop_per_s_per_device", "percent_of_measured_peak", "percent_of_peak"):
+            if (value := record.value(name)) is not None:
+                print(f"FOM {record.id} {name}={value:.6g} {record.metrics[name]['unit']}")
+
+
+def _statuses(text: str) -> frozenset[str]:
+    from saih.records import STATUSES
+
+    asked = frozenset(word.strip() for word in text.split(",") if word.strip())
+    unknown = sorted(asked - set(STATUSES))
+    if unknown:
+        raise InputError(f"--retry {unknown[0]}: must be of {', '.join(STATUSES)}")
+    return asked
+
+
+def _interrupt(number: int, _: FrameType | None) -> NoReturn:
+    raise Interrupted(signal.Signals(number).name)
+
+
+def _check_own_packages() -> None:
+    """Our packages' names are common: a foreign one found first must be a loud error, never a silent mixture."""
+    import importlib.util
+
+    root = Path(saih.__file__).resolve().parent.parent
+    for name in ("augment", "apps", "reports"):
+        spec = importlib.util.find_spec(name)
+        places = [Path(place).resolve() for place in (spec.submodule_search_locations or [])] if spec else []
+        if places != [root / name]:
+            found = ", ".join(map(str, places)) or "nothing"
+            raise InputError(
+                f"the package {name} must be {root / name}, but Python finds {found}: "
+                "start saih from another folder, or clear PYTHONPATH"
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""YAML -> typed, frozen configuration. An unknown key, a wrong type or an illegal value is one line that says so.
+
+The section ``size`` holds the application's dials and ``data`` what it reads; the application checks both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from saih.errors import InputError
+from saih.points import Execution
+
+SCHEMA = 1
+
+
+class Section(BaseModel):
+    """A part of the configuration: frozen, strict about types, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+def _all_different(values: list[Any]) -> list[Any]:
+    """A value given twice would be measured twice under one id."""
+    repeated = [value for i, value in enumerate(values) if value in values[:i]]
+    if repeated:
+        raise ValueError(f"holds {repeated[0]} twice")
+    return values
+
+
+_OneOrMore = (Field(min_length=1), BeforeValidator(_as_list), AfterValidator(_all_different))
+Counts = Annotated[list[Annotated[int, Field(ge=1)]], *_OneOrMore]
+Words = Annotated[list[str], *_OneOrMore]
+Precisions = Annotated[list[Literal["fp32", "tf32", "bf16", "fp16"]], *_OneOrMore]
+Seconds = Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)]
+
+
+class Run(Section):
+    """How each problem is run; every key takes a value or a list of values."""
+
+    ranks: Counts = [1]
+    batch: Counts = [1]
+    precision: Precisions = ["fp32"]
+    execution: Words = ["plain"]
+    input: Words = ["dataset"]
+
+    def axes(self) -> dict[str, list[Any]]:
+        """The values by name, in the order of `saih.points.Execution`."""
+        return {name: getattr(self, name) for name in Execution.__dataclass_fields__}
+
+
+class Sweep(Section):
+    """Which combinations are measured. ``beyond_slots``: what a point with more ranks than devices leads to."""
+
+    kind: Literal["matrix", "zip"] = "matrix"
+    exclude: list[dict[str, Any]] = []
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 1
+    beyond_slots: Literal["refuse", "skip"] = "refuse"
+
+
+class Measure(Section):
+    """When a point has been measured well enough: the interval's half-width, or the time limit."""
+
+    target_percent: Annotated[float, Field(gt=0, le=100)] = 1.0
+    max_s: Seconds = 20.0
+
+
+class Limits(Section):
+    """What ends a point. ``memory_gib`` a rank: null leaves the machine's own end."""
+
+    point_timeout_s: Seconds = 600.0
+    memory_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+
+class Launch(Section):
+    """How ranks start. ``wrapper`` is put before each rank's command; ``mpiexec`` names one that is not on PATH."""
+
+    launcher: Literal["auto", "mpiexec"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    mpiexec: str | None = None
+    wrapper: list[str] = []
+
+
+class Config(Section):
+    """The whole of a sweep's configuration."""
+
+    config_schema: Annotated[Literal[1], Field(alias="schema")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+    app: str
+    data: dict[str, Any] = {}
+    size: dict[str, Annotated[list[Any], *_OneOrMore]]
+    run: Run = Run()
+    sweep: Sweep = Sweep()
+    measure: Measure = Measure()
+    limits: Limits = Limits()
+    launch: Launch = Launch()
+
+    def resolved(self) -> dict[str, Any]:
+        """Every key with the value in force, as YAML and JSON can hold it."""
+        return self.model_dump(by_alias=True)
+
+    def to_yaml(self) -> str:
+        """The resolved configuration as text that `load` reads back."""
+        return yaml.safe_dump(self.resolved(), sort_keys=False)
+
+
+def load(path: Path) -> Config:
+    """The configuration in ``path``. Raises InputError naming the file, the key and what is allowed."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        raise InputError(f"{path}: cannot be read ({reason})") from error
+    try:
+        return parse(text)
+    except InputError as error:
+        raise error.at(str(path)) from error
+
+
+def parse(text: str) -> Config:
+    """The configuration in YAML ``text``. Raises InputError naming the key and what is allowed."""
+    try:
+        raw = yaml.load(text, Loader=_UniqueKeyLoader)
+    except yaml.YAMLError as error:
+        raise InputError(f"is not YAML: {' '.join(str(error).split())}") from error
+    except (ValueError, RecursionError) as error:  # a date such as 2026-13-45, or lists nested without end
+        raise InputError(f"is not YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise InputError("must hold keys and values; docs/configuration.md shows them all")
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(_in_words(error)) from error
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Safe loading that refuses a key given twice, where PyYAML silently keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for i, key in enumerate(keys):
+            if key in keys[:i]:
+                raise yaml.YAMLError(f"line {node.start_mark.line + 1}: key {key} is given twice")
+        return super().construct_mapping(node, deep)
+
+
+def _in_words(error: ValidationError) -> str:
+    """The first of pydantic's findings as one line: key, value, what is allowed."""
+    found = error.errors(include_url=False)[0]
+    location = tuple(part for part in found["loc"] if part != "[key]")
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    if found["type"] == "extra_forbidden":
+        return f"{where}: unknown key; allowed: {', '.join(_keys_at(location[:-1]))}"
+    if found["type"] == "missing":
+        return f"{where}: is required"
+    text = found["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
+    return f"{where} = {_short(found['input'])}: {text[0].lower()}{text[1:]}"
+
+
+def _short(value: object, most: int = 60) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    model: type[BaseModel] = Config
+    for part in location:
+        annotation = next(f.annotation for n, f in model.model_fields.items() if part in (n, f.alias))
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
+        model = annotation
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "") -> dict[str, tuple[Any, Any]]:
+    """The keys, dotted, under which two nested mappings hold different values: key -> (old, new)."""
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in dict.fromkeys([*old, *new]):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found |= differences(a, b, f"{where}{key}.")
+        elif a != b:
+            found[f"{where}{key}"] = (a, b)
+    return found

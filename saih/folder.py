@@ -1,0 +1,186 @@
+"""A run's folder: what is kept where, whether a configuration may go on in it, and who writes to it.
+
+config.yaml      the configuration in force, every key resolved
+system.json      machine, software, ceilings, data sets
+points/<id>.json one record a point
+logs/            what worker groups printed
+report.html      and figures/
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from saih import records
+from saih.config import Config, differences, load
+from saih.errors import InputError
+from saih.measure import METHOD_VERSION
+from saih.records import Record
+
+METHOD_KEYS = (
+    "name",
+    "app",
+    "measure.target_percent",
+    "limits.memory_gib",
+    "launch.launcher",
+    "launch.device",
+    "launch.mpiexec",
+    "launch.wrapper",
+)
+"""What all points of a folder share. Sizes, executions, repeats and time may be added."""
+
+MACHINE_KEYS = ("device", "device_kind", "devices", "cores", "architecture")
+SOFTWARE_KEYS = ("torch", "cuda", "cudnn", "driver", "mpi")
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The folder of one run."""
+
+    path: Path
+
+    @property
+    def points(self) -> Path:
+        """Where the records are."""
+        return self.path / "points"
+
+    @property
+    def logs(self) -> Path:
+        """Where the worker groups' output is."""
+        return self.path / "logs"
+
+    @property
+    def system_path(self) -> Path:
+        """The file about the machine."""
+        return self.path / "system.json"
+
+    def records(self) -> dict[str, Record]:
+        """The records so far, by id."""
+        return {record.id: record for record in records.read_all(self.points)}
+
+    def system(self) -> dict[str, Any]:
+        """What system.json holds; empty before the first point."""
+        return records.read_json(self.system_path) if self.system_path.exists() else {}
+
+    def check_method(self, config: Config) -> None:
+        """Raise InputError unless this folder is new or was measured by the method ``config`` asks for."""
+        config_path = self.path / "config.yaml"
+        if not config_path.exists():
+            if self.path.exists() and any(self.path.iterdir()):
+                raise InputError(f"{self.path}: is neither empty nor the folder of a run; choose another with --out")
+            return
+        changed = differences(load(config_path).resolved(), config.resolved())
+        for key in METHOD_KEYS:
+            for found, (old, new) in changed.items():
+                if found == key or found.startswith(f"{key}."):
+                    raise self._other(f"{found} = {old}", f"the configuration says {new}")
+        version = self.system().get("method_version", METHOD_VERSION)
+        if version != METHOD_VERSION:
+            raise self._other(f"method version {version}", f"this is version {METHOD_VERSION}")
+
+    def check_machine(self, described: Mapping[str, Any], app_version: str) -> None:
+        """Raise InputError if the records here come from another machine, other libraries or another application."""
+        known = self.system()
+        if not known:
+            return
+        if known["app_version"] != app_version:
+            raise self._other(f"application version {known['app_version']}", f"this is version {app_version}")
+        for section, keys in (("machine", MACHINE_KEYS), ("software", SOFTWARE_KEYS)):
+            for key in keys:
+                old, new = known[section].get(key), described[section].get(key)
+                if old != new:
+                    raise self._other(f"{section}.{key} = {old}", f"this one has {new}")
+
+    def _other(self, then: str, now: str) -> InputError:
+        return InputError(
+            f"{self.path}: was measured with {then}, but {now}; --out DIR begins another folder, "
+            "--fresh moves this one aside"
+        )
+
+    def write_config(self, config: Config) -> None:
+        """Keep the resolved configuration."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        temporary = self.path / f"config.yaml.{os.getpid()}.tmp"
+        temporary.write_text(config.to_yaml(), encoding="utf-8")
+        temporary.replace(self.path / "config.yaml")
+
+    def write_system(self, content: Mapping[str, Any]) -> None:
+        """Keep what is known of the machine."""
+        records.write_json(self.system_path, content)
+
+    def move_aside(self) -> Path | None:
+        """Rename an existing folder so that a new run can take its name; returns where it went."""
+        if not self.path.exists():
+            return None
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self.path.stat().st_mtime))
+        aside = self.path.with_name(f"{self.path.name}.{stamp}")
+        while aside.exists():
+            aside = aside.with_name(f"{aside.name}+")
+        self.path.rename(aside)
+        return aside
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the only driver here. A dead driver's lock is taken over if it ran on this host. Raises InputError."""
+        path = self.path / "lock"
+        mine = {"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid())}
+        self.path.mkdir(parents=True, exist_ok=True)
+        while not _create(path, json.dumps(mine)):
+            holder = _read_lock(path)
+            if not path.exists():
+                continue
+            if holder.get("host") != mine["host"] or _alive(holder):
+                raise InputError(
+                    f"{self.path}: a sweep is at work here (process {holder.get('pid')} on {holder.get('host')}); "
+                    f"if it is gone, delete {path}"
+                )
+            with contextlib.suppress(FileNotFoundError):
+                path.rename(path.with_name(f"lock.{os.getpid()}.tmp"))  # only one of several can win this
+                path.with_name(f"lock.{os.getpid()}.tmp").unlink()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _create(path: Path, text: str) -> bool:
+    """Write ``path`` whole unless it exists: a link to a finished file is atomic on shared file systems too."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.new.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink()
+    return True
+
+
+def _read_lock(path: Path) -> dict[str, Any]:
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _alive(holder: Mapping[str, Any]) -> bool:
+    """Whether the very process that wrote the lock still runs: a pid alone may have been given to another since."""
+    return _process_start(int(holder["pid"])) == holder["started"]
+
+
+def _process_start(pid: int) -> str | None:
+    """When a process started, in clock ticks after boot (field 22 of /proc/<pid>/stat); None if there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    return stat.rpartition(")")[2].split()[19]

@@ -1,0 +1,213 @@
+"""Raw samples -> metrics, each with unit, direction, method and, where there is no value, the reason. Pure.
+
+Definitions (docs/method.md says more): with b blocks of n steps on r ranks, each rank serving B samples a step,
+
+    block time      T_i = the slowest rank's time for block i
+    samples_per_s   b n r B / sum of T_i            total samples over total time
+    step_s          median of T_i / n
+    exposed_x_s     median of (T_i - T'_i) / n, T'_i the block run next to it without x
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from saih.app import Cost, MetricSpec
+from saih.points import Execution
+from saih.stats import median_interval
+
+Metric = dict[str, Any]
+
+UNITS: dict[str, tuple[str, str]] = {
+    "samples_per_s": ("samples/s", "higher"),
+    "step_s": ("s", "lower"),
+    "flop_per_sample": ("FLOP", "none"),
+    "executed_flop_per_sample": ("FLOP", "none"),
+    "flop_per_s_per_device": ("FLOP/s", "higher"),
+    "percent_of_peak": ("%", "higher"),
+    "percent_of_measured_peak": ("%", "higher"),
+    "peak_mem_bytes": ("B", "lower"),
+    "input_wait_s": ("s", "lower"),
+    "exposed_input_s": ("s", "lower"),
+    "h2d_s": ("s", "lower"),
+    "exposed_comm_s": ("s", "lower"),
+    "launch_gap_s": ("s", "lower"),
+    "read_bytes_per_s": ("B/s", "none"),
+    "energy_j_per_sample": ("J", "lower"),
+    "scaling_efficiency": ("1", "higher"),
+    "parameters": ("1", "none"),
+    "rank_imbalance_percent": ("%", "lower"),
+}
+"""The core metrics: unit and which direction is better."""
+
+EXPOSED = {"without_input": "exposed_input_s", "without_communication": "exposed_comm_s"}
+
+
+def metric(name: str, value: float, method: str, **more: Any) -> Metric:
+    """A core metric with a value."""
+    unit, better = UNITS[name]
+    return {"value": value, "unit": unit, "better": better, "method": method, **more}
+
+
+def unknown(name: str, why: str) -> Metric:
+    """A core metric whose value is not known, and why."""
+    return metric(name, 0.0, "not measured") | {"value": None, "why": why}
+
+
+def compute(
+    samples: Mapping[str, Any],
+    cost: Cost,
+    run: Execution,
+    ceiling: Mapping[str, Any] | None,
+    datasheet: Mapping[str, Any],
+) -> dict[str, Metric]:
+    """All core metrics of a measured point.
+
+    ``samples`` as in the record; ``ceiling`` an entry of saih.peaks.measure or None; ``datasheet`` the answer of
+    saih.peaks.datasheet ({"flop_per_s", "source"} or {"why"}).
+    """
+    rate = samples_per_s(samples, run)
+    flop_per_s = cost.flop_per_sample * rate / run.ranks
+    return {
+        "samples_per_s": metric("samples_per_s", rate, "total samples of all ranks over total time of the blocks"),
+        "step_s": _step(samples),
+        "flop_per_sample": metric(
+            "flop_per_sample", cost.flop_per_sample, "closed form of the plain variant, 2 per MAC"
+        ),
+        "executed_flop_per_sample": _executed(cost, run),
+        "flop_per_s_per_device": metric(
+            "flop_per_s_per_device", flop_per_s, "flop_per_sample x samples_per_s / devices"
+        ),
+        "parameters": metric("parameters", cost.parameters, "closed form"),
+        "percent_of_peak": _percent_of_datasheet(flop_per_s, datasheet),
+        "percent_of_measured_peak": _percent_of_ceiling(flop_per_s, ceiling),
+        "rank_imbalance_percent": _imbalance(samples, run),
+        **_phases(samples),
+        **_exposed(samples, run),
+        "launch_gap_s": unknown("launch_gap_s", "this version does not measure it"),
+        "energy_j_per_sample": unknown("energy_j_per_sample", "this version does not measure it"),
+        "scaling_efficiency": unknown("scaling_efficiency", "relates several points: see the report"),
+    }
+
+
+def declared(specs: Sequence[MetricSpec], values: Mapping[str, float]) -> dict[str, Metric]:
+    """The application's own metrics; one it gave no value for is null."""
+    found: dict[str, Metric] = {}
+    for spec in specs:
+        entry = {"value": values.get(spec.name), "unit": spec.unit, "better": spec.better, "method": spec.method}
+        missing = {} if spec.name in values else {"why": "the application gave no value"}
+        found[spec.name] = entry | missing | {"label": spec.label}
+    return found
+
+
+def samples_per_s(samples: Mapping[str, Any], run: Execution) -> float:
+    """Total samples over total time of the full blocks."""
+    blocks = samples["block_s"]["full"]
+    total = len(blocks) * samples["block_steps"] * run.ranks * run.batch
+    return float(total / sum(max(ranks) for ranks in blocks))
+
+
+def invalid_because(metrics: Mapping[str, Metric], ceiling: Mapping[str, Any] | None) -> str | None:
+    """Why the rate cannot be true, or None: it lies beyond the datasheet, or beyond the measured ceiling's spread."""
+    quoted = metrics["percent_of_peak"]["value"]
+    if quoted is not None and quoted > 100:
+        return f"{quoted:.1f} % of the datasheet peak: more than the device can do"
+    measured = metrics["percent_of_measured_peak"]["value"]
+    if ceiling is not None and measured is not None and measured > 100 + ceiling["spread_percent"]:
+        return f"{measured:.1f} % of the measured ceiling, whose spread is {ceiling['spread_percent']:.1f} %"
+    return None
+
+
+def peak_memory(value: int, device_kind: str) -> Metric:
+    """The most that a rank held at once."""
+    if device_kind == "cuda":
+        return metric("peak_mem_bytes", value, "largest sum of allocated tensors on a device, largest rank")
+    return metric("peak_mem_bytes", value, "largest resident memory of a rank's process, libraries included")
+
+
+def withheld(metrics: Mapping[str, Metric], why: str) -> dict[str, Metric]:
+    """The metrics of a point that must not be believed: no value is left that was derived from its times."""
+    kept = ("flop_per_sample", "executed_flop_per_sample", "parameters")
+    return {name: m if name in kept else {**m, "value": None, "why": why} for name, m in metrics.items()}
+
+
+def _step(samples: Mapping[str, Any]) -> Metric:
+    steps = [max(ranks) / samples["block_steps"] for ranks in samples["block_s"]["full"]]
+    found = median_interval(steps)
+    return metric(
+        "step_s",
+        found.median,
+        "median over blocks of the slowest rank's time / steps",
+        low=found.low,
+        high=found.high,
+        interval=f"within-run, order statistics, {100 * found.confidence:.0f} %",
+    )
+
+
+def _executed(cost: Cost, run: Execution) -> Metric:
+    name = "executed_flop_per_sample"
+    if run.execution == "plain":
+        return metric(name, cost.flop_per_sample, "the plain variant executes the algorithm's own operations")
+    return unknown(name, f"not counted for execution {run.execution}")
+
+
+def _percent_of_datasheet(flop_per_s: float, datasheet: Mapping[str, Any]) -> Metric:
+    if "flop_per_s" not in datasheet:
+        return unknown("percent_of_peak", datasheet["why"])
+    method = f"of {datasheet['flop_per_s'] / 1e12:g} TFLOP/s dense: {datasheet['source']}"
+    return metric("percent_of_peak", 100 * flop_per_s / datasheet["flop_per_s"], method)
+
+
+def _percent_of_ceiling(flop_per_s: float, ceiling: Mapping[str, Any] | None) -> Metric:
+    if ceiling is None:
+        return unknown("percent_of_measured_peak", "the ceiling was not measured")
+    method = f"of {ceiling['flop_per_s'] / 1e9:.4g} GFLOP/s a device, measured: {ceiling['best']}"
+    return metric("percent_of_measured_peak", 100 * flop_per_s / ceiling["flop_per_s"], method)
+
+
+def _imbalance(samples: Mapping[str, Any], run: Execution) -> Metric:
+    if run.ranks == 1:
+        return unknown("rank_imbalance_percent", "one rank")
+    late = [100 * (max(ranks) / statistics.mean(ranks) - 1) for ranks in samples["block_s"]["full"]]
+    return metric("rank_imbalance_percent", statistics.median(late), "median over blocks of slowest over mean rank - 1")
+
+
+def _phases(samples: Mapping[str, Any]) -> dict[str, Metric]:
+    phases = samples["phases_s"]
+    blocks = samples["block_s"]["full"]
+    steps = len(blocks) * samples["block_steps"]
+    found = {}
+    for name in ("input_wait_s", "h2d_s"):
+        if name in phases:
+            per_step = sum(max(ranks) for ranks in phases[name]) / steps
+            found[name] = metric(name, per_step, "timer around it, slowest rank of each block, mean over steps")
+        else:
+            found[name] = unknown(name, "the application does not time it")
+    seconds = sum(max(ranks) for ranks in blocks)
+    read = sum(map(sum, samples["read_bytes"]))
+    found["read_bytes_per_s"] = metric("read_bytes_per_s", read / seconds, "bytes of samples read by all ranks / time")
+    return found
+
+
+def _exposed(samples: Mapping[str, Any], run: Execution) -> dict[str, Metric]:
+    found = {}
+    full = samples["block_s"]["full"]
+    for variant, name in EXPOSED.items():
+        if variant in samples["block_s"]:
+            pairs = zip(full, samples["block_s"][variant], strict=False)
+            cost_s = [(max(a) - max(b)) / samples["block_steps"] for a, b in pairs]
+            found[name] = _difference(name, cost_s)
+        elif name == "exposed_comm_s" and run.ranks == 1:
+            found[name] = metric(name, 0.0, "one rank: there is no communication")
+        else:
+            found[name] = unknown(name, "the application cannot run without it")
+    return found
+
+
+def _difference(name: str, values: Sequence[float]) -> Metric:
+    method = "median over pairs of neighbouring blocks: with it less without it, per step; may be negative"
+    found = median_interval(values)
+    kind = f"within-run, order statistics, {100 * found.confidence:.0f} %"
+    return metric(name, found.median, method, low=found.low, high=found.high, interval=kind)

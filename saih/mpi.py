@@ -1,0 +1,86 @@
+"""The only module that imports mpi4py: who a rank is, small messages between ranks, torch.distributed's rendezvous."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import Any, NoReturn
+
+from mpi4py import MPI
+
+from saih.errors import InputError
+
+
+class World:
+    """All ranks of the worker group, as one of them sees them."""
+
+    def __init__(self, asked_ranks: int) -> None:
+        """Raises InputError where the launcher started another number of ranks than ``asked_ranks``."""
+        self._comm = MPI.COMM_WORLD
+        self.rank: int = self._comm.rank
+        self.size: int = self._comm.size
+        if self.size != asked_ranks:
+            raise InputError(
+                f"launch.mpiexec: {asked_ranks} ranks were asked for, but MPI counts {self.size}: the launcher and the "
+                f"MPI library ({self.library()}) do not match; load one MPI module, or set launch.mpiexec to its own"
+            )
+        local = self._comm.Split_type(MPI.COMM_TYPE_SHARED)
+        self.local_rank: int = local.rank
+        self.local_size: int = local.size
+        self._bind(local)
+
+    def _bind(self, local: Any) -> None:
+        """Give each rank of a host its share of the cores, unless the launcher has bound the ranks already."""
+        cores = sorted(os.sched_getaffinity(0))
+        everyone = local.allgather(cores)
+        if self.local_size > 1 and all(other == cores for other in everyone):
+            cores = share(cores, self.local_rank, self.local_size)
+            os.sched_setaffinity(0, cores)
+        self.cores = cores
+
+    @staticmethod
+    def library() -> str:
+        """The MPI library's own description, first line."""
+        return MPI.Get_library_version().strip("\0 \n").splitlines()[0].strip()
+
+    def broadcast(self, value: Any) -> Any:
+        """Rank 0's ``value`` on every rank."""
+        return self._comm.bcast(value)
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every rank's ``value``, in order of rank, on every rank."""
+        return self._comm.allgather(value)
+
+    def barrier(self) -> None:
+        """Return once every rank has come here."""
+        self._comm.Barrier()
+
+    def abort(self, status: int) -> NoReturn:
+        """End every rank of the group at once."""
+        sys.stderr.flush()
+        self._comm.Abort(status)
+        os._exit(status)
+
+    def start_torch_distributed(self, backend: str) -> None:
+        """Initialise torch.distributed over these ranks: MPI tells everyone where rank 0's store listens.
+
+        The store chooses a free port itself, so that no two jobs of a host can collide.
+        """
+        import torch.distributed as dist
+
+        one_host = self.local_size == self.size
+        if one_host:
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        host = self.broadcast("127.0.0.1" if one_host else socket.gethostbyname(socket.gethostname()))
+        store = dist.TCPStore(host, 0, is_master=True, wait_for_workers=False) if self.rank == 0 else None
+        port = self.broadcast(store.port if store else None)
+        store = store or dist.TCPStore(host, port, is_master=False)
+        dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size)
+
+
+def share(cores: list[int], rank: int, size: int) -> list[int]:
+    """The part of ``cores`` that is ``rank``'s of ``size``: neighbours together, at least one core each."""
+    if size > len(cores):
+        return [cores[rank % len(cores)]]
+    return cores[rank * len(cores) // size : (rank + 1) * len(cores) // size]

@@ -1,0 +1,109 @@
+"""The record: what is kept of one point, whatever became of it. One JSON file a point, written whole or not at all.
+
+Schema 1, top-level keys:
+
+    schema      1
+    id          the point's id; the file is points/<id>.json
+    status      ok | oom | skipped | invalid | failed | timeout | preempted
+    point       {"app", "size": {dials}, "run": {ranks, batch, precision, execution, input}, "data", "repeat"}
+    metrics     name -> {"value", "unit", "better", "method"}; null values carry "why", measured ones may carry
+                {"low", "high", "interval"}, and an application's own "label"
+    samples     raw times: {"block_steps", "block_s": {variant: [[seconds of each rank] of each block]},
+                "warmup_steps", "warmup_s", "phases_s": {phase: [[seconds of each rank] of each block]}, "stopped"}
+    diagnosis   {"verdict", "evidence", "shares": {part: share of the step}} or null
+    system      {"machine", "software", "ranks": [{"host", "device", "cores"}]}
+    provenance  versions, time, data set, what it took
+    error       null, or {"kind", "message", "log_end"}
+
+History: 1 (0.1.0) first version.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from saih.errors import InputError
+
+SCHEMA = 1
+STATUSES = ("ok", "oom", "skipped", "invalid", "failed", "timeout", "preempted")
+FAULTS = ("invalid", "failed", "timeout")
+"""Statuses that make the sweep's exit status 1."""
+UNDECIDED = ("skipped", "preempted")
+"""Statuses that a resumed sweep decides anew."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One point's record; the attributes are the keys of the file."""
+
+    id: str
+    status: str
+    point: Mapping[str, Any]
+    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    samples: Mapping[str, Any] = field(default_factory=dict)
+    diagnosis: Mapping[str, Any] | None = None
+    system: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    error: Mapping[str, Any] | None = None
+    schema: int = SCHEMA
+
+    def value(self, metric: str) -> float | None:
+        """The value of a metric; None where the record lacks it or holds null."""
+        value = self.metrics.get(metric, {}).get("value")
+        return None if value is None else float(value)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write ``content`` so that ``path`` holds the old text or the new one, never a part, also after a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1, allow_nan=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in ``path``. Raises InputError where it cannot be read or is no JSON object."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: must hold a JSON object")
+    return content
+
+
+def write(folder: Path, record: Record) -> Path:
+    """Write a record under ``folder`` (a run's points/); returns its path."""
+    path = folder / f"{record.id}.json"
+    write_json(path, asdict(record))
+    return path
+
+
+def read(path: Path) -> Record:
+    """The record in ``path``. Raises InputError if it is not one of this schema."""
+    raw = read_json(path)
+    if raw.get("schema") != SCHEMA:
+        raise InputError(f"{path}: schema = {raw.get('schema')}: this version reads {SCHEMA}")
+    missing = sorted(set(Record.__dataclass_fields__) - set(raw))
+    unknown = sorted(set(raw) - set(Record.__dataclass_fields__))
+    if missing or unknown:
+        raise InputError(f"{path}: not a record: missing keys {missing}, unknown keys {unknown}")
+    if raw["status"] not in STATUSES:
+        raise InputError(f"{path}: status = {raw['status']}: must be one of {', '.join(STATUSES)}")
+    return Record(**raw)
+
+
+def read_all(folder: Path) -> list[Record]:
+    """All records of ``folder`` (a run's points/), in order of file name."""
+    return [read(path) for path in sorted(folder.glob("*.json"))]

@@ -1,0 +1,220 @@
+"""One MPI rank of a worker group: takes requests, does them with the other ranks, answers through rank 0.
+
+Requests are JSON lines on rank 0's stdin, each with "do": describe | prepare | peaks | measure. An answer is one JSON
+line on its stdout; lines {"progress": [what, done, total]} may come before it. Anything else that is printed goes to
+stderr. A rank that fails leaves its cause in a file and ends the whole group: peers that wait in a collective
+operation could not be told otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import queue
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from saih.app import load
+from saih.errors import InputError
+from saih.mpi import World
+from saih.points import Point
+from saih.records import write_json
+
+GIB = 2**30
+FAULT_STATUS = 3
+_NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
+
+
+class Worker:
+    """This rank with its device: the context an application gets, and what measuring needs."""
+
+    def __init__(self, world: World, device: str, answers: TextIO) -> None:
+        import torch
+
+        self._world = world
+        self._answers = answers
+        self.rank, self.size, self.seed = world.rank, world.size, 1
+        on_gpu = torch.cuda.is_available() if device == "auto" else device == "cuda"
+        if on_gpu and not torch.cuda.is_available():
+            raise InputError("launch.device = cuda: torch sees no CUDA device here")
+        self.device = f"cuda:{world.local_rank % torch.cuda.device_count()}" if on_gpu else "cpu"
+        self._cuda = torch.cuda if on_gpu else None
+        if self._cuda:
+            self._cuda.set_device(self.device)
+        torch.set_num_threads(len(world.cores))
+        world.start_torch_distributed("nccl" if on_gpu else "gloo")
+        self.broadcast, self.gather, self.barrier = world.broadcast, world.gather, world.barrier
+
+    def synchronise(self) -> None:
+        """Wait until the device has done all it was given."""
+        if self._cuda:
+            self._cuda.synchronize()
+
+    def progress(self, what: str, done: float, total: float) -> None:
+        """Pass on to the driver how far rank 0 is."""
+        self.answer({"progress": [what, done, total]})
+
+    def answer(self, content: Mapping[str, Any]) -> None:
+        """Send a line to the driver, from rank 0."""
+        if self.rank == 0:
+            self._answers.write(json.dumps(content) + "\n")
+            self._answers.flush()
+
+    def limit_memory(self, gib: float | None) -> None:
+        """Let this rank have ``gib`` more than it holds now: of its device, or of host memory."""
+        if gib is None:
+            return
+        if self._cuda:
+            total = self._cuda.get_device_properties(self.device).total_memory
+            self._cuda.set_per_process_memory_fraction(min(1.0, gib * GIB / total), self.device)
+            return
+        held = _status_bytes("VmData")
+        resource.setrlimit(resource.RLIMIT_DATA, (held + int(gib * GIB), resource.RLIM_INFINITY))
+
+    def reset_peak_memory(self) -> None:
+        """Forget earlier peaks."""
+        if self._cuda:
+            self._cuda.empty_cache()
+            self._cuda.reset_peak_memory_stats(self.device)
+        else:
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+    def peak_memory_bytes(self) -> int:
+        """The most this rank has held since the last reset."""
+        return int(self._cuda.max_memory_allocated(self.device)) if self._cuda else _status_bytes("VmHWM")
+
+    def whereabouts(self) -> dict[str, Any]:
+        """Which host, device and cores this rank has."""
+        return {"host": socket.gethostname(), "device": self.device, "cores": self._world.cores}
+
+
+def describe(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The machine as this group sees it."""
+    from saih import system
+
+    return system.describe(worker.device, World.library())
+
+
+def prepare(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Have the application make or check the input of points."""
+    points = [Point.from_dict(raw) for raw in request["points"]]
+    return {"data": load(request["app"]).prepare(worker, points)}
+
+
+def peaks(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The ceiling in one precision while all ranks run."""
+    from saih import peaks
+
+    return {"ranks": worker.size, **peaks.measure(worker, request["precision"])}
+
+
+def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
+    """One point: build it, time it, ask whether it can be believed."""
+    from saih.measure import measure
+
+    point = Point.from_dict(request["point"])
+    worker.limit_memory(request["memory_gib"])
+    worker.reset_peak_memory()
+    worker.progress("building", 0, 1)
+    work = load(point.app).build(worker, point)
+    try:
+        samples = measure(work, worker, request["target_percent"], request["max_s"])
+        doubts = [doubt for doubt in worker.gather(work.check()) if doubt]
+        peak = max(worker.gather(worker.peak_memory_bytes()))
+    finally:
+        work.close()
+    doubt = doubts[0] if doubts else None
+    return {"samples": samples, "peak_mem_bytes": peak, "doubt": doubt, "ranks": worker.gather(worker.whereabouts())}
+
+
+_HANDLERS: dict[str, Callable[[Worker, Mapping[str, Any]], dict[str, Any]]] = {
+    "describe": describe,
+    "prepare": prepare,
+    "peaks": peaks,
+    "measure": measure,
+}
+
+
+def main() -> None:
+    """Serve requests until the end of file; never returns after a fault."""
+    parser = argparse.ArgumentParser(prog="saih.worker")
+    parser.add_argument("--ranks", type=int, required=True)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), required=True)
+    parser.add_argument("--faults", type=Path, required=True)
+    arguments = parser.parse_args()
+    _die_with_parent()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints must not mix with the answers
+    world: World | None = None
+    try:
+        world = World(arguments.ranks)
+        _serve(Worker(world, arguments.device, answers), world)
+    except BaseException as error:
+        traceback.print_exc()
+        rank = world.rank if world else 0
+        write_json(arguments.faults / f"rank{rank}.json", fault(error) | {"rank": rank, "time": time.time()})
+        if world:
+            world.abort(FAULT_STATUS)
+        os._exit(FAULT_STATUS)
+
+
+def _serve(worker: Worker, world: World) -> None:
+    import torch.distributed as dist
+
+    requests = _read_requests() if world.rank == 0 else None
+    while True:
+        request = world.broadcast(requests.get() if requests else None)
+        if request is None:
+            break
+        worker.answer(_HANDLERS[request["do"]](worker, request))
+    dist.destroy_process_group()
+
+
+def fault(error: BaseException) -> dict[str, Any]:
+    """{"kind": input | oom | failed, "message"} of what ended a rank."""
+    text = " ".join(str(error).split())
+    if isinstance(error, InputError):
+        return {"kind": "input", "message": text}
+    if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
+        return {"kind": "oom", "message": text[:500] or "no memory left"}
+    return {"kind": "failed", "message": f"{type(error).__name__}: {text[:500]}"}
+
+
+def _read_requests() -> queue.Queue[dict[str, Any] | None]:
+    """Rank 0's requests; None at the end of file. Should the driver vanish while work is on, the group ends at once."""
+    requests: queue.Queue[dict[str, Any] | None] = queue.Queue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            requests.put(json.loads(line))
+        requests.put(None)
+        time.sleep(10)  # long enough for an idle group to end in order
+        os._exit(FAULT_STATUS)
+
+    threading.Thread(target=read, daemon=True).start()
+    return requests
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this rank when what started it ends: prctl(PR_SET_PDEATHSIG), linux/prctl.h."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def _status_bytes(key: str) -> int:
+    """A figure of /proc/self/status, which counts in kB."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:"))
+
+
+if __name__ == "__main__":
+    main()

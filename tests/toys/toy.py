@@ -1,0 +1,92 @@
+"""A toy application: powers of a matrix. It holds the seam: the harness sweeps it without knowing its name.
+
+``data: {fault: {kind: ..., size: N}}`` makes the points of that size go wrong, each by real means.
+"""
+
+import os
+import signal
+import time
+
+import numpy as np
+
+from saih.app import Context, Cost, Dial, InputError, MetricSpec, Point, Ran
+
+FAULTS = ("oom", "hang", "kill", "raise", "wrong", "exit", "missing")
+
+
+class Toy:
+    name = "toy"
+    version = "1"
+    dials = {"n": Dial("rows of the matrix", minimum=2), "power": Dial("products a step", default=1, minimum=1)}
+    metrics = (MetricSpec("trace", "1", "none", "trace", "sum of the diagonal"),)
+
+    def resolve_data(self, data):
+        fault = data.get("fault")
+        if fault is not None and fault.get("kind") not in FAULTS:
+            raise InputError(f"data.fault.kind = {fault.get('kind')}: must be one of {', '.join(FAULTS)}")
+        return dict(data)
+
+    def validate(self, point: Point) -> None:
+        if point.size["n"] % 2:
+            raise InputError(f"size.n = {point.size['n']}: must be even")
+
+    def cost(self, point: Point) -> Cost:
+        n, power = point.size["n"], point.size["power"]
+        flop = 2 * n**3 * power
+        return Cost(flop, flop, n * n, n * n * 8, n * n * 8, n * n * 8)
+
+    def prepare(self, context: Context, points):
+        if any(point.data.get("fault", {}).get("kind") == "missing" for point in points):
+            raise InputError("data.path = nowhere.h5: does not exist")
+        context.progress("making matrices", 1, 1)
+        return {"toy": {"made": len(points)}}
+
+    def build(self, context: Context, point: Point):
+        return ToyWork(context, point)
+
+
+class ToyWork:
+    def __init__(self, context, point, communicates=True):
+        n = point.size["n"]
+        self._context, self._point, self._communicates = context, point, communicates
+        self._matrix = np.random.default_rng(context.rank).random((n, n)) / n
+        fault = point.data.get("fault", {})
+        self._fault = fault.get("kind") if fault.get("size") in (None, n) else None
+        if self._fault == "wrong":
+            self._matrix[0, 0] = np.nan
+
+    def run(self, n):
+        if self._context.rank == self._context.size - 1:
+            self._go_wrong()
+        for _ in range(n):
+            result = np.linalg.matrix_power(self._matrix, self._point.size["power"] + 1)
+            if self._communicates and self._context.size > 1:
+                self._context.gather(float(result[0, 0]))
+        self._trace = float(np.trace(result))
+        return Ran(n * self._point.run.batch, {"input_wait_s": 0.0}, 0, {"trace": self._trace})
+
+    def _go_wrong(self):
+        if self._fault == "oom":
+            self._hoard = [np.ones(2**27) for _ in range(4096)]
+        elif self._fault == "hang":
+            time.sleep(3600)
+        elif self._fault == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif self._fault == "exit":
+            os._exit(7)
+        elif self._fault == "raise":
+            raise RuntimeError("the toy is broken")
+
+    def without(self, part):
+        if part != "communication" or self._context.size == 1:
+            return None
+        return ToyWork(self._context, self._point, communicates=False)
+
+    def check(self):
+        return None if np.isfinite(self._trace) else "the trace is not finite"
+
+    def close(self):
+        self._matrix = None
+
+
+APP = Toy()
