@@ -91,7 +91,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
     from saih.progress import Progress
 
-    with Progress(Console(stderr=False), len(points.wanted)) as progress:
+    with Progress(Console()) as progress:
         found = Sweep(config, app, points, folder, progress, retry).run()
     _print_figures_of_merit(found)
     print(f"report: {_write_report([folder.path], None)}")

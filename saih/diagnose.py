@@ -43,4 +43,4 @@ def _known(metric: Mapping[str, Any]) -> bool:
 
 
 def _nonzero(metric: Mapping[str, Any]) -> bool:
-    return metric.get("low", metric["value"]) > 0
+    return bool(metric.get("low", metric["value"]) > 0)

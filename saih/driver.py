@@ -8,6 +8,7 @@ its record is on disk before the next one starts.
 from __future__ import annotations
 
 import random
+import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,16 +30,18 @@ from saih.records import Record
 SETUP_TIMEOUT_S = 24 * 3600.0
 """Making a data set may take long, and shows its progress; only a sign of life could tell a hang from work."""
 CEILING_TIMEOUT_S = 600.0
+START_S = 8.0
+"""What starting a group and warming up add to a point, in order of magnitude, until points have told."""
 
 
 class Listener(Protocol):
     """Who watches the sweep."""
 
-    def say(self, line: str) -> None:
-        """Something to be kept in view."""
+    def stage(self, what: str) -> None:
+        """A stage of the set-up starts."""
 
-    def begin(self, what: str) -> None:
-        """A piece of work starts: a stage of the set-up, or a point."""
+    def begin(self, point: Point, number: int, total: int, left_s: float) -> None:
+        """Point ``number`` of ``total`` starts; about ``left_s`` seconds remain, this one included."""
 
     def progress(self, what: str, done: float, total: float) -> None:
         """How far the piece of work is."""
@@ -86,13 +89,13 @@ class Sweep:
 
     def _set_up(self, pending: list[Point]) -> list[Point]:
         """Learn the machine, prepare the data, measure the ceilings; returns the points that fit the machine."""
-        self.listener.begin("looking at the machine")
+        self.listener.stage("looking at the machine")
         with self._group(1, "setup") as group:
             described = self._ask(group, {"do": "describe"}, CEILING_TIMEOUT_S)
             self.folder.check_machine(described, self.app.version)
             fitting = self._fitting(pending, described["machine"])
             if fitting:
-                self.listener.begin("preparing the data")
+                self.listener.stage("preparing the data")
             request = {"do": "prepare", "app": self.config.app, "points": [p.to_dict() for p in fitting]}
             data = self._ask(group, request, SETUP_TIMEOUT_S)["data"] if fitting else {}
         self.folder.write_config(self.config)
@@ -137,7 +140,7 @@ class Sweep:
             wanted = sorted({point.run.precision for point in points if point.run.ranks == ranks} - known)
             if not wanted:
                 continue
-            self.listener.begin(f"measuring what {ranks} {'rank' if ranks == 1 else 'ranks'} can reach")
+            self.listener.stage(f"measuring what {ranks} {'rank' if ranks == 1 else 'ranks'} can reach")
             with self._group(ranks, f"peaks-ranks{ranks}") as group:
                 for precision in wanted:
                     request = {"do": "peaks", "precision": precision}
@@ -158,15 +161,16 @@ class Sweep:
     def _measure_all(self, points: list[Point]) -> None:
         order = list(points)
         random.Random(self.config.name).shuffle(order)  # a machine that drifts must not look like a trend
-        started = time.monotonic()
-        for done, point in enumerate(order, start=1):
-            self.listener.begin(point.label)
-            point_started = time.monotonic()
+        took_s: list[float] = []
+        expected_s = self.config.measure.max_s + START_S
+        for point in order:
+            self.listener.begin(point, len(took_s) + 1, len(order), expected_s * (len(order) - len(took_s)))
+            started = time.monotonic()
             record = self._measure(point)
             self._keep(record)
-            now = time.monotonic()
-            left_s = (now - started) / done * (len(order) - done)
-            self.listener.end(record, now - point_started, left_s)
+            took_s.append(time.monotonic() - started)
+            expected_s = statistics.mean(took_s)
+            self.listener.end(record, took_s[-1], expected_s * (len(order) - len(took_s)))
 
     def _measure(self, point: Point) -> Record:
         measure, limits = self.config.measure, self.config.limits

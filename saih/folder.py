@@ -174,7 +174,7 @@ def _read_lock(path: Path) -> dict[str, Any]:
 
 def _alive(holder: Mapping[str, Any]) -> bool:
     """Whether the very process that wrote the lock still runs: a pid alone may have been given to another since."""
-    return _process_start(int(holder["pid"])) == holder["started"]
+    return bool(_process_start(int(holder["pid"])) == holder["started"])
 
 
 def _process_start(pid: int) -> str | None:

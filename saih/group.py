@@ -6,9 +6,11 @@ on stdin ends the group. Whatever goes wrong costs this group only.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,13 +34,13 @@ class Group:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
         self._faults = log.with_suffix(".faults")
-        for old in self._faults.glob("rank*.json"):
-            old.unlink()
+        shutil.rmtree(self._faults, ignore_errors=True)
         # -P keeps the working folder off the import path: a folder called "apps" there must not stand in for ours
         python = [sys.executable, "-P", "-m", "saih.worker"]
         words = [*python, "--ranks", str(ranks), "--device", device, "--faults", str(self._faults.absolute())]
         self._oom_kills = _oom_kills()
-        with open(log, "w", encoding="utf-8") as stderr:
+        log.unlink(missing_ok=True)
+        with open(log, "a", encoding="utf-8") as stderr:
             self._process = subprocess.Popen(
                 launcher.command(ranks, words, wrapper),
                 stdin=subprocess.PIPE,
@@ -48,28 +50,24 @@ class Group:
                 text=True,
                 start_new_session=True,  # so that it can be ended whole, and no Ctrl-C goes past the driver
             )
-        self._answers: queue.Queue[str | None] = queue.Queue()
+        self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def ask(
-        self, request: Mapping[str, Any], timeout_s: float, on_progress: OnProgress | None = None
-    ) -> dict[str, Any]:
+    def ask(self, request: Mapping[str, Any], timeout_s: float, on_progress: OnProgress) -> dict[str, Any]:
         """The group's answer. Raises GroupTimeout or GroupDied; the group is then gone."""
         self._send(request)
         deadline = time.monotonic() + timeout_s
         while True:
             try:
-                line = self._answers.get(timeout=max(0.0, deadline - time.monotonic()))
+                answer = self._answers.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
                 self.kill()
                 raise GroupTimeout(timeout_s) from None
-            if line is None:
+            if answer is None:
                 raise GroupDied(self._ended())
-            answer: dict[str, Any] = json.loads(line)
             if "progress" not in answer:
                 return answer
-            if on_progress is not None:
-                on_progress(*answer["progress"])
+            on_progress(*answer["progress"])
 
     def fault(self) -> dict[str, Any] | None:
         """What the ranks of a dead group left as its cause: {"kind", "message", "rank"}, or None.
@@ -77,6 +75,7 @@ class Group:
         When one rank fails, others fail in its wake: a lack of memory explains the rest, then the earliest does.
         """
         found = [json.loads(path.read_text(encoding="utf-8")) for path in self._faults.glob("rank*.json")]
+        shutil.rmtree(self._faults, ignore_errors=True)
         found.sort(key=lambda fault: (fault["kind"] not in ("input", "oom"), fault["time"]))
         if found:
             return dict(found[0])
@@ -90,33 +89,26 @@ class Group:
 
     def kill(self) -> None:
         """End every process of the group at once. Ranks on other hosts end with their launcher's daemon."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait()
 
     def close(self, grace_s: float = 20.0) -> None:
         """End of file for the group; it is killed if it has not ended after ``grace_s``."""
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired, BrokenPipeError):
             if self._process.stdin is not None:
                 self._process.stdin.close()
             self._process.wait(grace_s)
-        except (subprocess.TimeoutExpired, BrokenPipeError):
-            pass
         self.kill()
-        for leftover in self._faults.glob("*"):
-            leftover.unlink()
-        if self._faults.is_dir():
-            self._faults.rmdir()
 
     def __enter__(self) -> Group:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        if kind is not None:
+        if kind is None:
+            self.close()
+        else:
             self.kill()
-        self.close()
 
     def _send(self, request: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -128,8 +120,12 @@ class Group:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._answers.put(line)
+        with open(self.log, "a", encoding="utf-8") as log:
+            for line in self._process.stdout:
+                try:
+                    self._answers.put(json.loads(line))
+                except ValueError:  # not a rank speaks but the launcher, of processes that ended badly
+                    log.write(line)
         self._answers.put(None)
 
     def _ended(self) -> int | None:

@@ -1,8 +1,8 @@
 """How ranks start: which MPI, and the command line for a number of ranks. Nothing is started here.
 
 A site's MPI counts as loaded where its mpiexec is on PATH and its library lies beside it; ranks are then told to open
-that library (MPI4PY_LIBMPI). Otherwise the MPI that was installed with SAIH is used. A launcher and a library that do
-not match start N jobs of one rank each and succeed, so that every rank compares the size it finds with the one asked for.
+that library (MPI4PY_LIBMPI). Otherwise the MPI that was installed with SAIH is used. Where launcher and library do not
+match, N jobs of one rank each start and succeed: every rank therefore compares the size it finds with what was asked.
 """
 
 from __future__ import annotations
@@ -60,6 +60,13 @@ def find(launch: Launch) -> Launcher:
     if own is None:
         raise InputError("launch.mpiexec: no mpiexec found; load the site's MPI module or pip install 'saih[run]'")
     return Launcher(own, _flavour(own), None)
+
+
+def share(cores: list[int], rank: int, size: int) -> list[int]:
+    """The part of ``cores`` that is ``rank``'s of ``size``: neighbours together, at least one core each."""
+    if size > len(cores):
+        return [cores[rank % len(cores)]]
+    return cores[rank * len(cores) // size : (rank + 1) * len(cores) // size]
 
 
 def _flavour(mpiexec: str) -> str:

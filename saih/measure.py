@@ -83,7 +83,7 @@ class _Samples:
         self.block_s: dict[str, list[list[float]]] = {name: [] for name in variants}
         self.phases_s: dict[str, list[list[float]]] = {}
         self.read_bytes: list[list[int]] = []
-        self.values: dict[str, float] = {}
+        self.values: dict[str, float | None] = {}
 
     def add(self, variant: str, times_s: list[float], ran: list[Ran]) -> None:
         self.block_s[variant].append(times_s)
@@ -92,7 +92,7 @@ class _Samples:
         for phase in ran[0].phases:
             self.phases_s.setdefault(phase, []).append([each.phases[phase] for each in ran])
         self.read_bytes.append([each.read_bytes for each in ran])
-        self.values = dict(ran[0].values)
+        self.values = {name: x if math.isfinite(x) else None for name, x in ran[0].values.items()}
 
     def to_dict(self) -> dict[str, Any]:
         return dict(vars(self))

@@ -73,13 +73,9 @@ def compute(
     return {
         "samples_per_s": metric("samples_per_s", rate, "total samples of all ranks over total time of the blocks"),
         "step_s": _step(samples),
-        "flop_per_sample": metric(
-            "flop_per_sample", cost.flop_per_sample, "closed form of the plain variant, 2 per MAC"
-        ),
+        "flop_per_sample": metric("flop_per_sample", cost.flop_per_sample, "closed form, plain variant, 2 per MAC"),
         "executed_flop_per_sample": _executed(cost, run),
-        "flop_per_s_per_device": metric(
-            "flop_per_s_per_device", flop_per_s, "flop_per_sample x samples_per_s / devices"
-        ),
+        "flop_per_s_per_device": metric("flop_per_s_per_device", flop_per_s, "flop_per_sample x samples_per_s / ranks"),
         "parameters": metric("parameters", cost.parameters, "closed form"),
         "percent_of_peak": _percent_of_datasheet(flop_per_s, datasheet),
         "percent_of_measured_peak": _percent_of_ceiling(flop_per_s, ceiling),
@@ -92,12 +88,12 @@ def compute(
     }
 
 
-def declared(specs: Sequence[MetricSpec], values: Mapping[str, float]) -> dict[str, Metric]:
+def declared(specs: Sequence[MetricSpec], values: Mapping[str, float | None]) -> dict[str, Metric]:
     """The application's own metrics; one it gave no value for is null."""
     found: dict[str, Metric] = {}
     for spec in specs:
         entry = {"value": values.get(spec.name), "unit": spec.unit, "better": spec.better, "method": spec.method}
-        missing = {} if spec.name in values else {"why": "the application gave no value"}
+        missing = {} if entry["value"] is not None else {"why": "the application gave no finite value"}
         found[spec.name] = entry | missing | {"label": spec.label}
     return found
 

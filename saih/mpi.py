@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from mpi4py import MPI
 
 from saih.errors import InputError
+from saih.launch import share
 
 
 class World:
@@ -68,19 +69,13 @@ class World:
         The store chooses a free port itself, so that no two jobs of a host can collide.
         """
         import torch.distributed as dist
+        from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
         one_host = self.local_size == self.size
         if one_host:
             os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
         host = self.broadcast("127.0.0.1" if one_host else socket.gethostbyname(socket.gethostname()))
-        store = dist.TCPStore(host, 0, is_master=True, wait_for_workers=False) if self.rank == 0 else None
+        store = TCPStore(host, 0, is_master=True, wait_for_workers=False) if self.rank == 0 else None
         port = self.broadcast(store.port if store else None)
-        store = store or dist.TCPStore(host, port, is_master=False)
+        store = store or TCPStore(host, port, is_master=False)
         dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size)
-
-
-def share(cores: list[int], rank: int, size: int) -> list[int]:
-    """The part of ``cores`` that is ``rank``'s of ``size``: neighbours together, at least one core each."""
-    if size > len(cores):
-        return [cores[rank % len(cores)]]
-    return cores[rank * len(cores) // size : (rank + 1) * len(cores) // size]

@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -116,8 +117,8 @@ def _makers(device: str, precision: str) -> list[Callable[[], Operation]]:
     products = (4096, 8192) if on_gpu else (1024, 2048)
     volumes = ((8, 64, 64), (8, 128, 64), (8, 256, 32), (8, 512, 32)) if on_gpu else ((4, 32, 32), (4, 64, 16))
     return [
-        *(lambda n=n: _product(n, device, dtype) for n in products),
-        *(lambda v=v: _convolution(*v, device, dtype) for v in volumes),
+        *(partial(_product, n, device, dtype) for n in products),
+        *(partial(_convolution, *volume, device, dtype) for volume in volumes),
     ]
 
 

@@ -9,12 +9,10 @@ from typing import Any
 from saih.app import App, load
 from saih.config import Config
 from saih.config import load as load_config
+from saih.driver import START_S
 from saih.errors import InputError
 from saih.points import Points, expand
 from saih.progress import duration
-
-START_S = 8.0
-"""What starting a group and warming up adds to a point, in order of magnitude."""
 
 
 def read(path: Path) -> tuple[Config, App, Points]:

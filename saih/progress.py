@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from saih.points import Point
 from saih.records import Record
 
 if TYPE_CHECKING:
@@ -18,12 +19,10 @@ HEARTBEAT_S = 30.0
 class Progress:
     """The listener of a sweep; a context manager."""
 
-    def __init__(self, console: Console, total: int) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._total = total
-        self._done = 0
         self._what = ""
-        self._left_s: float | None = None
+        self._left = ""
         self._status = console.status("") if console.is_terminal else None
         self._spoke = time.monotonic()
 
@@ -36,36 +35,41 @@ class Progress:
         if self._status:
             self._status.stop()
 
-    def say(self, line: str) -> None:
-        """A line that stays."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-        self._spoke = time.monotonic()
-
-    def begin(self, what: str) -> None:
-        """A piece of work starts."""
+    def stage(self, what: str) -> None:
+        """A stage of the set-up starts."""
         self._what = what
         self._show("")
-        if not self._status and self._done == 0:
-            self.say(what)
+        if not self._status:
+            self._say(what)
+
+    def begin(self, point: Point, number: int, total: int, left_s: float) -> None:
+        """Point ``number`` of ``total`` starts; about ``left_s`` seconds remain, this one included."""
+        self._what = f"[{number}/{total}] {point.label}"
+        self._left = f" - about {duration(left_s)} left"
+        self._show("")
 
     def progress(self, what: str, done: float, total: float) -> None:
         """How far it is."""
         self._show(f": {what} {100 * done / total:.0f} %" if total else f": {what}")
 
     def end(self, record: Record, seconds: float, left_s: float) -> None:
-        """A point is done."""
-        self._done += 1
-        self._left_s = left_s
-        left = f"; about {duration(left_s)} left" if self._done < self._total else ""
-        self.say(f"[{self._done}/{self._total}] {self._what}: {outcome(record)} ({duration(seconds)}{left})")
+        """The point has its record; about ``left_s`` seconds remain."""
+        left = f"; about {duration(left_s)} left" if left_s else ""
+        self._say(f"{self._what}: {outcome(record)} ({duration(seconds)}{left})")
+
+    def _say(self, line: str) -> None:
+        """A line that stays."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._spoke = time.monotonic()
 
     def _show(self, detail: str) -> None:
-        left = f" - about {duration(self._left_s)} left" if self._left_s is not None else ""
-        line = f"[{min(self._done + 1, self._total)}/{self._total}] {self._what}{detail}{left}"
+        line = f"{self._what}{detail}{self._left}"
         if self._status:
-            self._status.update(line.replace("[", "\\["))
+            from rich.text import Text  # late, so that planning starts without rich
+
+            self._status.update(Text(line))
         elif time.monotonic() - self._spoke > HEARTBEAT_S:
-            self.say(line)
+            self._say(line)
 
 
 def outcome(record: Record) -> str:
@@ -80,9 +84,9 @@ def outcome(record: Record) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds as people say them: 8 s, 2 min 05 s, 3 h 20 min."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60) if seconds >= 3600 else int(seconds // 60)
-    if seconds < 3600:
-        return f"{minutes} min {seconds % 60:02.0f} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -34,7 +34,7 @@ def machine(device: str) -> dict[str, Any]:
 
 def software(mpi_library: str) -> dict[str, Any]:
     """Versions of what a point runs on."""
-    cudnn = torch.backends.cudnn.version() if torch.version.cuda else None
+    cudnn = torch.backends.cudnn.version() if torch.version.cuda else None  # type: ignore[no-untyped-call]
     return {
         "saih": saih.__version__,
         "python": platform.python_version(),

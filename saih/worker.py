@@ -67,7 +67,7 @@ class Worker:
     def answer(self, content: Mapping[str, Any]) -> None:
         """Send a line to the driver, from rank 0."""
         if self.rank == 0:
-            self._answers.write(json.dumps(content) + "\n")
+            self._answers.write(json.dumps(content, allow_nan=False) + "\n")
             self._answers.flush()
 
     def limit_memory(self, gib: float | None) -> None:

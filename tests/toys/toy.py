@@ -1,11 +1,13 @@
 """A toy application: powers of a matrix. It holds the seam: the harness sweeps it without knowing its name.
 
-``data: {fault: {kind: ..., size: N}}`` makes the points of that size go wrong, each by real means.
+``data: {faults: {"8": oom}}`` makes the points with n = 8 go wrong in that way, by real means, on their last rank.
 """
 
 import os
 import signal
 import time
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,13 +19,16 @@ FAULTS = ("oom", "hang", "kill", "raise", "wrong", "exit", "missing")
 class Toy:
     name = "toy"
     version = "1"
-    dials = {"n": Dial("rows of the matrix", minimum=2), "power": Dial("products a step", default=1, minimum=1)}
+    dials: ClassVar = {
+        "n": Dial("rows of the matrix", minimum=2),
+        "power": Dial("products a step", default=1, minimum=1),
+    }
     metrics = (MetricSpec("trace", "1", "none", "trace", "sum of the diagonal"),)
 
     def resolve_data(self, data):
-        fault = data.get("fault")
-        if fault is not None and fault.get("kind") not in FAULTS:
-            raise InputError(f"data.fault.kind = {fault.get('kind')}: must be one of {', '.join(FAULTS)}")
+        for n, kind in data.get("faults", {}).items():
+            if kind not in FAULTS:
+                raise InputError(f"data.faults.{n} = {kind}: must be one of {', '.join(FAULTS)}")
         return dict(data)
 
     def validate(self, point: Point) -> None:
@@ -36,7 +41,7 @@ class Toy:
         return Cost(flop, flop, n * n, n * n * 8, n * n * 8, n * n * 8)
 
     def prepare(self, context: Context, points):
-        if any(point.data.get("fault", {}).get("kind") == "missing" for point in points):
+        if "missing" in {fault_of(point) for point in points}:
             raise InputError("data.path = nowhere.h5: does not exist")
         context.progress("making matrices", 1, 1)
         return {"toy": {"made": len(points)}}
@@ -45,13 +50,18 @@ class Toy:
         return ToyWork(context, point)
 
 
+def fault_of(point):
+    if Path(os.environ.get("TOY_MENDED", "/nonexistent")).exists():  # a test mends the toy while it watches
+        return None
+    return point.data.get("faults", {}).get(str(point.size["n"]))
+
+
 class ToyWork:
     def __init__(self, context, point, communicates=True):
         n = point.size["n"]
         self._context, self._point, self._communicates = context, point, communicates
         self._matrix = np.random.default_rng(context.rank).random((n, n)) / n
-        fault = point.data.get("fault", {})
-        self._fault = fault.get("kind") if fault.get("size") in (None, n) else None
+        self._fault = fault_of(point)
         if self._fault == "wrong":
             self._matrix[0, 0] = np.nan
 

@@ -1,0 +1,68 @@
+"""What tests share: the command line as a user runs it, and configurations of the toy application."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+TOYS = ROOT / "tests" / "toys"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--run-long", action="store_true", help="also the tests that take minutes")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--run-long"):
+        return
+    for item in items:
+        if "long" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="takes minutes: make test-long"))
+
+
+class Cli:
+    """Runs ``saih`` in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.env = os.environ | {"PYTHONPATH": str(TOYS), "COLUMNS": "200"}
+
+    def write(self, name: str, content: dict) -> str:
+        (self.folder / name).write_text(yaml.safe_dump(content))
+        return name
+
+    def start(self, *words: str, **more) -> subprocess.Popen:
+        command = [sys.executable, "-m", "saih", *words]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, cwd=self.folder, env=self.env, **pipes, **more)
+
+    def __call__(self, *words: str, status: int = 0) -> subprocess.CompletedProcess:
+        process = self.start(*words)
+        out, err = process.communicate(timeout=280)
+        assert process.returncode == status, f"exit status {process.returncode}\n{out}\n{err}"
+        assert "Traceback" not in err
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+@pytest.fixture
+def saih(tmp_path):
+    return Cli(tmp_path)
+
+
+def toy_config(**changes) -> dict:
+    """A small sweep of the toy; ``changes`` replace whole sections."""
+    base = {
+        "schema": 1,
+        "name": "toy",
+        "app": "toy:APP",
+        "size": {"n": [8, 16]},
+        "run": {"ranks": [1, 2]},
+        "measure": {"target_percent": 50, "max_s": 0.5},
+        "limits": {"point_timeout_s": 60},
+        "launch": {"device": "cpu"},
+    }
+    return base | changes

@@ -1,0 +1,105 @@
+"""Metrics from hand-made samples whose results follow by arithmetic."""
+
+import pytest
+
+from saih import metrics
+from saih.app import Cost, MetricSpec
+from saih.peaks import datasheet
+from saih.points import Execution
+
+COST = Cost(1000, 300, 50, 64, 800, 100)
+RUN = Execution(2, 4, "fp32", "plain", "dataset")
+CEILING = {"flop_per_s": 1e5, "spread_percent": 10.0, "best": "matrix product"}
+SAMPLES = {
+    "block_steps": 5,
+    "block_s": {
+        "full": [[1.0, 0.5], [0.8, 1.0], [2.0, 1.0]],
+        "without_communication": [[0.75, 0.5], [0.5, 0.75], [1.75, 1.0]],
+    },
+    "phases_s": {"input_wait_s": [[0.1, 0.2], [0.1, 0.1], [0.3, 0.0]]},
+    "read_bytes": [[100, 100], [100, 100], [100, 100]],
+    "values": {},
+}
+
+
+@pytest.fixture
+def found():
+    return metrics.compute(SAMPLES, COST, RUN, CEILING, datasheet("NVIDIA H200", "fp32"))
+
+
+def test_throughput_is_total_samples_over_total_time_of_the_slowest_rank(found):
+    assert found["samples_per_s"]["value"] == pytest.approx(3 * 5 * 2 * 4 / 4.0)
+
+
+def test_step_is_the_median_block(found):
+    assert found["step_s"]["value"] == pytest.approx(1.0 / 5)
+    assert (found["step_s"]["low"], found["step_s"]["high"]) == pytest.approx((0.2, 0.4))
+    assert "75 %" in found["step_s"]["interval"]
+
+
+def test_flops_are_a_device_and_percentages_of_the_stated_peak(found):
+    assert found["flop_per_s_per_device"]["value"] == pytest.approx(1000 * 30 / 2)
+    assert found["percent_of_measured_peak"]["value"] == pytest.approx(15.0)
+    assert found["percent_of_peak"]["value"] == pytest.approx(100 * 15000 / 67e12)
+
+
+def test_what_communication_costs_is_the_median_difference_of_neighbours(found):
+    assert found["exposed_comm_s"]["value"] == pytest.approx(0.25 / 5)
+
+
+def test_waiting_is_the_slowest_ranks(found):
+    assert found["input_wait_s"]["value"] == pytest.approx((0.2 + 0.1 + 0.3) / 15)
+    assert found["read_bytes_per_s"]["value"] == pytest.approx(600 / 4.0)
+
+
+def test_what_is_unknown_is_null_and_says_why(found):
+    for name in ("exposed_input_s", "h2d_s", "launch_gap_s", "energy_j_per_sample"):
+        assert found[name]["value"] is None
+        assert found[name]["why"]
+
+
+def test_every_metric_has_unit_direction_and_method(found):
+    for name, entry in found.items():
+        assert entry["unit"], name
+        assert entry["better"] in ("higher", "lower", "none")
+        assert entry["method"]
+
+
+def test_an_unknown_device_has_no_datasheet_peak():
+    entry = metrics.compute(SAMPLES, COST, RUN, CEILING, datasheet("Unheard Of", "fp32"))["percent_of_peak"]
+    assert entry["value"] is None
+    assert "Unheard Of" in entry["why"]
+
+
+def test_a_v100_has_no_bf16():
+    assert "no datapath for bf16" in datasheet("Tesla V100-SXM2-32GB", "bf16")["why"]
+
+
+def test_one_rank_does_not_communicate():
+    run = Execution(1, 4, "fp32", "plain", "dataset")
+    samples = SAMPLES | {"block_s": {"full": [[1.0], [1.0]]}, "phases_s": {}, "read_bytes": [[0], [0]]}
+    found = metrics.compute(samples, COST, run, None, datasheet("x", "fp32"))
+    assert found["exposed_comm_s"]["value"] == 0.0
+    assert found["percent_of_measured_peak"]["why"] == "the ceiling was not measured"
+
+
+@pytest.mark.parametrize(("flop_per_s", "believed"), [(15000.0, True), (13700.0, True), (13600.0, False)])
+def test_beyond_the_ceilings_spread_is_invalid(flop_per_s, believed):
+    ceiling = CEILING | {"flop_per_s": flop_per_s}
+    found = metrics.compute(SAMPLES, COST, RUN, ceiling, datasheet("x", "fp32"))
+    assert (metrics.invalid_because(found, ceiling) is None) == believed
+
+
+def test_an_invalid_point_keeps_no_rate(found):
+    kept = metrics.withheld(found, "the loss is not finite")
+    assert {name for name, entry in kept.items() if entry["value"] is not None} == {
+        "flop_per_sample",
+        "executed_flop_per_sample",
+        "parameters",
+    }
+
+
+def test_declared_metrics_carry_their_label():
+    spec = MetricSpec("loss", "1", "lower", "training loss", "last step")
+    assert metrics.declared([spec], {"loss": 0.5})["loss"]["value"] == 0.5
+    assert metrics.declared([spec], {})["loss"]["why"]

@@ -1,0 +1,73 @@
+import pytest
+import yaml
+
+from saih import config, points
+from saih.errors import InputError
+from tests.conftest import toy_config
+from tests.toys import toy
+
+
+def expand(**changes):
+    return points.expand(config.parse(yaml.safe_dump(toy_config(**changes))), toy.APP)
+
+
+def test_matrix_is_the_product_and_defaults_of_dials_are_filled_in():
+    found = expand(size={"n": [8, 16]}, run={"ranks": [1, 2], "batch": [1, 4]})
+    assert len(found.wanted) == 8
+    assert {p.size["power"] for p in found.wanted} == {1}
+
+
+def test_zip_pairs_lists_and_repeats_scalars():
+    found = expand(size={"n": [8, 16]}, run={"ranks": [1, 2]}, sweep={"kind": "zip"})
+    assert [(p.size["n"], p.run.ranks) for p in found.wanted] == [(8, 1), (16, 2)]
+
+
+def test_zip_of_unequal_lists_is_refused():
+    with pytest.raises(InputError, match="lists must be of one length"):
+        expand(size={"n": [8, 16, 32]}, run={"ranks": [1, 2]}, sweep={"kind": "zip"})
+
+
+def test_excluded_points_are_told_apart_and_may_be_illegal():
+    found = expand(size={"n": [8, 9]}, sweep={"exclude": [{"n": 9}]})
+    assert {p.size["n"] for p in found.wanted} == {8}
+    assert {p.size["n"] for p in found.excluded} == {9}
+
+
+def test_repeats_are_points_of_their_own():
+    found = expand(size={"n": 8}, run={"ranks": 1}, sweep={"repeats": 3})
+    assert len({p.id for p in found.wanted}) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"size": {"n": 8, "edge": 3}}, "size.edge: unknown dial of toy; allowed: n, power"),
+        ({"size": {"power": 2}}, "size.n: is required"),
+        ({"size": {"n": "a"}}, "size.n = a: must be an integer"),
+        ({"size": {"n": True}}, "size.n = True: must be an integer"),
+        ({"size": {"n": 8.5}}, "size.n = 8.5: must be an integer"),
+        ({"size": {"n": 1}}, "size.n = 1: must be at least 2"),
+        ({"size": {"n": 9}}, "size.n = 9: must be even"),
+        ({"sweep": {"exclude": [{"m": 1}]}}, "sweep.exclude[0].m: unknown key; allowed: n, power, ranks"),
+        ({"sweep": {"exclude": [{}]}}, "leaves no point"),
+        ({"data": {"faults": {"8": "odd"}}}, "data.faults.8 = odd: must be one of"),
+    ],
+)
+def test_what_the_application_cannot_take_is_refused(changes, says):
+    with pytest.raises(InputError) as caught:
+        expand(**changes)
+    assert says in str(caught.value)
+
+
+def test_ids_are_stable_differ_with_content_and_name_files():
+    one = points.Point("toy:APP", {"n": 8}, points.Execution(2, 4, "fp32", "plain", "dataset"), {}, 0)
+    assert one.id == "n8-ranks2-ed77bba3"  # records of earlier runs are found by it
+    assert points.Point.from_dict(one.to_dict()) == one
+    other = points.Point("toy:APP", {"n": 8}, points.Execution(2, 8, "fp32", "plain", "dataset"), {}, 0)
+    assert other.id != one.id
+    assert "/" not in one.id
+
+
+def test_one_size_written_as_integer_or_number_is_one_point():
+    assert toy.APP.dials["n"].parse(8.0, "size.n") == 8
+    assert isinstance(toy.APP.dials["n"].parse(8.0, "size.n"), int)
