@@ -115,7 +115,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _write_report(runs: list[Path], out: Path | None) -> Path:
-    from reports import write_report
+    from reports.page import write_report
 
     return write_report(runs, out)
 

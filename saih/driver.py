@@ -232,19 +232,20 @@ class Sweep:
 
     def _skipped(self, point: Point, why: str) -> Record:
         error = {"kind": "skipped", "message": why, "log_end": None}
-        return Record(point.id, "skipped", point.to_dict(), error=error)
+        return Record(point.id, "skipped", point.to_dict(), provenance=self._versions(), error=error)
 
     def _provenance(self, started: tuple[str, float], system: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            "saih": saih.__version__,
-            "app_version": self.app.version,
-            "method_version": METHOD_VERSION,
+            **self._versions(),
             "measure": self.config.measure.model_dump(),
             "started": started[0],
             "wall_s": time.monotonic() - started[1],
             "git": system["git"],
             "data": system["data"],
         }
+
+    def _versions(self) -> dict[str, Any]:
+        return {"saih": saih.__version__, "app_version": self.app.version, "method_version": METHOD_VERSION}
 
 
 def _own_system(system: Mapping[str, Any]) -> dict[str, Any]:

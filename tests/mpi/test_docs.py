@@ -1,0 +1,44 @@
+"""What the docs show is what works: their code is taken out of them and run."""
+
+import re
+
+import pytest
+import yaml
+
+from saih import config
+from tests.conftest import ROOT
+
+
+def blocks(name, language):
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / "docs" / name).read_text(), re.DOTALL)
+
+
+@pytest.mark.mpi
+def test_the_application_of_the_docs_can_be_swept(saih):
+    (saih.folder / "my_product.py").write_text("\n".join(blocks("adding-an-app.md", "python")))
+    (text,) = blocks("adding-an-app.md", "yaml")
+    shorter = yaml.safe_load(text) | {"measure": {"max_s": 0.5}, "launch": {"device": "cpu"}}
+    shorter["size"]["n"] = [32]
+    saih.write("product.yaml", shorter)
+    saih.env["PYTHONPATH"] = "."
+    out = saih("sweep", "product.yaml").stdout
+    assert len(re.findall(r"FOM n32-ranks[12]-\w+ samples_per_s=", out)) == 2
+
+
+def test_the_docs_show_every_key_of_the_configuration_with_its_default():
+    (text,) = blocks("configuration.md", "yaml")
+    shown = config.parse(text)
+    told = yaml.safe_load(text)
+    for section, model in shown:
+        if hasattr(model, "model_fields_set"):
+            assert set(told[section]) == set(type(model).model_fields), section
+    assert shown.limits == config.Limits()
+    assert shown.launch == config.Launch()
+    assert shown.measure == config.Measure()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_configurations_that_come_along_are_legal(path):
+    from saih import plan
+
+    assert plan.rows(*plan.read(path))
