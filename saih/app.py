@@ -9,17 +9,74 @@ Applications import this module and nothing else of the harness.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
-import importlib.util
+import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, cast, runtime_checkable
 
 from saih.errors import InputError
-from saih.points import Execution, Number, Point
 
 __all__ = ["App", "Context", "Cost", "Dial", "Execution", "InputError", "MetricSpec", "Point", "Ran", "Work", "load"]
+
+
+Number = int | float
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How a problem is run.
+
+    ``ranks`` MPI ranks (one device each), ``batch`` samples a rank and step, ``precision`` fp32 | tf32 | bf16 |
+    fp16, ``execution`` and ``input`` as the application offers them.
+    """
+
+    ranks: int
+    batch: int
+    precision: str
+    execution: str
+    input: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measurement to make: an application at a size, run in one way on one data set.
+
+    Its id is a readable part and a hash of all that it is: stable between runs, different whenever the work differs,
+    and fit as a file name.
+    """
+
+    app: str
+    size: Mapping[str, Number]
+    run: Execution
+    data: Mapping[str, Any] = field(default_factory=dict)
+    repeat: int = 0
+
+    @property
+    def id(self) -> str:
+        """Stable name of the point, safe as a file name."""
+        digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
+        dials = "-".join(f"{name}{value:g}" for name, value in self.size.items())
+        repeat = f"-repeat{self.repeat}" if self.repeat else ""
+        return f"{dials}-ranks{self.run.ranks}{repeat}-{digest[:8]}"
+
+    @property
+    def label(self) -> str:
+        """The point in words, for people."""
+        dials = " ".join(f"{name}={value:g}" for name, value in self.size.items())
+        repeat = f" repeat={self.repeat}" if self.repeat else ""
+        return f"{dials} ranks={self.run.ranks} batch={self.run.batch} {self.run.precision}{repeat}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form a record holds and a worker receives."""
+        return asdict(self) | {"size": dict(self.size), "data": dict(self.data)}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Point:
+        """Inverse of `to_dict`."""
+        return cls(raw["app"], raw["size"], Execution(**raw["run"]), raw["data"], raw["repeat"])
 
 
 @dataclass(frozen=True)
@@ -176,6 +233,3 @@ def load(reference: str) -> App:
     if missing:
         raise InputError(f"app = {reference}: {module_name}.{attribute} has no {missing[0]}; see docs/adding-an-app.md")
     return cast(App, app)
-
-
-Progress = Callable[[str, float, float], None]

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from saih.app import Execution
 from saih.errors import InputError
-from saih.points import Execution
 
 SCHEMA = 1
 
@@ -53,7 +53,7 @@ class Run(Section):
     input: Words = ["dataset"]
 
     def axes(self) -> dict[str, list[Any]]:
-        """The values by name, in the order of `saih.points.Execution`."""
+        """The values by name, in the order of `saih.app.Execution`."""
         return {name: getattr(self, name) for name in Execution.__dataclass_fields__}
 
 

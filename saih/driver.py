@@ -17,14 +17,14 @@ from typing import Any, Protocol
 import saih
 from saih import launch, metrics, provenance, records
 from saih import peaks as ceilings
-from saih.app import App
+from saih.app import App, Point
 from saih.config import Config
 from saih.diagnose import diagnose
 from saih.errors import GroupDied, GroupError, GroupTimeout, InputError, Interrupted
 from saih.folder import Folder
 from saih.group import Group
 from saih.measure import METHOD_VERSION
-from saih.points import Point, Points
+from saih.points import Points
 from saih.records import Record
 
 SETUP_TIMEOUT_S = 24 * 3600.0

@@ -14,8 +14,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from saih.app import Cost, MetricSpec
-from saih.points import Execution
+from saih.app import Cost, Execution, MetricSpec
 from saih.stats import median_interval
 
 Metric = dict[str, Any]

@@ -1,75 +1,15 @@
-"""Configuration -> points. A point is one problem size under one execution; this module is pure.
-
-A point's id is a readable part and a hash of all that it is, so that it is stable between runs, differs
-whenever the work differs, and serves as a file name.
-"""
+"""Configuration -> points: which combinations are measured, which are left out. Pure."""
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
+from saih.app import App, Execution, Point
+from saih.config import Config
 from saih.errors import InputError
-
-if TYPE_CHECKING:
-    from saih.app import App
-    from saih.config import Config
-
-Number = int | float
-
-
-@dataclass(frozen=True)
-class Execution:
-    """How a problem is run.
-
-    ``ranks`` MPI ranks (one device each), ``batch`` samples a rank and step, ``precision`` fp32 | tf32 | bf16 |
-    fp16, ``execution`` and ``input`` as the application offers them.
-    """
-
-    ranks: int
-    batch: int
-    precision: str
-    execution: str
-    input: str
-
-
-@dataclass(frozen=True)
-class Point:
-    """One measurement to make: an application at a size, run in one way on one data set."""
-
-    app: str
-    size: Mapping[str, Number]
-    run: Execution
-    data: Mapping[str, Any] = field(default_factory=dict)
-    repeat: int = 0
-
-    @property
-    def id(self) -> str:
-        """Stable name of the point, safe as a file name."""
-        digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
-        dials = "-".join(f"{name}{value:g}" for name, value in self.size.items())
-        repeat = f"-repeat{self.repeat}" if self.repeat else ""
-        return f"{dials}-ranks{self.run.ranks}{repeat}-{digest[:8]}"
-
-    @property
-    def label(self) -> str:
-        """The point in words, for people."""
-        dials = " ".join(f"{name}={value:g}" for name, value in self.size.items())
-        repeat = f" repeat={self.repeat}" if self.repeat else ""
-        return f"{dials} ranks={self.run.ranks} batch={self.run.batch} {self.run.precision}{repeat}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """The form a record holds and a worker receives."""
-        return asdict(self) | {"size": dict(self.size), "data": dict(self.data)}
-
-    @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Point:
-        """Inverse of `to_dict`."""
-        return cls(raw["app"], raw["size"], Execution(**raw["run"]), raw["data"], raw["repeat"])
 
 
 @dataclass(frozen=True)

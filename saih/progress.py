@@ -6,7 +6,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from saih.points import Point
+from saih.app import Point
 from saih.records import Record
 
 if TYPE_CHECKING:

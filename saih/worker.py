@@ -24,10 +24,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from saih.app import load
+from saih.app import Point, load
 from saih.errors import InputError
 from saih.mpi import World
-from saih.points import Point
 from saih.records import write_json
 
 GIB = 2**30

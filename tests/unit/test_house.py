@@ -13,7 +13,7 @@ ALLOWED = {
     "augment": {"augment"},
     "apps": {"apps", "saih.app", "augment"},
     "reports": {
-        "reports", "saih.records", "saih.metrics", "saih.diagnose", "saih.errors", "saih.points", "saih.stats",
+        "reports", "saih.records", "saih.metrics", "saih.diagnose", "saih.errors", "saih.app", "saih.stats",
     },
 }  # fmt: skip
 OURS = ("saih", "augment", "apps", "reports")

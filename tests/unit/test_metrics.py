@@ -3,9 +3,8 @@
 import pytest
 
 from saih import metrics
-from saih.app import Cost, MetricSpec
+from saih.app import Cost, Execution, MetricSpec
 from saih.peaks import datasheet
-from saih.points import Execution
 
 COST = Cost(1000, 300, 50, 64, 800, 100)
 RUN = Execution(2, 4, "fp32", "plain", "dataset")

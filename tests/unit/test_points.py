@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from saih import config, points
+from saih import app, config, points
 from saih.errors import InputError
 from tests.conftest import toy_config
 from tests.toys import toy
@@ -60,10 +60,10 @@ def test_what_the_application_cannot_take_is_refused(changes, says):
 
 
 def test_ids_are_stable_differ_with_content_and_name_files():
-    one = points.Point("toy:APP", {"n": 8}, points.Execution(2, 4, "fp32", "plain", "dataset"), {}, 0)
+    one = app.Point("toy:APP", {"n": 8}, app.Execution(2, 4, "fp32", "plain", "dataset"), {}, 0)
     assert one.id == "n8-ranks2-ed77bba3"  # records of earlier runs are found by it
-    assert points.Point.from_dict(one.to_dict()) == one
-    other = points.Point("toy:APP", {"n": 8}, points.Execution(2, 8, "fp32", "plain", "dataset"), {}, 0)
+    assert app.Point.from_dict(one.to_dict()) == one
+    other = app.Point("toy:APP", {"n": 8}, app.Execution(2, 8, "fp32", "plain", "dataset"), {}, 0)
     assert other.id != one.id
     assert "/" not in one.id
 

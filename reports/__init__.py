@@ -1,0 +1,24 @@
+"""Records -> a trend report: one HTML page that explains itself, opens offline and prints.
+
+Two stages that know nothing of each other. The first turns records into plain, frozen data; it is pure and holds
+every decision. The second only draws and writes what the first decided.
+
+    run folders -> runs.py      folders read; the folders of one sweep's array tasks become one run
+                   cases.py     replicates joined: one case a problem and execution, quantities with intervals
+                   axes.py      what varies between the cases, and which of it is shown how
+                   trend.py     lines, growth, effects of dials, scaling efficiency
+                   step.py      where a step's time goes
+                   findings.py  what the records say in sentences, with causes.py and failures.py
+                   charts.py, bars.py                                            what the figures show
+                   tables.py, trend_tables.py, facts.py, ceilings.py, table.py   what the tables hold
+                   method.py, glossary.py, text.py                               words and numbers
+                   model.py     all of it as one Report
+    Report      -> figures.py, svg.py    pictures
+                   page.py, templates/   the page
+
+It needs neither torch nor MPI. matplotlib and jinja2 are imported when a page is really written.
+"""
+
+from reports.page import write_report
+
+__all__ = ["write_report"]

@@ -1,0 +1,259 @@
+"""What the records say, in sentences: pure functions from cases and their trend to findings.
+
+A finding claims no more than the records hold. Where an interval holds zero it says so, and what was not measured is a
+finding of its own. Each function below answers one question of a reader and returns no finding where the question
+does not arise; `findings` is their order on the page.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reports.axes import Axis, grows, namer
+from reports.cases import Case, Quantity, numbers
+from reports.causes import exposed, not_measured, verdict
+from reports.failures import faults, frontier, precision, uncertain_ceilings
+from reports.finding import Finding, within
+from reports.runs import Run
+from reports.text import clauses, count, fold, interval, listed, number, percent, quantity, signed_percent
+from reports.trend import FLAT, Growth, Scaling, Trend
+
+
+@dataclass(frozen=True)
+class Words:
+    """The yardstick in the two forms that sentences need."""
+
+    of: str
+    """After a figure: "of the measured ceiling"."""
+    noun: str
+
+
+YARDSTICK_WORDS = {
+    "percent_of_measured_peak": Words(" of the measured ceiling", "the share of the measured ceiling"),
+    "percent_of_peak": Words(" of the datasheet peak", "the share of the datasheet peak"),
+    "flop_per_s_per_device": Words(" a device", "the rate per device"),
+}
+
+
+def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend) -> list[Finding]:
+    """All findings, the most important question first."""
+    return [
+        *reach(cases, trend),
+        *where_growth_ends(trend),
+        *strongest_dial(cases, trend),
+        *scaling(trend.scalings),
+        *exposed(cases, "exposed_comm_s", "communication"),
+        *exposed(cases, "exposed_input_s", "input"),
+        *frontier(cases, trend.roles.growth, trend.where),
+        *faults(cases, trend.where),
+        *precision(runs, cases),
+        *uncertain_ceilings(runs),
+        *not_measured(cases),
+    ]
+
+
+def reach(cases: Sequence[Case], trend: Trend) -> list[Finding]:
+    """What share of the peak is reached, and how far does it grow? Apart for each precision, execution and run."""
+    groups: dict[str, list[Case]] = {}
+    name = namer([axis for axis in trend.axes if not grows(axis, cases) and axis.keys != ("ranks",)], cases)
+    for case in cases:
+        if case.value(trend.yardstick) is not None:
+            groups.setdefault(name(case), []).append(case)
+    if not groups:
+        return [_nothing(cases)]
+    return [_reach(name, group, trend) for name, group in groups.items()]
+
+
+def _nothing(cases: Sequence[Case]) -> Finding:
+    if any(case.ok for case in cases):
+        return Finding("gap", "No rate is known", "The measured points carry neither a share of a peak nor FLOP/s.", ())
+    statuses = [case.status for case in cases]
+    told = listed(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
+    return Finding("caution", "No point was measured", f"Of {count(len(cases), 'point')}: {told}.", ())
+
+
+def _reach(name: str, group: Sequence[Case], trend: Trend) -> Finding:
+    words, where = YARDSTICK_WORDS[trend.yardstick], trend.where
+    values = {case.number: case.quantity(trend.yardstick) for case in group}
+    low = min(group, key=lambda case: values[case.number].value or 0.0)
+    high = max(group, key=lambda case: values[case.number].value or 0.0)
+    prefix = f"{name}: " if name else ""
+    if len(group) == 1:
+        headline = f"{prefix}The one measured point reaches {_show_fully(values[high.number])}{words.of}"
+        return Finding("result", headline, f"{where(high)}.{_datasheet(group, trend)}", (high,))
+    shown = f"{_show(values[low.number])} to {_show(values[high.number])}{words.of}"
+    if low.flop_per_step and high.flop_per_step and _are_ends(low, high, group):
+        shown = f"From {shown} as the work of a step grows {fold(high.flop_per_step / low.flop_per_step)}"
+    top = f"The highest, {_show_fully(values[high.number])}, is at {where(high)} (#{high.number})."
+    evidence = f"{_ends(group, values, trend)} {top}{_datasheet(group, trend)}".strip()
+    return Finding("result", f"{prefix}{shown}", evidence, (low, high))
+
+
+def _are_ends(low: Case, high: Case, group: Sequence[Case]) -> bool:
+    """Whether the lowest value is at the smallest problem and the highest at the largest."""
+    sizes = [case.flop_per_step for case in group if case.flop_per_step]
+    return low.flop_per_step == min(sizes) < max(sizes) == high.flop_per_step
+
+
+def _ends(group: Sequence[Case], values: dict[int, Quantity], trend: Trend) -> str:
+    """The smallest problem against the largest, at the fewest ranks that have both."""
+    words, where = YARDSTICK_WORDS[trend.yardstick], trend.where
+    sized = [case for case in group if case.flop_per_step]
+    if not sized:
+        return ""
+    small = min(sized, key=lambda case: (case.flop_per_step or 0.0, case.ranks))
+    large = max(sized, key=lambda case: (case.flop_per_step or 0.0, case.ranks == small.ranks, -case.ranks))
+    work = [quantity(case.flop_per_step, "FLOP") for case in (small, large)]
+    if large.flop_per_step == small.flop_per_step:
+        return f"All points do {work[0]} per device and step."
+    grown = fold((large.flop_per_step or 0.0) / (small.flop_per_step or 1.0))
+    return (
+        f"At the smallest problem ({work[0]} per device and step: {where(small)}) {words.noun} is "
+        f"{_show_fully(values[small.number])}, at the largest ({work[1]}: {where(large)}) "
+        f"{_show_fully(values[large.number])}, while the work grows {grown}."
+    )
+
+
+def _datasheet(group: Sequence[Case], trend: Trend) -> str:
+    """The other peak in a sentence, or why there is none."""
+    if trend.yardstick != "percent_of_measured_peak":
+        why = next((case.quantity("percent_of_measured_peak").why for case in group), "")
+        return f" Share of the measured ceiling: not known ({why})."
+    shares = [case.quantity("percent_of_peak") for case in group]
+    known = [each.value for each in shares if each.value is not None]
+    if not known:
+        return f" Share of the datasheet peak: not known ({shares[0].why})."
+    ends = dict.fromkeys(quantity(value, "%") for value in (min(known), max(known)))
+    return f" Of the datasheet peak: {' to '.join(ends)}."
+
+
+def where_growth_ends(trend: Trend) -> list[Finding]:
+    """Does the yardstick still grow at the end of the lines, and if not, what do the records say of the reason?"""
+    axis = trend.roles.growth
+    if axis is None or not trend.growths:
+        return []
+    noun, n = YARDSTICK_WORDS[trend.yardstick].noun, len(trend.growths)
+    ended = [each for each in trend.growths if each.verdict != "rises"]
+    if not ended:
+        headline = f"Along {axis.name}, {noun} still rises at the largest size measured"
+    elif len(ended) == n:
+        headline = f"Along {axis.name}, {noun} no longer rises at the largest size measured"
+    else:
+        headline = f"Along {axis.name}, {noun} has stopped rising in {len(ended)} of {n} series"
+    shown = sorted(trend.growths, key=lambda each: each.verdict == "rises")
+    told = clauses((_last_step(each, axis) for each in shown), 3)
+    rule = f"A last gain below {100 * FLAT:.0f} %, or one that the intervals cannot resolve, counts as no rise."
+    ends = tuple(each.series.cases[-1] for each in shown)
+    parts = [f"From the second largest size to the largest: {told}.", rule, _why(ended), _beyond(trend.growths)]
+    return [Finding("result", headline, " ".join(part for part in parts if part), ends)]
+
+
+def _last_step(growth: Growth, axis: Axis) -> str:
+    before, last = growth.series.cases[-2:]
+    name = "" if growth.series.label == "all points" else f"{growth.series.label}: "
+    overlap = ", intervals overlap" if growth.resolved is False else ""
+    return (
+        f"{name}{_show(growth.values[-2])} at {axis.label(axis.of(before))}, {_show(growth.values[-1])} at "
+        f"{axis.label(axis.of(last))} ({signed_percent(growth.last_gain)}, work {fold(growth.last_fold)}{overlap})"
+    )
+
+
+def _beyond(growths: Sequence[Growth]) -> str:
+    """Which larger problems gave no result, so that the end of a line is not the end of the growth."""
+    lost = [case for growth in growths for case in growth.beyond]
+    told = listed(f"#{case.number} ({case.status})" for case in lost)
+    return f"Beyond the last point there is no result at {told}." if lost else ""
+
+
+def _why(ended: Sequence[Growth]) -> str:
+    """What the records hold about the reason at the ends of lines that rise no more."""
+    if not ended:
+        return ""
+    cases = [growth.series.cases[-1] for growth in ended]
+    verdicts: dict[str, list[Case]] = {}
+    for case in cases:
+        verdicts.setdefault(verdict(case), []).append(case)
+    unknown = ("undetermined", "no diagnosis")
+    if all(name in unknown for name in verdicts):
+        return f"The records do not say why: at {numbers(cases)} the diagnosis is {listed(verdicts)}."
+    return f"There the diagnosis is {listed(f'{name} ({numbers(found)})' for name, found in verdicts.items())}."
+
+
+def strongest_dial(cases: Sequence[Case], trend: Trend) -> list[Finding]:
+    """Which dial moves the yardstick most, over the values measured?"""
+    moving = [each for each in trend.effects if grows(each.axis, cases) and each.share]
+    if len(moving) < 2:
+        return []
+    noun = YARDSTICK_WORDS[trend.yardstick].noun
+    told = []
+    for each in moving:
+        low, high = ({each.axis.show(each.axis.of(pair[end])) for pair in each.pairs} for end in (0, 1))
+        ends = f"{low.pop()} to {high.pop()}" if len(low) == len(high) == 1 else "lowest to highest value"
+        told.append(
+            f"{each.axis.name} from {ends}: x {number(statistics.median(each.share))} "
+            f"({_range(each.share)}{count(len(each.share), 'pair')})"
+        )
+    headline = f"Of the dials, {moving[0].axis.name} moves {noun} most over the values measured"
+    evidence = f"Median ratio between points equal in all but that dial: {clauses(told, 5)}."
+    return [Finding("result", headline, evidence, ())]
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{number(min(values))} to {number(max(values))}, " if min(values) < max(values) else ""
+
+
+def scaling(scalings: Sequence[Scaling]) -> list[Finding]:
+    """What does a rank keep of its throughput at the most ranks, and on the way there?"""
+    groups: dict[tuple[int, int], list[Scaling]] = {}
+    for each in scalings:
+        groups.setdefault((each.reference.ranks, each.case.ranks), []).append(each)
+    if not groups:
+        return []
+    (few, many), found = max(groups.items(), key=lambda item: item[0][1])
+    between = {ranks: others for (_, ranks), others in sorted(groups.items()) if others is not found}
+    return [_scaling(few, many, found, between)]
+
+
+def _scaling(few: int, many: int, found: Sequence[Scaling], between: Mapping[int, Sequence[Scaling]]) -> Finding:
+    ordered = sorted(found, key=lambda each: each.efficiency.value or 0.0)
+    ends = [ordered[0], ordered[-1]] if len(ordered) > 1 else ordered
+    values = [percent(each.efficiency.value or 0.0) for each in ends]
+    told = [
+        f"{value}{within(each.efficiency)} at #{each.case.number}" for value, each in zip(values, ends, strict=True)
+    ]
+    over = [each.case for each in found if each.efficiency.low is not None and each.efficiency.low > 1]
+    doubts = dict.fromkeys(each.doubt for each in found if each.doubt)
+    evidence = [
+        f"Samples/s per rank, batch per rank unchanged (weak scaling), over {count(len(found), 'problem')}:",
+        f"{' to '.join(told)}.",
+        _on_the_way(between),
+        f"Not a pure efficiency: {listed(doubts, 2)}." if doubts else "",
+        f"Beyond 100 % by more than its interval at {numbers(over)}: at {count(few, 'rank')} these points are slower "
+        "than the comparison can explain; the records do not say why."
+        if over
+        else "",
+    ]
+    headline = f"At {many} ranks the throughput of a rank is {' to '.join(dict.fromkeys(values))} of that at {few}"
+    kind = "caution" if doubts or over else "result"
+    return Finding(kind, headline, " ".join(part for part in evidence if part), tuple(each.case for each in ends))
+
+
+def _on_the_way(between: Mapping[int, Sequence[Scaling]]) -> str:
+    """Medians at other numbers of ranks."""
+    told = []
+    for ranks, found in between.items():
+        middle = statistics.median(each.efficiency.value or 0.0 for each in found)
+        told.append(f"{percent(middle)} at {ranks} (median of {count(len(found), 'problem')})")
+    return f"At other numbers of ranks: {clauses(told, 6)}." if told else ""
+
+
+def _show(found: Quantity) -> str:
+    return quantity(found.value, found.unit)
+
+
+def _show_fully(found: Quantity) -> str:
+    """The value with its interval in brackets."""
+    ends = interval(found.value, found.low, found.high, found.unit)
+    return f"{_show(found)} ({ends})" if ends else _show(found)

@@ -1,0 +1,82 @@
+"""Names and meanings of the core metrics, for people. Units and directions are the harness's own (saih.metrics)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.cases import Case
+from reports.text import count
+from saih.metrics import UNITS
+
+BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "neither"}
+
+MEANING: dict[str, tuple[str, str]] = {
+    "samples_per_s": ("throughput", "Samples of all ranks a second."),
+    "step_s": ("step time", "One training step, or one batch served, on the slowest rank."),
+    "flop_per_sample": (
+        "work per sample",
+        "Algorithmic floating-point operations of the whole step, a multiply-add counted as two, whatever variant ran.",
+    ),
+    "executed_flop_per_sample": ("executed work per sample", "Floating-point operations that the variant executes."),
+    "flop_per_s_per_device": ("rate per device", "Work per sample x throughput / devices."),
+    "percent_of_peak": (
+        "share of the datasheet peak",
+        "Rate per device, of the dense peak that the vendor quotes for the datapath used.",
+    ),
+    "percent_of_measured_peak": (
+        "share of the measured ceiling",
+        "Rate per device, of the best matrix product or 3D convolution measured on the same machine.",
+    ),
+    "peak_mem_bytes": ("peak memory", "The most memory a rank held while the point ran."),
+    "input_wait_s": ("input wait", "Time a step waits for its batch, by a timer."),
+    "exposed_input_s": ("exposed input", "What input adds to the step, beyond what hides behind computing."),
+    "h2d_s": ("host-device copy", "Time a step spends copying its batch to the device, by a timer."),
+    "exposed_comm_s": ("exposed communication", "What communication adds to the step, beyond what hides."),
+    "launch_gap_s": ("launch gaps", "Time a step in which the device waits for its next kernel."),
+    "read_bytes_per_s": ("read rate", "Bytes of samples read by all ranks a second."),
+    "energy_j_per_sample": ("energy per sample", "Energy of all devices for one sample."),
+    "scaling_efficiency": (
+        "scaling efficiency",
+        "Throughput of a rank relative to that at the fewest ranks, all else equal. 1 is perfect.",
+    ),
+    "parameters": ("parameters", "Trainable numbers of the model."),
+    "rank_imbalance_percent": ("rank imbalance", "How much later the slowest rank ends than the mean rank."),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the page says of one metric. ``methods`` and ``missing`` are the records' own words."""
+
+    name: str
+    label: str
+    unit: str
+    better: str
+    meaning: str
+    methods: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def label_of(name: str) -> str:
+    """A metric's name for people."""
+    return MEANING[name][0] if name in MEANING else name
+
+
+def glossary(cases: Sequence[Case]) -> list[Entry]:
+    """Every metric in the records, the core ones first, with the methods and reasons that the records give."""
+    recorded = list(dict.fromkeys(name for case in cases for record in case.ok for name in record.metrics))
+    ordered = [name for name in UNITS if name in recorded] + sorted(name for name in recorded if name not in UNITS)
+    return [_entry(name, cases) for name in ordered]
+
+
+def _entry(name: str, cases: Sequence[Case]) -> Entry:
+    entries = [record.metrics[name] for case in cases for record in case.ok if name in record.metrics]
+    own = next((str(entry["label"]) for entry in entries if entry.get("label")), "")
+    unit, better = UNITS.get(name) or (str(entries[0].get("unit", "")), str(entries[0].get("better", "none")))
+    label, meaning = MEANING.get(name, (own or name, "Declared by the application."))
+    known = [entry for entry in entries if entry.get("value") is not None]
+    methods = dict.fromkeys(str(entry.get("method") or "not recorded") for entry in known)
+    reasons = [str(entry.get("why") or "no reason recorded") for entry in entries if entry.get("value") is None]
+    missing = [f"{reason} ({count(reasons.count(reason), 'point')})" for reason in dict.fromkeys(reasons)]
+    return Entry(name, label, unit, BETTER.get(better, better), meaning, tuple(methods), tuple(missing))

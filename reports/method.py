@@ -1,0 +1,122 @@
+"""How the numbers came about, in paragraphs: what the harness does, with this report's own counts from the records.
+
+What a record says of its own numbers (each metric's method) is in the glossary; here is the protocol around them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from reports.cases import Case
+from reports.runs import Run
+from reports.text import listed, scalar, span
+from reports.trend import FLAT
+from saih.diagnose import NAMED_SHARE
+from saih.records import Record
+
+SIZE = (
+    "The work of one device in one step: floating-point operations of a sample (FLOP, a multiply-add counted as two) x "
+    "samples a rank and step. It is the work the algorithm asks for, in closed form for the plain variant, whatever "
+    "variant ran, so it orders problems whichever dials grow."
+)
+CEILING = (
+    "The measured ceiling is the fastest repeat of the best of a set of matrix products and 3D convolutions, in the "
+    "precision of the point, on random data, with as many ranks running at once. The datasheet peak is the vendor's "
+    "dense figure for the datapath used. A device is a GPU or, on CPUs, the cores of one rank. A point beyond the "
+    "datasheet peak, or beyond the ceiling by more than its spread, is invalid."
+)
+DIFFERENCES = (
+    "Blocks of the full step take turns with blocks of the same step without input and without communication, so that "
+    "a drift of the machine hits all alike. What a part costs is the median difference of neighbouring blocks, per "
+    "step: what is exposed, not what hides behind computing. Noise can make a small difference negative; it is shown "
+    "so."
+)
+DERIVED = (
+    "Scaling efficiency: samples/s per rank over samples/s per rank at the fewest ranks, all else equal; the batch is "
+    "per rank, so the problem grows with the ranks (weak scaling). Last gain: the relative change along a series "
+    f"between its two largest sizes; below {100 * FLAT:.0f} %, or where the two intervals overlap, it counts as flat. "
+    "Effect of a change: the ratio between points equal in all else, at its highest and lowest value; the median over "
+    "such pairs."
+)
+
+
+def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
+    """The paragraphs: (title, text)."""
+    records = [record for case in cases for record in case.ok]
+    return [
+        ("Problem size", SIZE),
+        ("Warm-up", _warm_up(records)),
+        ("Timing", _timing(records)),
+        ("Share of a peak", CEILING),
+        ("Differences", DIFFERENCES),
+        ("Diagnosis", _diagnosis()),
+        ("Intervals", _intervals(runs, cases)),
+        ("Derived in this report", DERIVED),
+        ("Version of the method", _versions(runs)),
+    ]
+
+
+def _span(records: Sequence[Record], read: Callable[[Record], Any], unit: str) -> str:
+    found = [value for record in records if isinstance(value := read(record), int | float)]
+    return span(found, unit) if found else ""
+
+
+def _warm_up(records: Sequence[Record]) -> str:
+    steps = _span(records, lambda record: record.samples.get("warmup_steps"), "1")
+    seconds = _span(records, lambda record: record.samples.get("warmup_s"), "s")
+    took = f" ({seconds} a point)" if seconds else ""
+    here = f"Here {steps} steps{took}." if steps else "How many is not recorded."
+    return f"Single steps come first, until they get no faster; they are not counted. {here}"
+
+
+def _timing(records: Sequence[Record]) -> str:
+    steps = _span(records, lambda record: record.samples.get("block_steps"), "1")
+    blocks = _span(records, lambda record: len((record.samples.get("block_s") or {}).get("full") or []) or None, "1")
+    here = f"here {blocks} blocks of {steps} steps" if blocks and steps else "how many is not recorded"
+    return (
+        f"Steps are timed in blocks with one wait for the device at each end; {here}. "
+        "All ranks begin a block together, and the slowest rank's time is the block's. Step time is the median over "
+        "blocks; throughput is all samples over all time, never an average of rates."
+    )
+
+
+def _diagnosis() -> str:
+    return (
+        f"The harness names a part as what bounds a point where it takes {100 * NAMED_SHARE:.0f} % of the step or more "
+        "and its interval excludes zero; otherwise the verdict is undetermined. Computing, launch gaps and memory "
+        "traffic are not told apart."
+    )
+
+
+def _intervals(runs: Sequence[Run], cases: Sequence[Case]) -> str:
+    names = ("step_s", "exposed_comm_s", "exposed_input_s")
+    found = [case.quantity(name).interval for case in cases if case.ok for name in names]
+    kinds = listed(_kinds(found))
+    targets = [(run.first.config.get("measure") or {}).get("target_percent") for run in runs]
+    asked = listed(dict.fromkeys(f"\u00b1 {scalar(each)} %" for each in targets if each is not None))
+    told = [
+        f"Kinds in this report: {kinds}." if kinds else "No interval is recorded.",
+        f"A point was measured until the interval of its median step time was {asked} or its time was spent."
+        if asked
+        else "",
+        "An interval within a run holds the noise inside one process; another process, day or node can differ by more. "
+        "A rate takes its interval from the step time.",
+    ]
+    return " ".join(part for part in told if part)
+
+
+def _kinds(found: Sequence[str]) -> list[str]:
+    """The records' own names of intervals; those that differ only in their confidence are one."""
+    groups: dict[str, list[int]] = {}
+    for kind in sorted(dict.fromkeys(found)):
+        match = re.fullmatch(r"(.*\D)(\d+) %", kind)
+        groups.setdefault(match[1] if match else kind, []).extend([int(match[2])] if match else [])
+    named = {name: f"{name}{span(levels, '%')}" if levels else name for name, levels in groups.items()}
+    return [f"\u201c{name}\u201d" for name in named.values() if name]
+
+
+def _versions(runs: Sequence[Run]) -> str:
+    found = dict.fromkeys(scalar(run.first.system.get("method_version")) for run in runs)
+    return f"Method version {listed(found)}. Figures of different versions are not to be compared."

@@ -1,0 +1,139 @@
+"""Runs -> the report as plain, frozen data: everything the page shows, and nothing about how. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import saih
+from reports import ceilings, facts, tables, trend_tables
+from reports.bars import BarChart, step_charts
+from reports.cases import Case, make_cases
+from reports.charts import Chart, scaling_charts, trend_charts
+from reports.failures import reason
+from reports.finding import Finding
+from reports.findings import findings
+from reports.glossary import Entry, glossary
+from reports.method import method
+from reports.runs import Run
+from reports.step import find_steps
+from reports.table import Table
+from reports.text import listed
+from reports.trend import find_trend
+from saih.records import STATUSES
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A finding as the page shows it; ``points`` are numbers of points."""
+
+    kind: str
+    headline: str
+    evidence: str
+    points: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A record without a result, with the end of its log."""
+
+    point: int
+    name: str
+    status: str
+    reason: str
+    log_end: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """The page's content, in the page's order."""
+
+    title: str
+    summary: str
+    statuses: tuple[tuple[str, int], ...]
+    findings: tuple[Shown, ...]
+    facts: Table
+    data: Table | None
+    charts: tuple[Chart, ...]
+    growth: Table | None
+    effects: Table | None
+    scaling_charts: tuple[Chart, ...]
+    scaling: Table | None
+    bars: tuple[BarChart, ...]
+    steps: Table | None
+    points: Table
+    resources: Table | None
+    failures: tuple[Failure, ...]
+    ceilings: Table | None
+    method: tuple[tuple[str, str], ...]
+    glossary: tuple[Entry, ...]
+    configurations: tuple[tuple[str, str], ...]
+    commands: tuple[str, ...]
+    version: str
+
+
+def build(runs: Sequence[Run]) -> Report:
+    """Everything the page says about these runs."""
+    cases = make_cases(runs)
+    trend = find_trend(cases)
+    steps = find_steps(cases)
+    statuses = [case.status for case in cases]
+    return Report(
+        title=listed((run.label for run in runs), 4),
+        summary=facts.summary(runs, cases),
+        statuses=tuple((status, statuses.count(status)) for status in STATUSES if status in statuses),
+        findings=tuple(_shown(each) for each in findings(runs, cases, trend)),
+        facts=facts.facts(runs, cases),
+        data=facts.data_sets(runs),
+        charts=tuple(trend_charts(cases, trend)),
+        growth=trend_tables.growth(trend),
+        effects=trend_tables.effects(trend),
+        scaling_charts=tuple(scaling_charts(trend)),
+        scaling=trend_tables.scaling(trend.scalings, trend.axes),
+        bars=tuple(step_charts(steps, trend)),
+        steps=tables.steps(steps, trend.axes),
+        points=tables.points(cases, trend.axes),
+        resources=tables.resources(cases, trend.axes),
+        failures=tuple(failure for case in cases for failure in _failures(case, trend.where(case))),
+        ceilings=ceilings.ceilings(runs, cases),
+        method=tuple(method(runs, cases)),
+        glossary=tuple(glossary(cases)),
+        configurations=tuple((run.label, run.first.config_text) for run in runs),
+        commands=tuple(_commands(runs)),
+        version=saih.__version__,
+    )
+
+
+def _shown(finding: Finding) -> Shown:
+    numbers = dict.fromkeys(case.number for case in finding.cases)
+    return Shown(finding.kind, finding.headline, finding.evidence, tuple(sorted(numbers)))
+
+
+def _failures(case: Case, name: str) -> list[Failure]:
+    """The records of a case that have a log to show."""
+    found = []
+    for record in case.records:
+        log_end = str((record.error or {}).get("log_end") or "")
+        if record.status != "ok" and log_end:
+            found.append(Failure(case.number, name, record.status, reason(record), log_end))
+    return found
+
+
+def _commands(runs: Sequence[Run]) -> list[str]:
+    """What to type to measure the same again, and to hold it against this."""
+    told = []
+    for run in runs:
+        git = run.first.system.get("git") or {}
+        if git.get("commit"):
+            changed = "  # this run had changes on top, not committed" if git.get("dirty") else ""
+            told.append(f"git checkout {shlex.quote(str(git['commit']))}{changed}")
+        old = shlex.quote(run.first.path.resolve().name)
+        file, new = shlex.quote(f"{run.label}.yaml"), shlex.quote(f"{run.label}-again")
+        told += [
+            f"saih plan {file}  # the configuration below, saved; shows points, memory and time to expect",
+            f"saih sweep {file} --out {new}",
+            f"saih report {new}",
+            f"saih compare {old} {new}",
+        ]
+    return list(dict.fromkeys(told))

@@ -1,0 +1,71 @@
+"""A matplotlib figure -> SVG text: the same bytes for the same data, and fit to stand inside a page.
+
+Text stays text (svg.fonttype none), ids come from a fixed salt, and there is no date. For the page, ids get a prefix,
+since several figures share one document, and matplotlib's style sheet goes, since inside a page it would reach
+everything; style.css says the same for figures only.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FONTS = "system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', Helvetica, Arial, sans-serif"
+SETTINGS: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "saih",
+    "font.size": 10.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#444",
+    "axes.labelcolor": "#222",
+    "axes.titlesize": 10.0,
+    "axes.titleweight": "bold",
+    "text.color": "#222",
+    "text.parse_math": False,
+    "xtick.color": "#444",
+    "ytick.color": "#444",
+    "grid.color": "#dde1e4",
+    "grid.linewidth": 0.7,
+    "hatch.linewidth": 1.0,
+    "legend.frameon": False,
+}
+
+
+@contextmanager
+def settings() -> Iterator[None]:
+    """matplotlib's defaults and the settings above while a figure is made; what the caller had comes back."""
+    import matplotlib
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the reader's font counts, not ours
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(SETTINGS)
+        yield
+
+
+def to_svg(figure: Figure) -> str:
+    """The figure as an SVG file."""
+    file = io.StringIO()
+    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    figure.savefig(file, format="svg", metadata=nothing)
+    text = re.sub(r"'DejaVu Sans'[^\"&;]*sans-serif", FONTS, file.getvalue())
+    return re.sub(r"[ \t]+\n", "\n", text)
+
+
+def inline(svg: str, prefix: str, alt: str) -> str:
+    """The SVG as a page's element: no prologue, ids of its own, and a text for those who cannot see it."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)
+    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", body)
+    body = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', body)
+    return body.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1).strip()

@@ -1,0 +1,124 @@
+"""The tables of points and of steps. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reports.axes import Axis
+from reports.cases import Case, Quantity
+from reports.causes import verdict
+from reports.failures import reasons
+from reports.finding import within
+from reports.glossary import label_of
+from reports.step import COMMUNICATION, INPUT, REST, Step, share
+from reports.table import Cell, Head, Notes, Table, case_cells, case_head, words
+from reports.text import clauses, percent, quantity
+from saih.metrics import UNITS
+
+SPEED = ("step_s", "samples_per_s", "flop_per_s_per_device", "percent_of_measured_peak", "percent_of_peak")
+RESOURCES = ("parameters", "peak_mem_bytes", "read_bytes_per_s", "rank_imbalance_percent")
+ARROWS = {"higher": "higher is better", "lower": "lower is better"}
+
+
+def points(cases: Sequence[Case], axes: Sequence[Axis]) -> Table:
+    """Every point that was asked for: its status, and its speed or why it has none."""
+    notes = Notes()
+    head = (*case_head(axes), Head("status", number=False), Head("work", "per device, step"), *map(_head, SPEED))
+    rows = [_point_row(case, axes, notes) for case in cases]
+    return Table("points", "All points", head, tuple(rows), notes.listed())
+
+
+def _head(name: str) -> Head:
+    return Head(label_of(name), ARROWS.get(UNITS[name][1], "") if name in UNITS else "")
+
+
+def _point_row(case: Case, axes: Sequence[Axis], notes: Notes) -> tuple[Cell, ...]:
+    status = words(case.status_text, status=case.status)
+    work = Quantity(case.flop_per_step, "FLOP", why="no point of this size recorded its work per sample")
+    start = (*case_cells(case, axes, anchor=True), status, notes.cell(work))
+    if not case.ok:
+        return (*start, Cell(clauses(reasons(case), 2), number=False, span=len(SPEED)))
+    return (*start, *(notes.cell(case.quantity(name)) for name in SPEED))
+
+
+def resources(cases: Sequence[Case], axes: Sequence[Axis]) -> Table | None:
+    """What the measured points used, the application's own metrics, and how each was measured."""
+    measured = [case for case in cases if case.ok]
+    own = sorted({name for case in measured for record in case.ok for name in record.metrics if name not in UNITS})
+    notes = Notes()
+    names = [*RESOURCES, *own]
+    labels = [Head(_own_label(name, measured) or label_of(name)) for name in names]
+    head = (*case_head(axes), *labels, Head("blocks", "blocks x steps"), Head("stopped", number=False))
+    rows = [
+        (*case_cells(case, axes), *(notes.cell(case.quantity(name)) for name in names), *_how(case, notes))
+        for case in measured
+    ]
+    title = "What the points used, and how long they were measured"
+    return Table("resources", title, head, tuple(rows), notes.listed()) if rows else None
+
+
+def _own_label(name: str, cases: Sequence[Case]) -> str:
+    entries = [record.metrics[name] for case in cases for record in case.ok if name in record.metrics]
+    return next((str(entry["label"]) for entry in entries if entry.get("label")), "")
+
+
+def _how(case: Case, notes: Notes) -> tuple[Cell, Cell]:
+    told = dict.fromkeys(
+        f"{len((record.samples.get('block_s') or {}).get('full') or [])} x {record.samples['block_steps']}"
+        for record in case.ok
+        if "block_steps" in record.samples
+    )
+    stopped = dict.fromkeys(str(record.samples["stopped"]) for record in case.ok if "stopped" in record.samples)
+    return (
+        Cell(" / ".join(told)) if told else notes.missing("not recorded"),
+        words(" / ".join(stopped)) if stopped else notes.missing("not recorded"),
+    )
+
+
+def steps(found: Sequence[Step], axes: Sequence[Axis]) -> Table | None:
+    """Where the step's time goes, in seconds and as share, with the timers and the harness's diagnosis."""
+    if not found:
+        return None
+    notes = Notes()
+    head = (
+        *case_head(axes),
+        Head("step time"),
+        Head(INPUT, "% of step, interval"),
+        Head(COMMUNICATION, "% of step, interval"),
+        Head(REST, "% of step"),
+        Head("input wait", "timer"),
+        Head("host-device copy", "timer"),
+        Head("diagnosis", "of the harness, with its evidence", number=False),
+    )
+    rows = tuple(_step_row(step, axes, notes) for step in found)
+    return Table("steps", "Where the time of a step goes", head, rows, notes.listed())
+
+
+def _step_row(step: Step, axes: Sequence[Axis], notes: Notes) -> tuple[Cell, ...]:
+    case = step.case
+    rest = step.parts[-1]
+    return (
+        *case_cells(case, axes),
+        Cell(quantity(step.step.value, "s")),
+        _part(case, "exposed_input_s", notes),
+        _part(case, "exposed_comm_s", notes),
+        Cell(quantity(rest.seconds, "s"), percent(rest.share)),
+        notes.cell(case.quantity("input_wait_s")),
+        notes.cell(case.quantity("h2d_s")),
+        words(verdict(case), _evidence(case)),
+    )
+
+
+def _evidence(case: Case) -> str:
+    """The diagnosis's own words; of several replicates with different figures, the first one's."""
+    told = list(dict.fromkeys(str((record.diagnosis or {}).get("evidence") or "") for record in case.ok))
+    return told[0] if len(told) == 1 else f"{told[0]} (first of {len(case.ok)} replicates)"
+
+
+def _part(case: Case, name: str, notes: Notes) -> Cell:
+    """Seconds, and below them the share of the step with its interval."""
+    found, part = case.quantity(name), share(case, name)
+    if found.value is None or part.value is None:
+        return notes.missing(found.why)
+    mark = notes.mark("the interval includes zero") if part.sign == 0 else ""
+    return Cell(quantity(found.value, "s"), f"{percent(part.value)}{within(part)}", mark)

@@ -1,0 +1,233 @@
+"""The trend: lines along the growing dial, where growth ends, what each dial does, how ranks scale. Pure.
+
+    series       cases equal in all but the growing axis, in its order
+    last gain    y_n / y_(n-1) - 1 along a series, y the yardstick
+                 "flat" below 10 % either way or where the two intervals overlap, else "rises" or "falls"
+    effect       y_high / y_low between cases equal in all but one dial, at its highest and lowest value measured;
+                 the median over all such pairs
+    efficiency   (samples_per_s / ranks) / (samples_per_s / ranks at the fewest ranks), all else equal. The batch is
+                 per rank, so this is weak scaling. Its interval takes the worst ends of both.
+
+The yardstick is the percent of the measured ceiling; where no point has one, that of the datasheet peak; else FLOP/s.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reports.axes import Axis, Roles, alike, assign, find_axes, namer
+from reports.cases import Case, Quantity
+from reports.text import count
+
+YARDSTICKS = ("percent_of_measured_peak", "percent_of_peak", "flop_per_s_per_device")
+FLAT = 0.10
+"""A relative gain smaller than this counts as none."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """A line: ``cases`` measured and of known size, in order, and ``lost``, those of known size without a result."""
+
+    label: str
+    cases: tuple[Case, ...]
+    lost: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How the yardstick moves along a series of two cases or more. ``verdict``: rises, flat or falls."""
+
+    series: Series
+    values: tuple[Quantity, ...]
+    verdict: str
+    last_gain: float
+    resolved: bool | None
+    """Whether the last two intervals are apart; None where one is missing."""
+
+    @property
+    def best(self) -> int:
+        """Where along the series the value is highest."""
+        return max(range(len(self.values)), key=lambda i: self.values[i].value or 0.0)
+
+    @property
+    def beyond(self) -> tuple[Case, ...]:
+        """Larger problems of the series that gave no result."""
+        last = self.series.cases[-1].flop_per_step or 0.0
+        return tuple(case for case in self.series.lost if (case.flop_per_step or 0.0) > last)
+
+    @property
+    def last_fold(self) -> float:
+        """How often the work grows between the last two cases."""
+        before, last = self.series.cases[-2:]
+        return (last.flop_per_step or 0.0) / (before.flop_per_step or 1.0)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What moving one axis from its lowest to its highest value does, over all pairs equal but for it."""
+
+    axis: Axis
+    pairs: tuple[tuple[Case, Case], ...]
+    share: tuple[float, ...]
+    """Ratios of the yardstick; empty where the axis changes the ceiling itself."""
+    rate: tuple[float, ...]
+    """Ratios of samples/s."""
+
+    @property
+    def strength(self) -> float:
+        """The median ratio of the yardstick, above 1 whichever way it goes; 1 where there is none."""
+        middle = statistics.median(self.share) if self.share else 1.0
+        return max(middle, 1 / middle) if middle > 0 else 1.0
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A case against its like at the fewest ranks. ``doubt``: why the figure is no pure efficiency, or empty."""
+
+    reference: Case
+    case: Case
+    efficiency: Quantity
+    doubt: str
+
+
+@dataclass(frozen=True)
+class Trend:
+    """All that is derived from several cases."""
+
+    axes: tuple[Axis, ...]
+    roles: Roles
+    where: Callable[[Case], str]
+    """Names a case by what tells it from the others."""
+    yardstick: str
+    series: tuple[Series, ...]
+    growths: tuple[Growth, ...]
+    effects: tuple[Effect, ...]
+    scalings: tuple[Scaling, ...]
+
+
+def find_trend(cases: Sequence[Case]) -> Trend:
+    """The trend over these cases; every part may be empty."""
+    axes = find_axes(cases)
+    roles = assign(axes, cases)
+    known = [name for name in YARDSTICKS if any(case.value(name) is not None for case in cases)]
+    yardstick = known[0] if known else YARDSTICKS[0]
+    series = find_series(cases, roles)
+    growths = [growth(each, yardstick) for each in series]
+    effects = [effect(cases, axis, yardstick) for axis in axes]
+    return Trend(
+        tuple(axes),
+        roles,
+        _full_namer(axes, cases),
+        yardstick,
+        series,
+        tuple(each for each in growths if each is not None),
+        tuple(sorted((each for each in effects if each.pairs), key=lambda each: -each.strength)),
+        tuple(find_scalings(cases)),
+    )
+
+
+def _full_namer(axes: Sequence[Axis], cases: Sequence[Case]) -> Callable[[Case], str]:
+    name = namer(axes, cases)
+    return lambda case: name(case) or case.label([*case.size, "ranks"])
+
+
+def find_series(cases: Sequence[Case], roles: Roles) -> tuple[Series, ...]:
+    """The lines: by the growing axis, or one a case where nothing grows."""
+    found = []
+    name = namer(roles.series_axes, cases)
+    for group in alike(cases, roles.growth):
+        known = [case for case in group if case.flop_per_step]
+        label = name(group[0])
+        measured = tuple(case for case in known if case.ok)
+        found.append(Series(label or "all points", measured, tuple(case for case in known if not case.ok)))
+    return tuple(each for each in found if each.cases or each.lost)
+
+
+def growth(series: Series, yardstick: str) -> Growth | None:
+    """How the yardstick moves along a series; None below two values."""
+    cases = tuple(case for case in series.cases if case.value(yardstick) is not None)
+    if len(cases) < 2:
+        return None
+    values = tuple(case.quantity(yardstick) for case in cases)
+    gain = ratio(values[-1], values[-2]) - 1
+    resolved = apart(values[-2], values[-1])
+    flat = abs(gain) < FLAT or resolved is False
+    verdict = "flat" if flat else "rises" if gain > 0 else "falls"
+    return Growth(Series(series.label, cases, series.lost), values, verdict, gain, resolved)
+
+
+def ratio(above: Quantity, below: Quantity) -> float:
+    """One value over another; 1 where that cannot be said."""
+    return (above.value or 0.0) / below.value if below.value else 1.0
+
+
+def apart(a: Quantity, b: Quantity) -> bool | None:
+    """Whether two intervals do not overlap; None where one is missing."""
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        return None
+    return a.high < b.low or b.high < a.low
+
+
+def effect(cases: Sequence[Case], axis: Axis, yardstick: str) -> Effect:
+    """What an axis does. Shares of different ceilings are not set against each other: see `same_ceiling`."""
+    pairs = []
+    for group in alike([case for case in cases if case.value("samples_per_s")], axis):
+        if len(group) > 1:
+            pairs.append((group[0], group[-1]))
+    shares = [(high.quantity(yardstick), low.quantity(yardstick)) for low, high in pairs if same_ceiling(axis)]
+    rates = [(high.quantity("samples_per_s"), low.quantity("samples_per_s")) for low, high in pairs]
+    return Effect(
+        axis,
+        tuple(pairs),
+        tuple(ratio(high, low) for high, low in shares if high.value and low.value),
+        tuple(ratio(high, low) for high, low in rates),
+    )
+
+
+def same_ceiling(axis: Axis) -> bool:
+    """Whether moving along the axis leaves the ceiling: another precision or run has another one."""
+    return not {"precision", "run"} & set(axis.keys)
+
+
+def find_scalings(cases: Sequence[Case]) -> list[Scaling]:
+    """Every measured case against its like at the fewest ranks, where there is one."""
+    axis = next((axis for axis in find_axes(cases) if axis.keys == ("ranks",)), None)
+    if axis is None:
+        return []
+    found = []
+    for group in alike([case for case in cases if case.value("samples_per_s") and case.ranks], axis):
+        found += [Scaling(group[0], case, efficiency(group[0], case), _doubt(group[0], case)) for case in group[1:]]
+    return sorted(found, key=lambda scaling: scaling.case.number)
+
+
+def efficiency(reference: Case, case: Case) -> Quantity:
+    """Samples/s of a rank relative to those at the reference's ranks."""
+    many, few = case.quantity("samples_per_s"), reference.quantity("samples_per_s")
+    less = reference.ranks / case.ranks
+    value = ratio(many, few) * less
+    if many.low is None or many.high is None or not few.low or not few.high:
+        return Quantity(value, "1")
+    return Quantity(value, "1", many.low / few.high * less, many.high / few.low * less, "worst ends of both intervals")
+
+
+def _doubt(reference: Case, case: Case) -> str:
+    """Ranks that own fewer cores are smaller devices: what they lose is not lost to scaling."""
+    before, after = cores_of(reference), cores_of(case)
+    if before is None or after is None or before == after:
+        return ""
+    return (
+        f"a rank has {count(after, 'core')} at {case.ranks} ranks and {before} at {reference.ranks}: the devices differ"
+    )
+
+
+def cores_of(case: Case) -> int | None:
+    """Cores of a rank where it computes on them; None on GPUs, where unknown, or where ranks differ."""
+    found: set[int] = set()
+    for rank in (rank for record in case.ok for rank in record.system.get("ranks") or []):
+        cores = rank.get("cores")
+        if str(rank.get("device", "")) != "cpu" or cores is None:
+            return None
+        found.add(len(cores) if isinstance(cores, list) else int(cores))
+    return found.pop() if len(found) == 1 else None

@@ -1,0 +1,117 @@
+"""The tables of the trend: growth along each series, effects of the dials, scaling over ranks. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from reports.axes import Axis
+from reports.cases import Quantity
+from reports.glossary import label_of
+from reports.table import Cell, Head, Notes, Table, case_cells, case_head, words
+from reports.text import clauses, count, fold, interval, number, quantity, signed_percent
+from reports.trend import Effect, Growth, Scaling, Trend
+
+
+def growth(trend: Trend) -> Table | None:
+    """How the yardstick moves along each series."""
+    axis = trend.roles.growth
+    if axis is None or not trend.growths:
+        return None
+    name = label_of(trend.yardstick)
+    head = (
+        Head("series", "equal in all but " + axis.name, number=False),
+        Head(axis.name, "first to last"),
+        Head("work", "grows"),
+        Head("at the first", name),
+        Head("at the last", name),
+        Head("highest", "at"),
+        Head("last gain", "relative"),
+        Head("at the end it", number=False),
+    )
+    return Table("growth", f"Growth along {axis.name}", head, tuple(_growth_row(each, axis) for each in trend.growths))
+
+
+def _growth_row(found: Growth, axis: Axis) -> tuple[Cell, ...]:
+    cases, values = found.series.cases, found.values
+    ends = [axis.show(axis.of(case)) for case in (cases[0], cases[-1])]
+    best = found.best
+    overlap = {False: "intervals overlap", True: "", None: "no interval"}[found.resolved]
+    after = count(len(found.beyond), "larger point") + " without result" if found.beyond else ""
+    return (
+        words(found.series.label),
+        Cell(" to ".join(ends), f"{len(cases)} sizes"),
+        Cell(fold((cases[-1].flop_per_step or 0.0) / (cases[0].flop_per_step or 1.0))),
+        *(_value(values[i]) for i in (0, -1)),
+        Cell(quantity(values[best].value, values[best].unit), axis.label(axis.of(cases[best]))),
+        Cell(signed_percent(found.last_gain), overlap),
+        words({"rises": "rises", "flat": "is flat", "falls": "falls"}[found.verdict], after),
+    )
+
+
+def _value(found: Quantity) -> Cell:
+    return Cell(quantity(found.value, found.unit), interval(found.value, found.low, found.high, found.unit))
+
+
+def effects(trend: Trend) -> Table | None:
+    """What each axis does between its lowest and its highest value, all else equal."""
+    if not trend.effects:
+        return None
+    notes = Notes()
+    head = (
+        Head("what changes", number=False),
+        Head("from, to", number=False),
+        Head("pairs"),
+        Head(label_of(trend.yardstick), "median ratio (range)"),
+        Head("throughput", "median ratio (range)"),
+    )
+    rows = tuple(_effect_row(each, notes) for each in trend.effects)
+    return Table("effects", "What each change does, all else equal", head, rows, notes.listed())
+
+
+def _effect_row(found: Effect, notes: Notes) -> tuple[Cell, ...]:
+    axis = found.axis
+    ends = dict.fromkeys(tuple(axis.show(axis.of(case)) for case in pair) for pair in found.pairs)
+    none = "another precision or run has another ceiling: its shares are not set against each other"
+    return (
+        words(axis.name),
+        words(clauses((f"{low} to {high}" for low, high in ends), 4)),
+        Cell(f"{len(found.pairs)}"),
+        _ratios(found.share) if found.share else notes.missing(none),
+        _ratios(found.rate),
+    )
+
+
+def _ratios(values: Sequence[float]) -> Cell:
+    ends = f"{number(min(values))} to {number(max(values))}" if min(values) < max(values) else ""
+    return Cell(f"x {number(statistics.median(values))}", ends)
+
+
+def scaling(found: Sequence[Scaling], axes: Sequence[Axis]) -> Table | None:
+    """Throughput of a rank at more ranks, relative to the fewest."""
+    if not found:
+        return None
+    notes = Notes()
+    left = [axis for axis in axes if axis.keys != ("ranks",)]
+    head = (
+        *case_head(left),
+        Head("ranks", "from, to"),
+        Head("throughput", "fewest ranks"),
+        Head("throughput", "more ranks"),
+        Head("scaling efficiency", "higher is better"),
+    )
+    rows = tuple(_scaling_row(each, left, notes) for each in found)
+    return Table("scaling", "Scaling over ranks", head, rows, notes.listed())
+
+
+def _scaling_row(found: Scaling, axes: Sequence[Axis], notes: Notes) -> tuple[Cell, ...]:
+    value = found.efficiency
+    shown = [100 * each if each is not None else None for each in (value.value, value.low, value.high)]
+    mark = notes.mark(found.doubt) if found.doubt else ""
+    return (
+        *case_cells(found.case, axes),
+        Cell(f"{found.reference.ranks} to {found.case.ranks}", f"#{found.reference.number} to #{found.case.number}"),
+        notes.cell(found.reference.quantity("samples_per_s")),
+        notes.cell(found.case.quantity("samples_per_s")),
+        Cell(quantity(shown[0], "%"), interval(shown[0], shown[1], shown[2], "%"), mark),
+    )

@@ -1,0 +1,182 @@
+"""What the report says in words, and what it leaves unsaid."""
+
+import pytest
+
+from reports.cases import make_cases
+from reports.findings import findings
+from reports.trend import find_trend
+from tests.gold.small import lost, measured, run_of
+
+
+def said(*found, **system):
+    """The findings on one run, as "headline | evidence" with plain spaces."""
+    run = run_of(*found, **system)
+    cases = make_cases([run])
+    told = findings([run], cases, find_trend(cases))
+    return [f"{each.headline} | {each.evidence}".replace("\u00a0", " ") for each in told]
+
+
+def one(told, words):
+    """The one finding whose headline holds these words."""
+    (found,) = [each for each in told if words in each.split(" | ")[0]]
+    return found
+
+
+def line(*shares, spread=0.01, **more):
+    return [measured({"edge": 16 * 2**i}, y, spread, flop=1e9 * 8**i, **more) for i, y in enumerate(shares)]
+
+
+def test_range_and_growth():
+    told = one(said(*line(5, 20, 41)), "measured ceiling as the work")
+    assert told.startswith("From 5.0 % to 41.0 % of the measured ceiling as the work of a step grows 64-fold")
+    assert "At the smallest problem (1 GFLOP per device and step: edge=16)" in told
+    assert "datasheet peak: not known (nobody asked)" in told
+
+
+def test_growth_is_not_claimed_where_the_largest_problem_is_not_the_best():
+    told = said(*line(5, 41, 20))
+    assert one(told, "5.0 % to 41.0 % of the measured ceiling").startswith("5.0 %")
+    assert "The highest, 41.0 % (40.6 to 41.4), is at edge=32 (#2)" in told[0]
+    assert "no longer rises" in told[1]
+    assert "(-51 %, work 8-fold)" in told[1]
+
+
+def test_where_growth_ends_and_what_the_records_say_of_it():
+    bound = {"verdict": "communication-bound", "evidence": "e"}
+    told = said(*line(5, 20, 21, diagnosis=bound))[1]
+    assert told.startswith("Along edge, the share of the measured ceiling no longer rises")
+    assert "(+5.0 %, work 8-fold)" in told
+    assert "communication-bound (#3)" in told
+
+
+def test_a_reason_is_not_made_up():
+    assert "The records do not say why: at #3 the diagnosis is no diagnosis" in said(*line(5, 20, 21))[1]
+
+
+def test_growth_within_the_intervals_is_no_rise():
+    assert "intervals overlap" in said(*line(5, 10, 12, spread=0.3))[1]
+
+
+def test_the_strongest_dial():
+    found = [
+        measured({"edge": e, "width": w}, e * w**0.1, flop=e**3 * w**2 * 1e5) for e in (16, 32, 64) for w in (1, 2)
+    ]
+    told = one(said(*found), "Of the dials, edge moves")
+    assert "edge from 16 to 64: x 4 (2 pairs)" in told
+    assert "width from 1 to 2: x 1.07" in told
+
+
+def test_scaling():
+    found = [measured({"edge": 16}, share, ranks=ranks) for ranks, share in ((1, 40), (2, 30))]
+    told = one(said(*found), "At 2 ranks the throughput of a rank is 75.0 % of that at 1")
+    assert "weak scaling" in told
+    assert "over 1 problem: 75.0 % (73.5 to 76.5) at #2" in told
+
+
+def test_scaling_over_many_numbers_of_ranks_is_one_finding():
+    found = [measured({"edge": 16}, 40 / ranks, ranks=ranks) for ranks in (1, 2, 4, 8)]
+    told = one(said(*found), "throughput of a rank")
+    assert told.startswith("At 8 ranks the throughput of a rank is 12.5 % of that at 1")
+    assert "50.0 % at 2 (median of 1 problem); 25.0 % at 4" in told
+
+
+def test_scaling_beyond_perfect_is_doubted():
+    found = [measured({"edge": 16}, share, ranks=ranks) for ranks, share in ((1, 10), (2, 30))]
+    assert "Beyond 100 % by more than its interval at #2" in one(said(*found), "300 % of that at 1")
+
+
+def test_communication_that_is_resolved():
+    parts = {"exposed_comm_s": (0.02, 0.01, 0.03)}  # of steps of 0.1 and 0.05 s
+    found = [measured({"edge": 16}, 10, ranks=2, exposed=parts), measured({"edge": 32}, 20, ranks=2, exposed=parts)]
+    told = one(said(*found), "Exposed communication takes 20.0 % to 40.0 % of the step at 2 of 2 points")
+    assert "Largest: 40.0 % (20.0 to 60.0), 20 ms of 50 ms, at #2" in told
+
+
+def test_communication_that_is_not_distinguishable_from_zero():
+    found = [measured({"edge": e}, 10, ranks=2, exposed={"exposed_comm_s": (0.01, -0.01, 0.03)}) for e in (16, 32)]
+    told = one(said(*found), "Exposed communication is not distinguishable from zero")
+    assert "at #1 and #2 (interval includes 0; at most 30.0 %)" in told
+
+
+def test_one_rank_says_nothing_of_communication():
+    told = said(measured({"edge": 16}, 10, exposed={"exposed_comm_s": (0.0, 0.0, 0.0)}))
+    assert not any("communication" in each for each in told)
+
+
+def test_a_negative_difference_beyond_its_interval_is_told():
+    told = said(measured({"edge": 16}, 10, exposed={"exposed_input_s": (-0.02, -0.03, -0.01)}))
+    assert "Negative beyond its interval at #1" in one(told, "Exposed input")
+
+
+def test_where_memory_ends():
+    told = said(*line(5, 20), lost({"edge": 64}, "oom", "no room for 4 GiB"))
+    assert "edge=64 (#3): no room for 4 GiB; all else equal, edge=32 still ran" in one(told, "Memory ends: 1 point")
+
+
+def test_points_without_a_result_are_told_with_their_reasons():
+    told = said(
+        *line(5, 20),
+        lost({"edge": 64}, "failed", "rank 1 died"),
+        lost({"edge": 128}, "timeout", "no answer within 5 s"),
+        lost({"edge": 256}, "invalid", "loss is not finite"),
+        lost({"edge": 512}, "skipped", "beyond the frontier"),
+        lost({"edge": 1024}, "preempted", "SIGTERM"),
+    )
+    assert "edge=64 (#3): rank 1 died" in one(told, "1 point failed")
+    assert "no answer within 5 s" in one(told, "1 point gave no answer in time")
+    assert "loss is not finite" in one(told, "must not be believed")
+    assert "beyond the frontier" in one(told, "1 point skipped")
+    assert "SIGTERM" in one(told, "stopped by a signal")
+
+
+def test_points_that_were_not_measured_precisely():
+    told = one(said(*line(5, 20, spread=0.034, stopped="limit")), "2 of 2 measured points stopped at the time limit")
+    assert "the target of ± 1 %: #1 and #2" in told
+    assert "± 3.4 % of the step time" in told
+
+
+def test_a_ceiling_that_wobbles_is_told():
+    peaks = [{"ranks": 2, "precision": "fp32", "flop_per_s": 1e11, "spread_percent": 27.4}]
+    assert "fp32, 2 ranks: 27.4 %" in one(said(*line(5, 20), peaks=peaks), "ceiling differs between repeats")
+
+
+def test_what_is_not_known_is_a_finding():
+    launch = {"launch_gap_s": {"value": None, "unit": "s", "better": "lower", "why": "this version does not"}}
+    told = one(said(measured({"edge": 16}, metrics=launch)), "Not known at any point")
+    assert "launch gaps: this version does not" in told
+    assert "Share of the datasheet peak: nobody asked" in told
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (
+            [measured({"edge": 16}, 12.3)],
+            "The one measured point reaches 12.3 % (12.2 to 12.4) of the measured ceiling",
+        ),
+        ([lost({"edge": 16}, "failed"), lost({"edge": 32}, "oom")], "No point was measured | Of 2 points: 1 failed"),
+        ([measured({"edge": 16}, None), measured({"edge": 32}, None)], "10 GFLOP/s to 10 GFLOP/s a device"),
+        ([measured({"edge": 16}, 5), measured({"edge": 16}, 6, batch=2)], "From 5.0 % to 6.0 %"),
+    ],
+)
+def test_little_data_still_makes_sense(found, words):
+    assert words in said(*found)[0]
+
+
+def test_points_of_equal_work_are_not_said_to_grow():
+    found = [measured({"edge": 16, "kind": k}, y) for k, y in ((1, 5), (2, 6))]
+    assert "All points do 1 GFLOP per device and step" in said(*found)[0]
+
+
+def test_precisions_are_not_mixed():
+    found = [measured({"edge": 16}, y, run={"precision": p}) for p, y in (("bf16", 5), ("fp32", 50))]
+    told = said(*found)
+    assert told[0].startswith("precision=fp32: The one measured point reaches 50.0 %")
+    assert told[1].startswith("precision=bf16: The one measured point reaches 5.0 %")
+
+
+def test_the_datasheet_peak_is_the_yardstick_where_no_ceiling_was_measured():
+    quoted = {"percent_of_peak": {"value": 7.0, "unit": "%", "better": "higher", "method": "of 67 TFLOP/s dense"}}
+    told = said(measured({"edge": 16}, None, metrics=quoted), measured({"edge": 32}, None, metrics=quoted))
+    assert "7.0 % to 7.0 % of the datasheet peak" in told[0]
+    assert "Share of the measured ceiling: not known (nobody asked)" in told[0]
