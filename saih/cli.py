@@ -72,11 +72,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
-    from saih import plan
+    from saih import launch, plan
     from saih.driver import Sweep
     from saih.folder import Folder
     from saih.records import FAULTS
 
+    launch.refuse_ranks()
     retry = _statuses(arguments.retry)
     config, app, points = plan.read(arguments.config)
     folder = Folder(arguments.out or Path("runs", config.name))

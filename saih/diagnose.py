@@ -33,9 +33,8 @@ def _evidence(named: list[str], shares: Mapping[str, float], rest: float) -> str
     if named:
         told = [f"without {part} the step is {100 * shares[part]:.0f} % shorter" for part in named]
         return f"{' and '.join(told)}."
-    told = [f"{part} {100 * share:.1f} %" for part, share in shares.items()]
-    known = f"Of the step, {', '.join(told)}" if told else "No part of the step could be left out"
-    return f"{known}; the other {100 * rest:.0f} % are computing, launch gaps and memory traffic, not told apart."
+    told = [f"{part} {100 * share:.1f} %" for part, share in shares.items() if share]
+    return f"{', '.join(told) or 'No part could be left out'}; the other {100 * rest:.0f} % are not told apart."
 
 
 def _known(metric: Mapping[str, Any]) -> bool:

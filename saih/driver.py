@@ -143,9 +143,13 @@ class Sweep:
             self.listener.stage(f"measuring what {ranks} {'rank' if ranks == 1 else 'ranks'} can reach")
             with self._group(ranks, f"peaks-ranks{ranks}") as group:
                 for precision in wanted:
-                    request = {"do": "peaks", "precision": precision}
+                    request = {"do": "peaks", "precision": precision, "seconds_each": self._ceiling_s()}
                     system["peaks"].append(self._ask(group, request, CEILING_TIMEOUT_S))
             self.folder.write_system(system)
+
+    def _ceiling_s(self) -> float:
+        """Time for each operation: half a second, or a tenth of what a point may take where that is less."""
+        return min(0.5, self.config.measure.max_s / 10)
 
     def _ask(self, group: Group, request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         """A set-up request: without its answer there is no sweep, so that any failure is the user's to mend."""

@@ -24,6 +24,10 @@ _ARGUMENTS = {"mpich": [], "intel": [], "openmpi": ["--bind-to", "none"]}
 """Ranks choose their cores themselves, so that the binding is the same under every launcher."""
 
 
+_RANK_COUNTS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+"""Where MPICH's, Open MPI's and Slurm's launchers tell a process how many it is one of."""
+
+
 @dataclass(frozen=True)
 class Launcher:
     """An mpiexec, its flavour, and the MPI library to open (None: the one mpi4py finds)."""
@@ -42,6 +46,14 @@ class Launcher:
         if self.flavour == "openmpi" and os.geteuid() == 0:  # the rule in containers, where there is only root
             extra |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
         return extra
+
+
+def refuse_ranks() -> None:
+    """Raise InputError where the driver itself was started by an MPI launcher: it starts the ranks."""
+    for variable in _RANK_COUNTS:
+        count = os.environ.get(variable, "1")
+        if count not in ("", "0", "1"):
+            raise InputError(f"{variable} = {count}: saih sweep starts the ranks itself; run it without mpiexec or srun")
 
 
 def find(launch: Launch) -> Launcher:

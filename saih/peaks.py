@@ -70,7 +70,7 @@ class Ranks(Protocol):
         """Tell whoever watches."""
 
 
-def measure(ranks: Ranks, precision: str, seconds_each: float = 0.5) -> dict[str, Any]:
+def measure(ranks: Ranks, precision: str, seconds_each: float) -> dict[str, Any]:
     """The ceiling of a device in ``precision`` while all ranks run, with the operations it is the best of.
 
     {"flop_per_s" of the best operation's fastest repeat, a device, "spread_percent" from there down to its median,

@@ -114,7 +114,7 @@ def peaks(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
     """The ceiling in one precision while all ranks run."""
     from saih import peaks
 
-    return {"ranks": worker.size, **peaks.measure(worker, request["precision"])}
+    return {"ranks": worker.size, **peaks.measure(worker, request["precision"], request["seconds_each"])}
 
 
 def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:

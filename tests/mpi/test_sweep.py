@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -258,6 +260,16 @@ def test_ranks_beyond_the_machine_can_be_skipped(saih):
     found = {r.point["run"]["ranks"]: r for r in read(saih.folder / "runs" / "toy").values()}
     assert (found[1].status, found[4096].status) == ("ok", "skipped")
     assert "4096 ranks, but this machine has" in found[4096].error["message"]
+
+
+def test_the_driver_itself_must_not_be_started_on_several_ranks(saih):
+    saih.write("toy.yaml", toy_config())
+    mpiexec = str(Path(sys.executable).parent / "mpiexec")
+    command = [mpiexec, "-n", "2", sys.executable, "-m", "saih", "sweep", "toy.yaml"]
+    done = subprocess.run(command, cwd=saih.folder, env=saih.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "PMI_SIZE = 2: saih sweep starts the ranks itself" in done.stderr
+    assert not (saih.folder / "runs").exists()
 
 
 def test_a_launcher_that_starts_singletons_is_caught_at_once(saih):
