@@ -66,8 +66,8 @@ class Point:
     def label(self) -> str:
         """The point in words, for people."""
         dials = " ".join(f"{name}={value:g}" for name, value in self.size.items())
-        repeat = f" repeat={self.repeat}" if self.repeat else ""
-        return f"{dials} ranks={self.run.ranks} batch={self.run.batch} {self.run.precision}{repeat}"
+        run, repeat = self.run, f" repeat={self.repeat}" if self.repeat else ""
+        return f"{dials} ranks={run.ranks} batch={run.batch} {run.precision} {run.execution} {run.input}{repeat}"
 
     def to_dict(self) -> dict[str, Any]:
         """The form a record holds and a worker receives."""

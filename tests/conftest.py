@@ -29,7 +29,8 @@ class Cli:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.env = os.environ | {"PYTHONPATH": str(TOYS), "COLUMNS": "200"}
+        path = os.pathsep.join(filter(None, (str(TOYS), os.environ.get("PYTHONPATH"))))
+        self.env = os.environ | {"PYTHONPATH": path, "COLUMNS": "200"}
 
     def write(self, name: str, content: dict) -> str:
         (self.folder / name).write_text(yaml.safe_dump(content))
