@@ -1,0 +1,26 @@
+"""CosmoFlow: a 3D convolutional network reads four cosmological parameters off the matter in a cube of the universe.
+
+Source: the MLPerf HPC reference, github.com/mlcommons/hpc/cosmoflow, after Mathuriya et al. 2018, arXiv:1808.04728.
+Every module says where it follows the reference and where it goes beyond.
+
+Without torch (the command line and the driver stop here):
+    application   APP, the application's first half
+    dials         the numbers that set its size, and which points are legal
+    data          the configuration's `data`, and the file it means at an edge
+    architecture  dials -> layers
+    cost          layers -> FLOPs, parameters, bytes
+    prepare       makes or checks the data set of a sweep (imports its tools when called)
+
+With torch, in a worker:
+    model         the network and its initialisation
+    precision     what fp32, tf32, bf16 and fp16 switch on
+    optimizer     SGD as Keras defines it, the learning-rate rule
+    order         which samples when
+    dataset       the thread that reads them ahead
+    sanity        can a step be believed?
+    training      the training step: the application's second half
+"""
+
+from apps.cosmoflow.application import APP
+
+__all__ = ["APP"]

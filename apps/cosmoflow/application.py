@@ -1,0 +1,48 @@
+"""`APP`: CosmoFlow as the harness sees it. Torch comes in with `build` and, for a recipe, with `prepare`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from apps.cosmoflow import data
+from apps.cosmoflow.cost import cost_of
+from apps.cosmoflow.dials import DIALS, validate
+from saih.app import Context, Cost, Dial, MetricSpec, Point, Work
+
+
+class CosmoFlow:
+    """Data-parallel training of CosmoFlow. The protocol's docstrings in saih.app say what each part answers."""
+
+    name = "cosmoflow"
+    version = "1"
+    dials: Mapping[str, Dial] = DIALS
+    metrics: Sequence[MetricSpec] = ()
+
+    def resolve_data(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration's `data` with its defaults; see `apps.cosmoflow.data.resolve`."""
+        return data.resolve(given)
+
+    def validate(self, point: Point) -> None:
+        """Raises InputError naming the key, unless the point can be built."""
+        validate(point)
+        data.validate(point)
+
+    def cost(self, point: Point) -> Cost:
+        """What one sample of a training step costs."""
+        return cost_of(point)
+
+    def prepare(self, context: Context, points: Sequence[Point]) -> dict[str, Any]:
+        """Makes or checks the data sets of `points`; see `apps.cosmoflow.prepare.prepare`."""
+        from apps.cosmoflow.prepare import prepare
+
+        return prepare(context, points)
+
+    def build(self, context: Context, point: Point) -> Work:
+        """The training step of `point` on this rank."""
+        from apps.cosmoflow.training import build
+
+        return build(context, point)
+
+
+APP = CosmoFlow()

@@ -1,0 +1,193 @@
+"""The training step of CosmoFlow at one point, on one rank: the second half of the application.
+
+    loss = mean over samples and labels of (prediction - label)^2,    as the reference
+
+Ranks are data-parallel: each has the whole network and its own part of the global batch; DistributedDataParallel
+averages the gradients while backward still runs. A step is forward, backward and update, and nothing in it waits for
+the device.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from apps.cosmoflow import precision, sanity
+from apps.cosmoflow.architecture import LABELS, architecture_of
+from apps.cosmoflow.dataset import Batch, Held, Loader, open_file, open_loader
+from apps.cosmoflow.model import CosmoFlow, make, volumes_of
+from apps.cosmoflow.optimizer import KerasSGD, learning_rate
+from saih.app import Context, Point, Ran
+
+
+class Objective(nn.Module):
+    """Counts int16 (B, E, E, E, R) and labels (B, 4) -> the loss."""
+
+    def __init__(self, net: CosmoFlow, precision_name: str, device_type: str) -> None:
+        super().__init__()
+        self.net, self._precision, self._device_type = net, precision_name, device_type
+
+    def forward(self, counts: Tensor, labels: Tensor) -> Tensor:
+        """Mean squared error."""
+        volumes = volumes_of(counts)  # outside autocast: log1p in float32
+        with precision.autocast(self._precision, self._device_type):
+            prediction = self.net(volumes)
+        return nn.functional.mse_loss(prediction.float(), labels)
+
+
+class Update:
+    """Loss -> gradients -> new parameters. `rate(epoch)` is the learning rate."""
+
+    def __init__(self, net: nn.Module, rate: Callable[[int], float], scaler: torch.amp.GradScaler) -> None:
+        self._rate, self._scaler = rate, scaler
+        self.optimizer = KerasSGD(net.parameters(), rate(0))
+
+    def __call__(self, loss: Tensor, epoch: int) -> None:
+        """Backward and one step of the optimiser; afterwards the gradients' memory is free again."""
+        self.optimizer.set_lr(self._rate(epoch))
+        self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a work is made of; its variants share most of it. `model` is the objective as the point executes it."""
+
+    context: Context
+    point: Point
+    net: CosmoFlow
+    model: nn.Module
+    update: Update
+    source: Loader | Held
+
+
+class Training:
+    """Training steps on this rank: a `saih.app.Work`."""
+
+    def __init__(self, parts: Parts, communicates: bool = True) -> None:
+        self._parts, self._communicates = parts, communicates
+        self._loss: Tensor | None = None
+
+    def run(self, n: int) -> Ran:
+        """`n` training steps. On a GPU it returns before they have ended."""
+        parts = self._parts
+        with parts.source.reading(), self._gradients():
+            for _ in range(n):
+                batch = parts.source.next()
+                loss = parts.model(batch.counts, batch.labels)
+                parts.update(loss, batch.epoch)
+                self._loss = loss.detach()
+        cost = parts.source.collect()
+        phases = {"input_wait_s": cost.input_wait_s, "h2d_s": cost.h2d_s}
+        return Ran(n * parts.point.run.batch, phases, cost.bytes)
+
+    def without(self, part: str) -> Training | None:
+        """This work lacking "input" (one batch, kept on the device) or "communication" (no gradients averaged)."""
+        parts = self._parts
+        if part == "input" and isinstance(parts.source, Loader):
+            return Training(replace(parts, source=Held(_take(parts.source))))
+        if part == "communication" and parts.context.size > 1:
+            # Every rank has gradients of its own here, so a true update would drive the replicas apart. At a learning
+            # rate of 0 the same kernels move the same bytes and leave the parameters as they are. The momentum and the
+            # loss scale that do take these gradients up are this variant's own.
+            idle = Update(parts.net, lambda epoch: 0.0, _scaler(parts.point, torch.device(parts.context.device)))
+            return Training(replace(parts, update=idle), communicates=False)
+        return None
+
+    def check(self) -> str | None:
+        """Why the steps cannot be believed, the same on every rank, or None; see `apps.cosmoflow.sanity`."""
+        parts = self._parts
+        net, point, device = parts.net, parts.point, torch.device(parts.context.device)
+        block = net.blocks[0]
+        executed = torch.compile(block) if point.run.execution == "compiled" else block
+        loss = float("nan") if self._loss is None else float(self._loss)
+        found = sanity.Findings(
+            loss=loss,
+            finite=math.isfinite(loss) and all(bool(p.isfinite().all()) for p in net.parameters()),
+            checksum=sanity.checksum([*net.parameters(), *parts.update.optimizer.velocities()]),
+            block_error=sanity.block_error(block, executed, architecture_of(point), point.run.precision, device),
+        )
+        return sanity.doubt(parts.context.gather(found), point.run.precision)
+
+    def close(self) -> None:
+        """Ends the loader and lets go of everything on the device. May be called twice; nothing else after it."""
+        parts = self.__dict__.pop("_parts", None)
+        if parts is None:
+            return
+        parts.source.close()
+        if parts.point.run.execution == "compiled":
+            torch.compiler.reset()
+        del parts
+        gc.collect()  # DistributedDataParallel sits in reference cycles, which would hold the parameters
+
+    def _gradients(self) -> AbstractContextManager[None]:
+        model = self._parts.model
+        stay = isinstance(model, DistributedDataParallel) and not self._communicates
+        return model.no_sync() if stay else nullcontext()  # type: ignore[operator]
+
+
+def build(context: Context, point: Point) -> Training:
+    """The work of a legal, prepared point. Raises InputError for a file or a precision that cannot be used."""
+    device = torch.device(context.device)
+    precision.switch(point.run.precision, device)
+    torch.manual_seed(_seed(context))  # dropout
+    net = make(architecture_of(point), context.seed).to(device)
+    rate = partial(learning_rate, global_batch=point.run.batch * context.size)
+    update = Update(net, rate, _scaler(point, device))
+    model = _executed(Objective(net, point.run.precision, device.type), context, point)
+    return Training(Parts(context, point, net, model, update, _source(context, point, device)))
+
+
+def _executed(objective: Objective, context: Context, point: Point) -> nn.Module:
+    if point.run.execution == "compiled":
+        # Torch stops compiling, without a word, after a number of shapes in one process: start counting anew.
+        torch.compiler.reset()
+        objective.compile(fullgraph=True, dynamic=False)
+    if context.size == 1:
+        return objective
+    device = torch.device(context.device)
+    devices = [device] if device.type == "cuda" else None
+    return DistributedDataParallel(objective, device_ids=devices, gradient_as_bucket_view=True)
+
+
+def _scaler(point: Point, device: torch.device) -> torch.amp.GradScaler:
+    return torch.amp.GradScaler(device.type, enabled=point.run.precision == "fp16")
+
+
+def _source(context: Context, point: Point, device: torch.device) -> Loader | Held:
+    if point.run.input == "synthetic":
+        return Held(_synthetic(context, point, device))
+    return open_loader(open_file(point), point.run.batch, context.rank, context.size, context.seed, device)
+
+
+def _synthetic(context: Context, point: Point, device: torch.device) -> Batch:
+    """Counts without structure, Poisson with mean 1, and labels in [-1, 1], made on the device."""
+    net = architecture_of(point)
+    shape = (point.run.batch, net.edge, net.edge, net.edge, net.redshifts)
+    generator = torch.Generator(device).manual_seed(_seed(context))
+    counts = torch.poisson(torch.ones(shape, device=device), generator=generator).to(torch.int16)
+    labels = torch.empty(point.run.batch, LABELS, device=device).uniform_(-1, 1, generator=generator)
+    return Batch(counts, labels)
+
+
+def _take(loader: Loader) -> Batch:
+    with loader.reading():
+        batch = loader.next()
+    loader.collect()
+    return batch
+
+
+def _seed(context: Context) -> int:
+    """A seed that no other rank has."""
+    return int(np.random.SeedSequence([context.seed, context.rank]).generate_state(1)[0])

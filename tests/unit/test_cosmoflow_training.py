@@ -1,0 +1,255 @@
+"""The training step on one rank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from apps.cosmoflow import APP, sanity, training
+from apps.cosmoflow.architecture import describe
+from apps.cosmoflow.data import file_of
+from apps.cosmoflow.model import make, volumes_of
+from apps.cosmoflow.training import Training
+from augment.data.store import UniverseFile
+from saih.app import Execution, InputError, Point, Work
+
+RECIPE = {"universes": 8, "edge": 8}
+
+
+class Alone:
+    """The context of a group of one rank, which keeps what it was told."""
+
+    rank, size, device, seed = 0, 1, "cpu", 1
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, float, float]] = []
+
+    def broadcast(self, value: Any) -> Any:
+        return value
+
+    def gather(self, value: Any) -> list[Any]:
+        return [value]
+
+    def progress(self, what: str, done: float, total: float) -> None:
+        self.said.append((what, done, total))
+
+
+def point(folder: Path | None = None, data: dict[str, Any] | None = None, **changes: Any) -> Point:
+    """A tiny point, of RECIPE in `folder` unless `data` says else."""
+    size = {"edge": 8, "width": 0.25, "depth": 1}
+    run = {"ranks": 1, "batch": 2, "precision": "fp32", "execution": "plain", "input": "dataset"}
+    for key, value in changes.items():
+        (size if key in size else run)[key] = value
+    resolved = APP.resolve_data(data or {"recipe": RECIPE, "folder": str(folder)})
+    return Point("cosmoflow", size, Execution(**run), resolved)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny steps on several threads of busy cores mostly wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("universes")
+    APP.prepare(Alone(), [point(path)])
+    return path
+
+
+@pytest.fixture
+def built(folder):
+    """Builds works and closes them at the end."""
+    works: list[Training] = []
+
+    def build(**changes: Any) -> Training:
+        works.append(training.build(Alone(), point(folder, **changes)))
+        return works[-1]
+
+    yield build
+    for work in works:
+        work.close()
+
+
+def no_dropout(net: nn.Module) -> None:
+    for layer in net.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_a_run_says_what_it_did_and_can_be_believed(built, precision: str) -> None:
+    work = built(precision=precision, depth=2)
+    assert isinstance(work, Work)
+    ran = work.run(3)
+    assert ran.samples == 3 * 2
+    assert ran.read_bytes == 3 * 2 * 8**3 * 4 * 2
+    assert set(ran.phases) == {"input_wait_s", "h2d_s"}
+    assert ran.phases["input_wait_s"] > 0
+    assert ran.phases["h2d_s"] == 0.0
+    assert work.check() is None
+
+
+def test_training_reduces_the_training_loss(folder, monkeypatch) -> None:
+    """At a rate above the reference's, which is made for days of training."""
+    monkeypatch.setattr(training, "learning_rate", lambda epoch, global_batch: 0.02)
+    wanted = point(folder, batch=4)
+    work = training.build(Alone(), wanted)
+    with UniverseFile(file_of(wanted)) as file:
+        train = [0, *range(2, 8)]
+        volumes, labels = volumes_of(torch.from_numpy(file.read(train))), torch.from_numpy(file.labels[train])
+    net = work._parts.net
+
+    def loss() -> float:
+        net.eval()
+        with torch.no_grad():
+            found = nn.functional.mse_loss(net(volumes), labels).item()
+        net.train()
+        return found
+
+    before = loss()
+    work.run(300)
+    after = loss()
+    work.close()
+    assert after < 0.5 * before
+
+
+def test_a_step_is_keras_sgd_on_the_mean_squared_error(built, folder) -> None:
+    """Two steps against torch.autograd and the formula, with the rule's learning rates."""
+    work = built(batch=7)  # one step an epoch
+    no_dropout(work._parts.net)
+    batches = []
+    take = work._parts.source.next
+    work._parts.source.next = lambda: batches.append(take()) or batches[-1]
+    work.run(2)
+    net = make(describe(8, 0.25), seed=Alone.seed)
+    no_dropout(net)
+    velocity = [torch.zeros_like(p) for p in net.parameters()]
+    for batch, lr in zip(batches, [0.001, 0.001 + (0.001 * 7 / 64 - 0.001) / 4], strict=True):
+        error = net(volumes_of(batch.counts)) - batch.labels
+        gradients = torch.autograd.grad(error.square().mean(), list(net.parameters()))
+        velocity = [0.9 * m + lr * g for m, g in zip(velocity, gradients, strict=True)]
+        with torch.no_grad():
+            for p, m in zip(net.parameters(), velocity, strict=True):
+                p -= m
+    for found, expected in zip(work._parts.net.parameters(), net.parameters(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_without_input_reads_nothing_and_trains_the_same_network(built) -> None:
+    work = built()
+    work.run(1)
+    lacking = work.without("input")
+    assert lacking is not None
+    before = sanity.checksum(work._parts.net.parameters())
+    ran = lacking.run(4)
+    assert ran.samples == 8
+    assert ran.read_bytes == 0
+    assert ran.phases == {"input_wait_s": 0.0, "h2d_s": 0.0}
+    assert sanity.checksum(work._parts.net.parameters()) != before
+    assert work.run(1).read_bytes == 2 * 8**3 * 4 * 2
+
+
+def test_one_rank_has_no_communication_to_do_without(built) -> None:
+    assert built().without("communication") is None
+
+
+def test_synthetic_input_is_counts_and_needs_no_file(tmp_path) -> None:
+    work = training.build(Alone(), point(tmp_path, input="synthetic", batch=16))
+    counts = work._parts.source.next().counts
+    assert counts.dtype == torch.int16
+    assert counts.shape == (16, 8, 8, 8, 4)
+    assert counts.min() == 0
+    assert counts.float().mean().item() == pytest.approx(1, abs=0.03)
+    assert counts.float().var().item() == pytest.approx(1, abs=0.05)
+    assert work.without("input") is None
+    assert work.run(2).read_bytes == 0
+    assert work.check() is None
+    work.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_check_finds_a_parameter_that_is_not_a_number(built) -> None:
+    work = built()
+    work.run(1)
+    with torch.no_grad():
+        work._parts.net.head[0].weight[0, 0] = float("nan")
+    assert str(work.check()).endswith("or a parameter is not finite")
+
+
+def test_check_finds_a_loss_that_is_not_finite(built) -> None:
+    work = built()
+    with torch.no_grad():
+        work._parts.net.head[-2].bias[0] = float("nan")
+    work.run(1)
+    assert "the loss is nan" in str(work.check())
+
+
+def test_check_before_any_step_has_nothing_to_believe(built) -> None:
+    assert "the loss is nan" in str(built().check())
+
+
+@pytest.mark.parametrize(("precision", "scale"), [("fp32", 1 + 1e-4), ("bf16", 1.1)])
+def test_check_finds_a_block_that_computes_something_else(built, precision: str, scale: float) -> None:
+    work = built(precision=precision)
+    work.run(1)
+    pool = work._parts.net.blocks[0][-1]
+    work._parts.net.blocks[0][-1] = Scaled(pool, scale)
+    assert f"the first block in {precision} is off by" in str(work.check())
+
+
+class Scaled(nn.Module):
+    """Wrong in float32 and below, right in float64."""
+
+    def __init__(self, inner: nn.Module, scale: float) -> None:
+        super().__init__()
+        self.inner, self.scale = inner, scale
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.inner(x)
+        return found if x.dtype == torch.float64 else found * self.scale
+
+
+def test_doubts_name_the_rank() -> None:
+    good = sanity.Findings(loss=0.3, finite=True, checksum=1, block_error=1e-7)
+    other = sanity.Findings(loss=0.3, finite=True, checksum=2, block_error=1e-7)
+    assert sanity.doubt([good, good], "fp32") is None
+    assert str(sanity.doubt([good, other], "fp32")).startswith("rank 1 holds other parameters")
+
+
+def test_precision_switches_tf32(built) -> None:
+    with pytest.raises(InputError, match=r"^run.precision = tf32: needs a CUDA device"):
+        built(precision="tf32")
+    built()
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_a_file_that_vanished_after_preparation(tmp_path) -> None:
+    with pytest.raises(InputError, match=r"universes-edge8-.*h5: no such file"):
+        training.build(Alone(), point(tmp_path))
+
+
+def test_closing_twice_is_no_fault(built) -> None:
+    work = built()
+    work.run(1)
+    work.close()
+    work.close()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
+def test_compiled_computes_what_plain_computes(built) -> None:
+    plain, compiled = built(), built(execution="compiled")
+    for work in (plain, compiled):
+        no_dropout(work._parts.net)
+        work.run(3)
+    assert compiled.check() is None
+    for found, expected in zip(compiled._parts.net.parameters(), plain._parts.net.parameters(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
