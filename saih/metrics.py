@@ -197,7 +197,7 @@ def _exposed(samples: Mapping[str, Any], run: Execution) -> dict[str, Metric]:
         elif name == "exposed_comm_s" and run.ranks == 1:
             found[name] = metric(name, 0.0, "one rank: there is no communication")
         else:
-            found[name] = unknown(name, "the application cannot run without it")
+            found[name] = unknown(name, "the application has no variant without it")
     return found
 
 

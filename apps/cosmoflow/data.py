@@ -1,8 +1,8 @@
 """The configuration's `data`: what it may say, and which file it means at an edge. No torch, no files touched.
 
-    {recipe: {universes: 8, edge: 32, ...}, folder: data}   made once and kept; augment.data.recipe explains the keys
-    {path: FILE}                                            a file made before; {edge} in it stands for the point's edge
-    {}                                                      none: every point has input synthetic
+{recipe: {universes: 8, edge: 32, ...}, folder: data}   made once and kept; augment.data.recipe explains the keys
+{path: FILE}                                            a file made before; {edge} in it stands for the point's edge
+{}                                                      none: every point has input synthetic
 """
 
 from __future__ import annotations

@@ -187,9 +187,7 @@ def open_loader(file: UniverseFile, batch: int, rank: int, size: int, seed: int,
     def fetch(step: int) -> Batch:
         indices = order.indices(step)
         # Pinned memory comes from torch's cache, which gives it out again only when its copy has ended.
-        counts = torch.empty(
-            (batch, *file.header.sample_shape), dtype=torch.int16, pin_memory=device.type == "cuda"
-        )
+        counts = torch.empty((batch, *file.header.sample_shape), dtype=torch.int16, pin_memory=device.type == "cuda")
         file.read(indices, out=counts.numpy())
         return deliver(counts, torch.from_numpy(file.labels[indices]), order.epoch(step))
 

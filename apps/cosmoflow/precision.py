@@ -1,9 +1,9 @@
 """What a precision switches on.
 
-    fp32  IEEE single precision everywhere; TF32 off, although cuDNN's convolutions have it on by default
-    tf32  the same program with TF32 allowed in convolutions and matrix products (CUDA only)
-    bf16  autocast: convolutions and dense layers in bfloat16, weights and loss in float32
-    fp16  the same in float16, with the loss scaled against underflow (torch.amp.GradScaler)
+fp32  IEEE single precision everywhere; TF32 off, although cuDNN's convolutions have it on by default
+tf32  the same program with TF32 allowed in convolutions and matrix products (CUDA only)
+bf16  autocast: convolutions and dense layers in bfloat16, weights and loss in float32
+fp16  the same in float16, with the loss scaled against underflow (torch.amp.GradScaler)
 """
 
 from __future__ import annotations

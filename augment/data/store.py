@@ -137,12 +137,12 @@ class UniverseFile:
         if out.shape != shape or out.dtype != np.int16 or not out.flags.c_contiguous:
             raise ValueError(f"out is {out.dtype} {out.shape}: must be contiguous int16 {shape}")
         # h5py's low-level call: half the time of a slice, which parses its selection anew for each sample.
-        memory = h5py.h5s.create_simple(one)
+        memory, space = h5py.h5s.create_simple(one), self._space.copy()  # a selection of this call's own
         for row, index in enumerate(indices):
             if not 0 <= index < self.samples:
                 raise IndexError(f"{self.path}: no sample {index} among {self.samples}")
-            self._space.select_hyperslab((int(index), 0, 0, 0, 0), one)
-            self._counts.read(memory, self._space, out[row : row + 1])
+            space.select_hyperslab((int(index), 0, 0, 0, 0), one)
+            self._counts.read(memory, space, out[row : row + 1])
         return out
 
     def verify(self, progress: Progress | None = None) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +75,17 @@ def test_reading_in_any_order(made):
         assert file.read(np.array([7, 3]), out) is out
         np.testing.assert_array_equal(out, counts[[7, 3]])
         assert file.read([]).shape == (0, 8, 8, 8, 4)
+
+
+def test_threads_that_share_a_file_read_what_they_asked_for(made):
+    with UniverseFile(made) as file:
+        expected = [file.read([row])[0] for row in range(file.samples)]
+
+        def wrong(row):
+            return sum(not np.array_equal(file.read([row])[0], expected[row]) for _ in range(200))
+
+        with ThreadPoolExecutor(4) as threads:
+            assert sum(threads.map(wrong, range(8))) == 0
 
 
 def test_reading_what_is_not_there(made):
