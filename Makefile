@@ -16,7 +16,7 @@ demo: $(VENV)/run-installed ## sweep configs/quickstart.yaml on this machine and
 test: $(VENV)/dev-installed ## the tests
 	$(BIN)/python -m pytest
 
-test-long: $(VENV)/dev-installed ## the tests and the demo, timed, from a clean folder
+test-long: $(VENV)/dev-installed ## also the tests that take minutes
 	$(BIN)/python -m pytest --run-long
 
 gpu-test: ## the tests that need a CUDA device, with the Python at hand: make gpu-test PYTHON=python3

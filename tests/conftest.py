@@ -43,7 +43,7 @@ class Cli:
 
     def __call__(self, *words: str, status: int | None = 0) -> subprocess.CompletedProcess:
         process = self.start(*words)
-        out, err = process.communicate(timeout=290)
+        out, err = process.communicate(timeout=600)
         assert status in (None, process.returncode), f"exit status {process.returncode}\n{out}\n{err}"
         assert "Traceback" not in err
         return subprocess.CompletedProcess(words, process.returncode, out, err)
