@@ -19,6 +19,7 @@ import saih
 from saih.errors import InputError, Interrupted
 
 EX_TEMPFAIL = 75
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -44,6 +45,9 @@ def main(words: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as with | head
         sys.stderr.close()
         return 1
+    except OSError as error:  # a folder that cannot be written, a full disk
+        print(f"saih: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,8 +90,8 @@ def _sweep(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.fresh and (aside := folder.move_aside()):
         print(f"the earlier run is now {aside}")
-    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-        signal.signal(name, _interrupt)
+    for each in STOP_SIGNALS:
+        signal.signal(each, _interrupt)
     from rich.console import Console
 
     from saih.progress import Progress
@@ -148,6 +152,8 @@ def _statuses(text: str) -> frozenset[str]:
 
 
 def _interrupt(number: int, _: FrameType | None) -> NoReturn:
+    for each in STOP_SIGNALS:
+        signal.signal(each, signal.SIG_IGN)  # a second one must not disturb the ending in order
     raise Interrupted(signal.Signals(number).name)
 
 

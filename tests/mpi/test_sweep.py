@@ -220,6 +220,8 @@ def test_sigterm_ends_in_order_and_the_next_call_goes_on(saih):
         (saih.folder / "runs" / "toy" / "logs").glob("n8*")))  # fmt: skip
     time.sleep(3)
     driver.send_signal(signal.SIGTERM)
+    time.sleep(0.05)
+    driver.send_signal(signal.SIGTERM)  # as impatient users and batch systems do
     _, err = driver.communicate(timeout=30)
     assert driver.returncode == 75
     assert "stopped by SIGTERM" in err
@@ -252,6 +254,13 @@ def test_what_cannot_run_here_is_one_line_and_writes_no_record(saih, changes, sa
     assert says in err
     assert err.count("\n") == 1
     assert not list((saih.folder / "runs").rglob("*.json"))
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(saih):
+    saih.write("toy.yaml", toy_config())
+    (saih.folder / "file").touch()
+    err = saih("sweep", "toy.yaml", "--out", "file/run", status=2).stderr
+    assert err == "saih: file/run: Not a directory\n"
 
 
 def test_ranks_beyond_the_machine_can_be_skipped(saih):
