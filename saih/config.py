@@ -81,11 +81,15 @@ class Limits(Section):
 
 
 class Launch(Section):
-    """How ranks start. ``wrapper`` is put before each rank's command; ``mpiexec`` names one that is not on PATH."""
+    """How ranks start. ``wrapper`` is put before each rank's command; ``mpiexec`` names one that is not on PATH.
+
+    ``cores_per_rank`` null: the host's cores divided by the largest number of ranks of the sweep.
+    """
 
     launcher: Literal["auto", "mpiexec"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     mpiexec: str | None = None
+    cores_per_rank: Annotated[int, Field(ge=1)] | None = None
     wrapper: list[str] = []
 
 

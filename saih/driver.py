@@ -68,6 +68,7 @@ class Sweep:
         Interrupted after the record of the point in flight was written.
         """
         self.folder.check_method(self.config)
+        self._cores_per_rank = 0  # all that there are, until the machine is known
         with self.folder.lock():
             for point in self.points.excluded:
                 self._keep(self._skipped(point, "excluded by sweep.exclude"))
@@ -92,7 +93,8 @@ class Sweep:
         self.listener.stage("looking at the machine")
         with self._group(1, "setup") as group:
             described = self._ask(group, {"do": "describe"}, CEILING_TIMEOUT_S)
-            self.folder.check_machine(described, self.app.version)
+            self._cores_per_rank = self._share(described["machine"])
+            self.folder.check_machine(described, self.app.version, self._cores_per_rank)
             fitting = self._fitting(pending, described["machine"])
             if fitting:
                 self.listener.stage("preparing the data")
@@ -103,18 +105,23 @@ class Sweep:
         self._measure_ceilings(fitting)
         return fitting
 
+    def _share(self, machine: Mapping[str, Any]) -> int:
+        """Cores of a rank: the same at every point, so that a device is the same at every point."""
+        ranks = [p.run.ranks for p in self.points.wanted if p.run.ranks <= machine["devices"]]
+        return self.config.launch.cores_per_rank or max(1, machine["cores"] // max(ranks, default=1))
+
     def _fitting(self, points: Sequence[Point], machine: Mapping[str, Any]) -> list[Point]:
-        slots = machine["devices"]
-        what = "CUDA devices" if machine["device_kind"] == "cuda" else "cores"
+        slots, has = machine["devices"], f"{machine['devices']} CUDA devices, one a rank"
+        if machine["device_kind"] == "cpu":
+            slots = machine["cores"] // self._cores_per_rank
+            has = f"{machine['cores']} cores, {self._cores_per_rank} a rank"
         beyond = [point for point in points if point.run.ranks > slots]
         if beyond and self.config.sweep.beyond_slots == "refuse":
             most = max(point.run.ranks for point in beyond)
-            raise InputError(
-                f"run.ranks = {most}: this machine has {slots} {what}, one a rank; "
-                "sweep.beyond_slots: skip leaves such points out"
-            )
+            advice = "sweep.beyond_slots: skip leaves such points out"
+            raise InputError(f"run.ranks = {most}: this machine has {has}; {advice}")
         for point in beyond:
-            self._keep(self._skipped(point, f"{point.run.ranks} ranks, but this machine has {slots} {what}"))
+            self._keep(self._skipped(point, f"{point.run.ranks} ranks, but this machine has {has}"))
         return [point for point in points if point.run.ranks <= slots]
 
     def _write_system(self, described: Mapping[str, Any], data: Mapping[str, Any]) -> None:
@@ -124,6 +131,7 @@ class Sweep:
                 "schema": records.SCHEMA,
                 "method_version": METHOD_VERSION,
                 "app_version": self.app.version,
+                "cores_per_rank": self._cores_per_rank,
                 **described,
                 "created": known.get("created", provenance.now()),
                 "git": provenance.git(),
@@ -228,8 +236,8 @@ class Sweep:
         return replace(blank, status=status, error={**fault, "log_end": group.log_end()})
 
     def _group(self, ranks: int, name: str) -> Group:
-        config = self.config.launch
-        return Group(self._launcher, ranks, config.device, config.wrapper, self.folder.logs / f"{name}.log")
+        config, log = self.config.launch, self.folder.logs / f"{name}.log"
+        return Group(self._launcher, ranks, config.device, config.wrapper, self._cores_per_rank, log)
 
     def _keep(self, record: Record) -> None:
         records.write(self.folder.points, record)

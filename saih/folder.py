@@ -86,13 +86,16 @@ class Folder:
         if version != METHOD_VERSION:
             raise self._other(f"method version {version}", f"this is version {METHOD_VERSION}")
 
-    def check_machine(self, described: Mapping[str, Any], app_version: str) -> None:
+    def check_machine(self, described: Mapping[str, Any], app_version: str, cores_per_rank: int) -> None:
         """Raise InputError if the records here come from another machine, other libraries or another application."""
         known = self.system()
         if not known:
             return
         if known["app_version"] != app_version:
             raise self._other(f"application version {known['app_version']}", f"this is version {app_version}")
+        if known["cores_per_rank"] != cores_per_rank:
+            then = f"{known['cores_per_rank']} cores a rank"
+            raise self._other(then, f"now it is {cores_per_rank} (launch.cores_per_rank sets it)")
         for section, keys in (("machine", MACHINE_KEYS), ("software", SOFTWARE_KEYS)):
             for key in keys:
                 old, new = known[section].get(key), described[section].get(key)

@@ -28,16 +28,22 @@ OnProgress = Callable[[str, float, float], None]
 
 
 class Group:
-    """One running worker group of ``ranks`` ranks; use it as a context manager."""
+    """One running worker group of ``ranks`` ranks; use it as a context manager.
 
-    def __init__(self, launcher: Launcher, ranks: int, device: str, wrapper: list[str], log: Path) -> None:
+    Each rank binds itself to ``cores_per_rank`` cores, 0 leaving it all of its host's.
+    """
+
+    def __init__(
+        self, launcher: Launcher, ranks: int, device: str, wrapper: list[str], cores_per_rank: int, log: Path
+    ) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
         self._faults = log.with_suffix(".faults")
         shutil.rmtree(self._faults, ignore_errors=True)
         # -P keeps the working folder off the import path: a folder called "apps" there must not stand in for ours
         python = [sys.executable, "-P", "-m", "saih.worker"]
-        words = [*python, "--ranks", str(ranks), "--device", device, "--faults", str(self._faults.absolute())]
+        words = [*python, "--ranks", str(ranks), "--device", device, "--cores-per-rank", str(cores_per_rank)]
+        words += ["--faults", str(self._faults.absolute())]
         self._oom_kills = _oom_kills()
         log.unlink(missing_ok=True)
         with open(log, "a", encoding="utf-8") as stderr:

@@ -74,11 +74,10 @@ def find(launch: Launch) -> Launcher:
     return Launcher(own, _flavour(own), None)
 
 
-def share(cores: list[int], rank: int, size: int) -> list[int]:
-    """The part of ``cores`` that is ``rank``'s of ``size``: neighbours together, at least one core each."""
-    if size > len(cores):
-        return [cores[rank % len(cores)]]
-    return cores[rank * len(cores) // size : (rank + 1) * len(cores) // size]
+def own_cores(cores: list[int], rank: int, cores_per_rank: int) -> list[int]:
+    """The cores of a host's ``rank``-th rank: neighbours, and no other's while there are enough for all."""
+    start = rank * cores_per_rank % len(cores)
+    return cores[start : start + cores_per_rank]
 
 
 def _flavour(mpiexec: str) -> str:

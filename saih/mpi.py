@@ -10,14 +10,17 @@ from typing import Any, NoReturn
 from mpi4py import MPI
 
 from saih.errors import InputError
-from saih.launch import share
+from saih.launch import own_cores
 
 
 class World:
     """All ranks of the worker group, as one of them sees them."""
 
-    def __init__(self, asked_ranks: int) -> None:
-        """Raises InputError where the launcher started another number of ranks than ``asked_ranks``."""
+    def __init__(self, asked_ranks: int, cores_per_rank: int) -> None:
+        """Bind this rank to ``cores_per_rank`` cores (0: all that it was given).
+
+        Raises InputError where the launcher started another number of ranks than ``asked_ranks``.
+        """
         self._comm = MPI.COMM_WORLD
         self.rank: int = self._comm.rank
         self.size: int = self._comm.size
@@ -29,16 +32,11 @@ class World:
         local = self._comm.Split_type(MPI.COMM_TYPE_SHARED)
         self.local_rank: int = local.rank
         self.local_size: int = local.size
-        self._bind(local)
-
-    def _bind(self, local: Any) -> None:
-        """Give each rank of a host its share of the cores, unless the launcher has bound the ranks already."""
-        cores = sorted(os.sched_getaffinity(0))
-        everyone = local.allgather(cores)
-        if self.local_size > 1 and all(other == cores for other in everyone):
-            cores = share(cores, self.local_rank, self.local_size)
-            os.sched_setaffinity(0, cores)
-        self.cores = cores
+        self.cores = sorted(os.sched_getaffinity(0))
+        bound_already = any(other != self.cores for other in local.allgather(self.cores))
+        if cores_per_rank and not bound_already:
+            self.cores = own_cores(self.cores, self.local_rank, cores_per_rank)
+            os.sched_setaffinity(0, self.cores)
 
     @staticmethod
     def library() -> str:

@@ -149,6 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="saih.worker")
     parser.add_argument("--ranks", type=int, required=True)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), required=True)
+    parser.add_argument("--cores-per-rank", type=int, required=True)
     parser.add_argument("--faults", type=Path, required=True)
     arguments = parser.parse_args()
     _die_with_parent()
@@ -156,7 +157,7 @@ def main() -> None:
     os.dup2(2, 1)  # whatever a library prints must not mix with the answers
     world: World | None = None
     try:
-        world = World(arguments.ranks)
+        world = World(arguments.ranks, arguments.cores_per_rank)
         _serve(Worker(world, arguments.device, answers), world)
     except BaseException as error:
         traceback.print_exc()

@@ -58,6 +58,8 @@ def test_a_record_tells_what_was_measured_where_and_how(finished):
     assert [rank["device"] for rank in record.system["ranks"]] == ["cpu", "cpu"]
     cores = [rank["cores"] for rank in record.system["ranks"]]
     assert not set(cores[0]) & set(cores[1]) or os.cpu_count() == 1
+    alone = next(r for r in found.values() if r.status == "ok" and r.point["run"]["ranks"] == 1)
+    assert len(alone.system["ranks"][0]["cores"]) == len(cores[0])
     assert record.provenance["data"] == {"toy": {"made": 4}}
     assert record.diagnosis["verdict"]
 
@@ -105,7 +107,9 @@ def test_dry_run_shows_the_points_and_touches_nothing(copy):
 
 
 def test_points_can_be_added(copy):
-    copy.write("toy.yaml", toy_config(size={"n": [8, 16, 32]}, run={"ranks": [1]}))
+    more = toy_config(size={"n": [8, 16, 32]}, run={"ranks": [1]}, sweep={"exclude": [{"n": 32, "ranks": 2}]})
+    cores = json.loads((copy.folder / "runs" / "toy" / "system.json").read_text())["cores_per_rank"]
+    copy.write("toy.yaml", more | {"launch": {"device": "cpu", "cores_per_rank": cores}})
     before = read(copy.folder / "runs" / "toy")
     copy("sweep", "toy.yaml")
     after = read(copy.folder / "runs" / "toy")
@@ -240,6 +244,10 @@ def test_sigterm_ends_in_order_and_the_next_call_goes_on(saih):
     [
         ({"run": {"ranks": [1, 4096]}}, "run.ranks = 4096: this machine has"),
         ({"data": {"faults": {"8": "missing"}}}, "data.path = nowhere.h5: does not exist"),
+        (
+            {"run": {"ranks": [2]}, "launch": {"device": "cpu", "cores_per_rank": 10**6}},
+            "cores, 1000000 a rank",
+        ),
         ({"launch": {"device": "cuda"}}, "launch.device = cuda: torch sees no CUDA device"),
         ({"launch": {"device": "cpu", "wrapper": ["/nonexistent-wrapper"]}}, "setup.log"),
         ({"app": "nosuch"}, "app = nosuch: there is no module apps.nosuch"),

@@ -24,7 +24,7 @@ def parse(**changes):
 def folder(tmp_path):
     made = Folder(tmp_path / "run")
     made.write_config(parse())
-    made.write_system({"app_version": "1", "method_version": 1, **DESCRIBED})
+    made.write_system({"app_version": "1", "method_version": 1, "cores_per_rank": 1, **DESCRIBED})
     return made
 
 
@@ -52,7 +52,7 @@ def test_another_method_is_refused_and_told(folder, changes, says):
 
 
 def test_another_method_version_is_refused(folder):
-    folder.write_system({"app_version": "1", "method_version": 0, **DESCRIBED})
+    folder.write_system({"app_version": "1", "method_version": 0, "cores_per_rank": 1, **DESCRIBED})
     with pytest.raises(InputError, match="method version 0"):
         folder.check_method(parse())
 
@@ -68,19 +68,24 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     [("machine", "device", "GPU"), ("machine", "cores", 4), ("software", "torch", "2.12.0"), ("software", "mpi", "x")],
 )
 def test_another_machine_is_refused(folder, section, key, value):
-    folder.check_machine(DESCRIBED, "1")
+    folder.check_machine(DESCRIBED, "1", 1)
     with pytest.raises(InputError, match=f"{section}.{key} = .*this one has {value}"):
-        folder.check_machine(DESCRIBED | {section: DESCRIBED[section] | {key: value}}, "1")
+        folder.check_machine(DESCRIBED | {section: DESCRIBED[section] | {key: value}}, "1", 1)
 
 
 def test_more_memory_or_another_python_is_the_same_machine(folder):
     changed = {"machine": MACHINE | {"memory_bytes": 2}, "software": SOFTWARE | {"python": "3.12"}}
-    folder.check_machine(changed, "1")
+    folder.check_machine(changed, "1", 1)
 
 
 def test_another_application_version_is_refused(folder):
     with pytest.raises(InputError, match="application version 1"):
-        folder.check_machine(DESCRIBED, "2")
+        folder.check_machine(DESCRIBED, "2", 1)
+
+
+def test_another_share_of_the_cores_is_another_device(folder):
+    with pytest.raises(InputError, match=r"measured with 1 cores a rank, but now it is 2 \(launch.cores_per_rank"):
+        folder.check_machine(DESCRIBED, "1", 2)
 
 
 def test_a_second_driver_is_refused_and_told_who_is_first(folder):

@@ -8,7 +8,7 @@ import pytest
 from saih import launch
 from saih.config import Launch
 from saih.errors import InputError
-from saih.launch import share
+from saih.launch import own_cores
 
 
 def site_mpi(prefix: Path, says: str, library: str | None) -> Path:
@@ -69,12 +69,12 @@ def test_a_launcher_that_is_not_there_or_unknown_is_told(tmp_path):
         launch.find(Launch(mpiexec=str(odd)))
 
 
-@pytest.mark.parametrize(("cores", "size"), [(8, 2), (8, 3), (2, 2), (7, 4)])
-def test_cores_are_shared_out_whole_and_once(cores, size):
-    parts = [share(list(range(cores)), rank, size) for rank in range(size)]
-    assert sorted(core for part in parts for core in part) == list(range(cores))
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+@pytest.mark.parametrize(("cores", "ranks", "each"), [(8, 2, 4), (8, 3, 2), (2, 2, 1), (7, 4, 1)])
+def test_ranks_have_cores_of_their_own_and_equally_many(cores, ranks, each):
+    parts = [own_cores(list(range(10, 10 + cores)), rank, each) for rank in range(ranks)]
+    assert [len(part) for part in parts] == [each] * ranks
+    assert len({core for part in parts for core in part}) == ranks * each
 
 
 def test_more_ranks_than_cores_take_turns():
-    assert [share([4, 5], rank, 3) for rank in range(3)] == [[4], [5], [4]]
+    assert [own_cores([4, 5], rank, 1) for rank in range(3)] == [[4], [5], [4]]
