@@ -1,0 +1,154 @@
+"""Reading the published CosmoFlow data sets: what MLPerf HPC trains on, and what that was cut from.
+
+    TFRecord  MLPerf HPC: one cube a file, plain or gzip; x is its int16 counts, little-endian, y its labels
+    HDF5      the original: one universe a file; `full` int16 (512, 512, 512, 4), `unitPar` (4,)
+
+The cubes of a universe are cut as MLPerf HPC's prepare.py (github.com/mlcommons/hpc, cosmoflow) cuts them:
+along the first axis slowest, along the third fastest. Labels are u in [-1, 1] of Omega_m, sigma8, ns, H0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from augment.data.tfrecord import byte_strings, features, floats, records
+from augment.errors import DataError
+
+EDGE, REDSHIFTS, LABELS = 128, 4, 4
+
+_HDF5_NAMES = (".hdf5", ".h5")
+_BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # what h5py raises for a damaged file
+_NUMBER = re.compile(r"_a(\d{1,18})(?:_\d+)?(?:\.|$)")
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One cube, and where it came from.
+
+    counts:   int16 (edge, edge, edge, redshifts), particles in each voxel
+    labels:   float32 (4,), u of Omega_m, sigma8, ns, H0
+    universe: the number in the file's name, if there is one: univ_ics_2019-03_a10000668_012.tfrecord is of
+              universe 10000668
+    source:   file and record or cube, for messages
+    """
+
+    counts: NDArray[np.int16]
+    labels: NDArray[np.float32]
+    universe: int | None
+    source: str
+
+
+def read(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iterator[Sample]:
+    """The samples of one published file of either kind, told apart by its name and its first bytes.
+
+    A TFRecord must hold cubes of this edge; a universe is cut into them. Raises DataError, one line that
+    names the file and the record or cube, where either cannot be trusted.
+    """
+    hdf5 = Path(path).suffix in _HDF5_NAMES or h5py.is_hdf5(path)
+    return (read_hdf5 if hdf5 else read_tfrecord)(path, edge, redshifts)
+
+
+def read_tfrecord(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iterator[Sample]:
+    """The samples of an MLPerf HPC TFRecord file; one is the rule, more are allowed."""
+    _check_edge(edge)
+    for number, record in enumerate(records(path)):
+        source = f"{path}: record {number}"
+        try:
+            counts, labels = _decoded(record, (edge, edge, edge, redshifts))
+        except DataError as error:
+            raise DataError(f"{source}: {error}") from error
+        yield Sample(counts, labels, universe_number(path), source)
+
+
+def read_hdf5(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iterator[Sample]:
+    """The cubes of an original universe, (width / edge)^3 of them; each is read when its turn comes."""
+    _check_edge(edge)
+    with _open(Path(path)) as file:
+        try:
+            full, labels = _checked_universe(file, edge, redshifts)
+        except _BROKEN as error:
+            raise DataError(f"{path}: {_one_line(error)}") from error
+        for number, corner in enumerate(product(range(0, full.shape[0], edge), repeat=3)):
+            source = f"{path}: cube {number}"
+            try:
+                counts = _not_negative(full[tuple(slice(low, low + edge) for low in corner)])
+            except _BROKEN as error:
+                raise DataError(f"{source}: {_one_line(error)}") from error
+            yield Sample(counts, labels, universe_number(path), source)
+
+
+def universe_number(path: str | Path) -> int | None:
+    """The universe that a published file's name tells, or None."""
+    found = _NUMBER.search(Path(path).name)
+    return int(found[1]) if found else None
+
+
+def _decoded(record: bytes, shape: tuple[int, int, int, int]) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    found = features(record)
+    for name in ("x", "y"):
+        if name not in found:
+            raise DataError(f"the feature {name!r} is missing")
+    values, needed = byte_strings(found["x"]), 2 * int(np.prod(shape))
+    sizes = [len(value) for value in values]
+    if sizes != [needed]:
+        raise DataError(f"the feature 'x' has byte strings of {sizes} bytes: must be one of {needed}, int16 {shape}")
+    # A copy, because a number's place within a message may be odd.
+    counts = np.frombuffer(values[0], "<i2").reshape(shape).astype(np.int16)
+    return _not_negative(counts), _checked_labels(floats(found["y"]), "the feature 'y'")
+
+
+def _open(path: Path) -> Any:
+    try:
+        return h5py.File(path, "r", locking=False)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file") from error
+    except OSError as error:
+        raise DataError(f"{path}: not a readable HDF5 file ({_one_line(error)})") from error
+
+
+def _checked_universe(file: Any, edge: int, redshifts: int) -> tuple[Any, NDArray[np.float32]]:
+    for name in ("full", "unitPar"):
+        if not isinstance(file.get(name), h5py.Dataset):
+            raise DataError(f"the array {name!r} is missing")
+    full = file["full"]
+    shape: tuple[int, ...] = full.shape or ()  # an empty one has none
+    if full.dtype != np.int16 or len(shape) != 4 or len(set(shape[:3])) != 1 or shape[3] != redshifts:
+        raise DataError(f"'full' is {full.dtype} {shape}: must be int16 (width, width, width, {redshifts})")
+    if not shape[0] or shape[0] % edge:
+        raise DataError(f"'full' is {shape[0]} voxels wide: must be a multiple of edge = {edge}")
+    return full, _checked_labels(file["unitPar"][()], "'unitPar'")
+
+
+def _checked_labels(given: Any, what: str) -> NDArray[np.float32]:
+    given = np.asarray(given)
+    if given.shape != (LABELS,) or given.dtype.kind != "f":
+        raise DataError(f"{what} is {given.dtype} {given.shape}: must be {LABELS} floats")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused
+        labels: NDArray[np.float32] = given.astype(np.float32)
+    if not np.isfinite(labels).all():
+        raise DataError(f"{what} is {given.tolist()}: must be finite numbers")
+    return labels
+
+
+def _not_negative(counts: NDArray[np.int16]) -> NDArray[np.int16]:
+    if counts.min() < 0:
+        raise DataError(f"a voxel holds {counts.min()} particles: must be at least 0")
+    return counts
+
+
+def _check_edge(edge: int) -> None:
+    if isinstance(edge, bool) or not isinstance(edge, int) or edge < 1:
+        raise DataError(f"edge = {edge!r}: must be an integer of at least 1")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
