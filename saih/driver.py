@@ -111,7 +111,8 @@ class Sweep:
         return self.config.launch.cores_per_rank or max(1, machine["cores"] // max(ranks, default=1))
 
     def _fitting(self, points: Sequence[Point], machine: Mapping[str, Any]) -> list[Point]:
-        slots, has = machine["devices"], f"{machine['devices']} CUDA devices, one a rank"
+        slots = machine["devices"]
+        has = f"{slots} CUDA device{'' if slots == 1 else 's'}, one a rank"
         if machine["device_kind"] == "cpu":
             slots = machine["cores"] // self._cores_per_rank
             has = f"{machine['cores']} cores, {self._cores_per_rank} a rank"
