@@ -30,9 +30,10 @@ PARTS = ("input", "communication")
 
 
 class Ranks(Protocol):
-    """What the protocol needs of the worker: ranks that agree, and a device that can be waited for."""
+    """What measuring needs of the worker: ranks that agree, and a device that can be waited for."""
 
     rank: int
+    device: str
 
     def broadcast(self, value: Any) -> Any:
         """Rank 0's value on all ranks."""

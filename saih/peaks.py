@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+from saih.measure import Ranks
 
 if TYPE_CHECKING:
     import torch
@@ -50,24 +52,6 @@ class Operation:
     name: str
     flop: int
     run: Callable[[], Any]
-
-
-class Ranks(Protocol):
-    """What measuring needs of the worker."""
-
-    device: str
-
-    def gather(self, value: Any) -> list[Any]:
-        """All ranks' values on all ranks."""
-
-    def barrier(self) -> None:
-        """Wait for all ranks."""
-
-    def synchronise(self) -> None:
-        """Wait for the device."""
-
-    def progress(self, what: str, done: float, total: float) -> None:
-        """Tell whoever watches."""
 
 
 def measure(ranks: Ranks, precision: str, seconds_each: float) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from augment.data import published
 from augment.data.cosmology import LABEL_NAMES, Cosmology
 from augment.data.recipe import REDSHIFTS
-from augment.data.store import Header, Progress, UniverseFile, sample_crc32
+from augment.data.store import Header, Progress, holds, sample_crc32
 from augment.data.write import UniverseWriter
 from augment.errors import DataError
 
@@ -52,7 +52,7 @@ def convert(
     _check_sources(sources)
     identities = _survey(sources, edge, progress)
     digest = _digest(identities, edge)
-    if _holds(path, digest):
+    if holds(path, digest, "other samples"):
         return path
     with UniverseWriter(path, _header(identities, edge, digest, sources)) as writer:
         _copy(sources, identities, writer, progress)
@@ -144,12 +144,3 @@ def _header(identities: Sequence[_Identity], edge: int, digest: str, sources: Se
         digest=digest,
         provenance=json.dumps(provenance),
     )
-
-
-def _holds(path: Path, digest: str) -> bool:
-    if not path.exists():
-        return False
-    with UniverseFile(path) as file:
-        if file.digest != digest:
-            raise DataError(f"{path}: holds other samples ({file.digest}, not {digest}); name another file")
-    return True

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from augment.data.cosmology import LABEL_NAMES, Cosmology
 from augment.data.recipe import RECIPE_VERSION, Recipe
 from augment.data.simulate import simulate
-from augment.data.store import Header, Progress, UniverseFile
+from augment.data.store import Header, Progress, UniverseFile, holds
 from augment.data.write import UniverseWriter
 from augment.errors import DataError
 
@@ -46,11 +46,11 @@ def make(
     path, (rank, size) = Path(path), shard
     if not 0 <= rank < size <= recipe.universes:
         raise DataError(f"shard = {rank, size}: must be 0 <= rank < size <= {recipe.universes} universes")
-    if _holds(path, recipe.digest()):
+    if holds(path, recipe.digest(), "another recipe"):
         return path
     digest = _digest(recipe, rank, size)
     path = _part(path, rank, size) if size > 1 else path
-    if _holds(path, digest):
+    if holds(path, digest, "another recipe"):
         return path
     mine = range(rank, recipe.universes, size)
     with UniverseWriter(path, _header(recipe, len(mine), digest, _device_name(device))) as writer:
@@ -68,7 +68,7 @@ def join(recipe: Recipe, path: str | Path, size: int) -> Path:
     another recipe.
     """
     path = Path(path)
-    if _holds(path, recipe.digest()):
+    if holds(path, recipe.digest(), "another recipe"):
         return path
     with ExitStack() as stack:
         parts = [stack.enter_context(UniverseFile(_part(path, rank, size))) for rank in range(size)]
@@ -131,15 +131,6 @@ def _digest(recipe: Recipe, rank: int, size: int) -> str:
 
 def _part(path: Path, rank: int, size: int) -> Path:
     return path.with_name(f"{path.name}.part-{rank}-of-{size}")
-
-
-def _holds(path: Path, digest: str) -> bool:
-    if not path.exists():
-        return False
-    with UniverseFile(path) as file:
-        if file.digest != digest:
-            raise DataError(f"{path}: holds another recipe ({file.digest}, not {digest}); name another file")
-    return True
 
 
 def _device_name(device: str | torch.device) -> str:

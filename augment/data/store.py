@@ -191,6 +191,19 @@ def sample_crc32(counts: NDArray[np.int16]) -> int:
     return zlib.crc32(counts.astype("<i2", copy=False).data)
 
 
+def holds(path: Path, digest: str, otherwise: str) -> bool:
+    """Whether `path` is a file of this content; False where there is none.
+
+    Raises DataError, saying that it holds what `otherwise` names, where it is a file of another content.
+    """
+    if not path.exists():
+        return False
+    with UniverseFile(path) as file:
+        if file.digest != digest:
+            raise DataError(f"{path}: holds {otherwise} ({file.digest}, not {digest}); name another file")
+    return True
+
+
 def split(
     universe: NDArray[np.integer], validation_fraction: float = 0.2
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

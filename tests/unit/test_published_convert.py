@@ -83,13 +83,13 @@ def test_a_source_that_changes_meanwhile_is_noticed(sources, tmp_path, monkeypat
     one, other = framed(cosmoflow(counts_of(4, 1))), framed(cosmoflow(counts_of(4, 5)))
     sources[1].write_bytes(one * 2)
     after = {"altered": one + other, "longer": one * 3, "shorter": one}[change]
-    holds = converting._holds
+    holds = converting.holds
 
     def meanwhile(*given):
         sources[1].write_bytes(after)
         return holds(*given)
 
-    monkeypatch.setattr(converting, "_holds", meanwhile)
+    monkeypatch.setattr(converting, "holds", meanwhile)
     with pytest.raises(DataError, match="while it was converted"):
         convert(sources[:2], tmp_path / "new" / "universes.h5", 4)
     assert list((tmp_path / "new").iterdir()) == []
