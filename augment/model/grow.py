@@ -1,0 +1,65 @@
+"""From one network to a larger one of the same plan, by deepening and then widening, function preserved.
+
+The plan is what `widen` and `deepen` leave as it is: the input, the pools, the flattening, the output. Blocks, the
+stretches between pools and flattening, are compared one by one: each may gain layers and channels, and lose none. A
+larger edge is another plan (it adds a block with its pool) and is no such growth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from augment.errors import DataError
+from augment.model.deepen import deepen
+from augment.model.network import Flatten, Layer, MaxPool, Network, Weighted
+from augment.model.weights import LayerWeights
+from augment.model.widen import Grown, widen
+
+
+def grow(network: Network, target: Network, weights: Sequence[LayerWeights] | None = None, seed: int = 1) -> Grown:
+    """`target`, with weights that make it the same function as `network` if those of `network` are given.
+
+    A block is deepened at its last layer. Raises DataError where `target` is not the same plan, or is smaller
+    somewhere.
+    """
+    grown = Grown(network, None if weights is None else tuple(weights))
+    for number, missing in _missing(network, target):
+        for _ in range(missing):
+            grown = deepen(grown.network, number, grown.weights)
+            number += 1
+    for number, (_, layer) in enumerate(target.weighted()[:-1]):
+        had = grown.network.weighted()[number][1].channels_out
+        if layer.channels_out != had:
+            grown = widen(grown.network, number, layer.channels_out, grown.weights, seed)
+    if grown.network != target:
+        raise DataError(f"growing leads to {_short(grown.network)}, not to {_short(target)}: another plan")
+    return grown
+
+
+def _missing(network: Network, target: Network) -> list[tuple[int, int]]:
+    """(last weighted layer of a block, layers it lacks), from the output to the input, so that numbers stay true."""
+    blocks, wanted = _blocks(network.layers), _blocks(target.layers)
+    if len(blocks) != len(wanted):
+        raise DataError(f"the target has {len(wanted)} blocks, the network {len(blocks)}: another plan")
+    found, number = [], -1
+    for place, (had, wants) in enumerate(zip(blocks, wanted, strict=True)):
+        number += had
+        if wants < had or (wants > had and not had):
+            raise DataError(f"block {place}: has {had} layers with weights, the target {wants}: it can only grow")
+        found.append((number, wants - had))
+    return found[::-1]
+
+
+def _blocks(layers: Sequence[Layer]) -> list[int]:
+    """Weighted layers of each block."""
+    counts = [0]
+    for layer in layers:
+        counts[-1] += isinstance(layer, Weighted)
+        if isinstance(layer, MaxPool | Flatten):
+            counts.append(0)
+    return counts
+
+
+def _short(network: Network) -> str:
+    channels = [layer.channels_out for _, layer in network.weighted()]
+    return f"edge {network.edge} and channels {channels}"
