@@ -30,10 +30,11 @@ from numpy.typing import NDArray
 from augment.errors import DataError
 
 # Part of the digest: raise it with any change of the physics, the random numbers or the order of samples.
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 REDSHIFTS = (0.0, 0.5, 1.5, 3.0)
 GROWTHS = ("fixed_box", "fixed_voxel")
 SMALLEST_EDGE, LARGEST_GRID = 4, 4096
+STEPS, MOST_STEPS = 10, 1000
 
 _LABELS, _NOISE = 1, 2  # the random streams of a universe
 _INTEGER = (int, np.integer)
@@ -44,7 +45,8 @@ _REAL = (int, float, np.integer, np.floating)
 class Recipe:
     """A data set: `universes` times cuts^3 samples of edge^3 voxels, with a channel for each redshift.
 
-    box_mpc_h is the width of one sample in comoving Mpc/h at this edge, whatever a universe's H0 is.
+    box_mpc_h is the width of one sample in comoving Mpc/h at this edge, whatever a universe's H0 is. steps are the
+    simulation's from a = 0.1 to a = 1; 0 leaves 2LPT alone.
     Raises DataError that names the key, what was given and what is allowed.
     """
 
@@ -55,11 +57,12 @@ class Recipe:
     box_mpc_h: float = 128.0
     cuts: int = 1
     redshifts: tuple[float, ...] = REDSHIFTS
+    steps: int = STEPS
 
     def __post_init__(self) -> None:
         self.validate()
         # One spelling of one recipe: 128 and 128.0, a list and a tuple, must share a digest.
-        for key in ("universes", "edge", "seed", "cuts"):
+        for key in ("universes", "edge", "seed", "cuts", "steps"):
             object.__setattr__(self, key, int(getattr(self, key)))
         object.__setattr__(self, "box_mpc_h", float(self.box_mpc_h))
         object.__setattr__(self, "redshifts", tuple(float(abs(z)) for z in self.redshifts))  # no -0.0
@@ -93,6 +96,7 @@ class Recipe:
             _check_number("redshifts", redshift, 0.0, 50.0)
         if len(set(self.redshifts)) < len(self.redshifts):
             raise DataError(f"redshifts = {list(self.redshifts)}: must differ from one another")
+        _check_integer("steps", self.steps, 0, MOST_STEPS)
 
     def at(self, edge: int) -> Recipe:
         """The same universes at another edge: in finer cells, or in a wider box, as `growth` says."""

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
-from augment.data.published import read, read_hdf5, read_tfrecord, universe_number
-from augment.data.tfrecord import byte_strings, features, floats, records
+from augment.data.foreign.published import read, read_hdf5, read_tfrecord, universe_number
+from augment.data.foreign.tfrecord import byte_strings, features, floats, records
 from augment.errors import DataError
 
 LABELS = np.array([0.25, -0.5, 1.0, -1.0], np.float32)
@@ -113,7 +113,7 @@ def test_a_file_may_hold_several(tmp_path, pack):
 def test_a_plain_record_as_long_as_gzips_mark_is_plain(tmp_path):
     data = bytes(0x8B1F)
     assert framed(data).startswith(b"\x1f\x8b")
-    assert list(records(written(tmp_path, framed(data)))) == [data]
+    assert list(records(written(tmp_path, framed(data)))) == [(12, data)]
 
 
 def test_members_of_gzip_follow_one_another(tmp_path):

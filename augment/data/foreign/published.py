@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.data.tfrecord import byte_strings, features, floats, records
+from augment.data.foreign.tfrecord import byte_strings, features, floats, records
 from augment.errors import DataError
 
 EDGE, REDSHIFTS, LABELS = 128, 4, 4
@@ -39,12 +39,14 @@ class Sample:
     universe: the number in the file's name, if there is one: univ_ics_2019-03_a10000668_012.tfrecord is of
               universe 10000668
     source:   file and record or cube, for messages
+    offset:   where the counts' bytes begin in a TFRecord file, once decompressed; of HDF5, the cube's number
     """
 
     counts: NDArray[np.int16]
     labels: NDArray[np.float32]
     universe: int | None
     source: str
+    offset: int
 
 
 def read(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iterator[Sample]:
@@ -53,25 +55,29 @@ def read(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iter
     A TFRecord must hold cubes of this edge; a universe is cut into them. Raises DataError, one line that
     names the file and the record or cube, where either cannot be trusted.
     """
-    hdf5 = Path(path).suffix in _HDF5_NAMES or h5py.is_hdf5(path)
-    return (read_hdf5 if hdf5 else read_tfrecord)(path, edge, redshifts)
+    return (read_hdf5 if is_hdf5(path) else read_tfrecord)(path, edge, redshifts)
+
+
+def is_hdf5(path: str | Path) -> bool:
+    """Whether a published file is an original universe, by its name or its first bytes."""
+    return Path(path).suffix in _HDF5_NAMES or bool(h5py.is_hdf5(path))
 
 
 def read_tfrecord(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iterator[Sample]:
     """The samples of an MLPerf HPC TFRecord file; one is the rule, more are allowed."""
-    _check_edge(edge)
-    for number, record in enumerate(records(path)):
+    check_edge(edge)
+    for number, (begin, record) in enumerate(records(path)):
         source = f"{path}: record {number}"
         try:
-            counts, labels = _decoded(record, (edge, edge, edge, redshifts))
+            counts, labels, within = _decoded(record, (edge, edge, edge, redshifts))
         except DataError as error:
             raise DataError(f"{source}: {error}") from error
-        yield Sample(counts, labels, universe_number(path), source)
+        yield Sample(counts, labels, universe_number(path), source, begin + within)
 
 
 def read_hdf5(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iterator[Sample]:
     """The cubes of an original universe, (width / edge)^3 of them; each is read when its turn comes."""
-    _check_edge(edge)
+    check_edge(edge)
     with _open(Path(path)) as file:
         try:
             full, labels = _checked_universe(file, edge, redshifts)
@@ -83,7 +89,7 @@ def read_hdf5(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) ->
                 counts = _not_negative(full[tuple(slice(low, low + edge) for low in corner)])
             except _BROKEN as error:
                 raise DataError(f"{source}: {_one_line(error)}") from error
-            yield Sample(counts, labels, universe_number(path), source)
+            yield Sample(counts, labels, universe_number(path), source, number)
 
 
 def universe_number(path: str | Path) -> int | None:
@@ -92,7 +98,8 @@ def universe_number(path: str | Path) -> int | None:
     return int(found[1]) if found else None
 
 
-def _decoded(record: bytes, shape: tuple[int, int, int, int]) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+def _decoded(record: bytes, shape: tuple[int, int, int, int]) -> tuple[NDArray[np.int16], NDArray[np.float32], int]:
+    """Counts, labels, and at which byte of the record the counts begin."""
     found = features(record)
     for name in ("x", "y"):
         if name not in found:
@@ -103,7 +110,8 @@ def _decoded(record: bytes, shape: tuple[int, int, int, int]) -> tuple[NDArray[n
         raise DataError(f"the feature 'x' has byte strings of {sizes} bytes: must be one of {needed}, int16 {shape}")
     # A copy, because a number's place within a message may be odd.
     counts = np.frombuffer(values[0], "<i2").reshape(shape).astype(np.int16)
-    return _not_negative(counts), _checked_labels(floats(found["y"]), "the feature 'y'")
+    within = np.frombuffer(values[0], np.uint8).ctypes.data - np.frombuffer(record, np.uint8).ctypes.data
+    return _not_negative(counts), _checked_labels(floats(found["y"]), "the feature 'y'"), within
 
 
 def _open(path: Path) -> Any:
@@ -145,7 +153,8 @@ def _not_negative(counts: NDArray[np.int16]) -> NDArray[np.int16]:
     return counts
 
 
-def _check_edge(edge: int) -> None:
+def check_edge(edge: int) -> None:
+    """Raises DataError unless `edge` is an integer of at least 1."""
     if isinstance(edge, bool) or not isinstance(edge, int) or edge < 1:
         raise DataError(f"edge = {edge!r}: must be an integer of at least 1")
 

@@ -90,6 +90,10 @@ class Cosmology:
         omega_m_z = matter / (matter + 1 - self.omega_m)
         return float(-3 / 7 * self.growth(redshift) ** 2 * omega_m_z ** (-1 / 143))
 
+    def time_factor(self, a: float) -> float:
+        """Q(a) = a^3 H(a) / H0; with T = Q d/da, matter that is pulled by g moves as T^2 s = 3/2 Om a g."""
+        return float(a**3 * math.sqrt(self.omega_m / a**3 + 1 - self.omega_m))
+
     def _unnormalised_growth(self, a: float) -> float:
         lambda_over_matter = (1 - self.omega_m) / self.omega_m
         return a * float(hyp2f1(1 / 3, 1, 11 / 6, -(a**3) * lambda_over_matter))

@@ -38,7 +38,7 @@ def symmetric(counts: NDArray[_Kind], which: int) -> NDArray[_Kind]:
     negative, which torch.from_numpy refuses: copy (np.ascontiguousarray) before giving it away.
     """
     edge_of(counts)
-    axes, reversed_axes = _parts(which)
+    axes, reversed_axes = parts(which)
     steps = tuple(slice(None, None, -1 if is_reversed else 1) for is_reversed in reversed_axes)
     return counts.transpose(*axes, 3)[steps]
 
@@ -49,7 +49,7 @@ def compose(second: int, first: int) -> int:
     Axis i of the outcome reads axis a[i] of what `first` made, which reads axis b[a[i]] of the original; two
     reversals on the way cancel.
     """
-    (a, a_reversed), (b, b_reversed) = _parts(second), _parts(first)
+    (a, a_reversed), (b, b_reversed) = parts(second), parts(first)
     axes = tuple(b[axis] for axis in a)
     bits = sum((a_reversed[i] ^ b_reversed[a[i]]) << i for i in _BITS)
     return 8 * _PERMUTATIONS.index(axes) + bits
@@ -57,7 +57,7 @@ def compose(second: int, first: int) -> int:
 
 def inverse(which: int) -> int:
     """The symmetry that undoes `which`."""
-    axes, reversed_axes = _parts(which)
+    axes, reversed_axes = parts(which)
     back = tuple(axes.index(i) for i in _BITS)
     return 8 * _PERMUTATIONS.index(back) + sum(reversed_axes[back[i]] << i for i in _BITS)
 
@@ -85,8 +85,8 @@ def edge_of(volume: NDArray[Any]) -> int:
     return int(shape[0])
 
 
-def _parts(which: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    # The axis that each axis reads, and 1 for each that is reversed.
+def parts(which: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The axis that each axis reads, and 1 for each that is reversed."""
     if isinstance(which, bool) or not isinstance(which, (int, np.integer)) or not 0 <= which < SYMMETRIES:
         raise DataError(f"symmetry {which!r}: must be an integer from 0 to {SYMMETRIES - 1}")
     permutation, bits = divmod(int(which), 8)

@@ -47,17 +47,19 @@ _FLOAT = 5
 _VARINT_BYTES = 10  # 64 bits at seven a byte
 
 
-def records(path: str | Path) -> Iterator[bytes]:
-    """The data of each record of a plain or gzip-compressed file, checked against both checksums.
+def records(path: str | Path) -> Iterator[tuple[int, bytes]]:
+    """Where the data of each record begin and the data, of a plain or gzip-compressed file, checked by both checksums.
+
+    The place is counted in the bytes of the file once decompressed.
 
     Raises DataError that names the file and the record, counted from 0, for any damage, and for a file
     without records.
     """
-    path, number = Path(path), 0
+    path, number, at = Path(path), 0, 0
     with _open(path) as file:
         while (record := _checked_record(file, f"{path}: record {number}")) is not None:
-            yield record
-            number += 1
+            yield at + _HEAD_BYTES, record
+            number, at = number + 1, at + _HEAD_BYTES + len(record) + _CRC_BYTES
     if not number:
         raise DataError(f"{path}: empty: holds no record")
 
@@ -92,14 +94,17 @@ def floats(feature: memoryview) -> NDArray[np.float32]:
     return np.frombuffer(b"".join(values), "<f4").astype(np.float32)
 
 
-def _open(path: Path) -> BinaryIO:
+def is_gzip(path: str | Path) -> bool:
+    """Whether a file of records is compressed. Raises OSError."""
     # A plain record of the right length also begins with gzip's mark, but gzip never with a right checksum.
+    with open(path, "rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return head.startswith(_GZIP) and not _matches(head[:8], head[8:])
+
+
+def _open(path: Path) -> BinaryIO:
     try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-        if head.startswith(_GZIP) and not _matches(head[:8], head[8:]):
-            return cast(BinaryIO, gzip.open(path))
-        return path.open("rb")
+        return cast(BinaryIO, gzip.open(path)) if is_gzip(path) else path.open("rb")
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.data.symmetries import edge_of
+from augment.data.volumes.symmetries import edge_of
 from augment.errors import DataError
 
 _Kind = TypeVar("_Kind", bound=np.generic)
@@ -25,6 +25,11 @@ def tile(counts: NDArray[_Kind], repeats: int, *, periodic: bool) -> NDArray[_Ki
     edge_of(counts)
     if not periodic:
         raise DataError("tile: the volume is not periodic; only whole universes (cuts: 1) can be tiled")
+    check_repeats(repeats)
+    return np.tile(counts, (repeats, repeats, repeats, 1))
+
+
+def check_repeats(repeats: int) -> None:
+    """Raises DataError unless `repeats` is an integer of at least 1."""
     if isinstance(repeats, bool) or not isinstance(repeats, (int, np.integer)) or repeats < 1:
         raise DataError(f"repeats = {repeats!r}: must be an integer of at least 1")
-    return np.tile(counts, (repeats, repeats, repeats, 1))

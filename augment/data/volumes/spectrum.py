@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.data.symmetries import edge_of
+from augment.data.volumes.symmetries import edge_of
 from augment.errors import DataError
 
 _Modes = NDArray[np.complex128]

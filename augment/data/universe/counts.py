@@ -9,25 +9,24 @@ from __future__ import annotations
 
 import torch
 
+from augment.data.universe.mesh import batches, index_type, wrapped
 from augment.errors import DataError
 
 MOST = torch.iinfo(torch.int16).max
 
 
-def count_particles(displacement_voxels: torch.Tensor) -> torch.Tensor:
+def count_particles(displacement: torch.Tensor) -> torch.Tensor:
     """Counts, int16 (edge, edge, edge), of particles displaced from the centres of all voxels.
 
-    displacement_voxels: (3, edge, edge, edge), in units of a voxel
+    displacement: (edge^2, edge, 3), in units of a voxel
     Raises DataError where a voxel holds more particles than int16 can say.
     """
-    edge = displacement_voxels.shape[1]
-    voxel = torch.zeros((edge, edge, edge), dtype=torch.int64, device=displacement_voxels.device)
-    for axis in range(3):
-        # Whole voxels moved, before the start is added: no precision is lost far from the origin.
-        moved = torch.floor(displacement_voxels[axis] + 0.5).long()
-        start = torch.arange(edge, device=voxel.device).view([-1 if i == axis else 1 for i in range(3)])
-        voxel.mul_(edge).add_(moved.add_(start).remainder_(edge))
-    counts = torch.bincount(voxel.view(-1), minlength=edge**3)
+    edge, device = displacement.shape[1], displacement.device
+    counts = torch.zeros(edge**3, dtype=torch.int32, device=device)
+    for lines in batches(edge, device):
+        voxel = wrapped(displacement[lines].add(0.5).floor_(), lines.start)
+        x, y, z = voxel.view(-1, 3).to(index_type(edge)).unbind(-1)
+        counts.index_add_(0, x.mul(edge).add_(y).mul_(edge).add_(z), counts.new_ones(len(x)))
     most = int(counts.max())
     if most > MOST:
         raise DataError(f"a voxel holds {most} particles: int16 counts end at {MOST}; use smaller voxels")

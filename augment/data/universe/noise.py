@@ -14,6 +14,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from augment.data.universe.fourier import to_modes
+
 # Smaller grids are not halved any further.
 _COARSEST = 8
 
@@ -26,7 +28,7 @@ def white_modes(edge: int, seed: int, device: str | torch.device = "cpu") -> tor
     """
     stream = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(edge,)))
     noise = stream.standard_normal((edge, edge, edge), dtype=np.float32)
-    modes: torch.Tensor = torch.fft.rfftn(torch.from_numpy(noise).to(device), norm="ortho")
+    modes = to_modes(torch.from_numpy(noise).to(device)).mul_(edge**1.5)
     if edge % 2 == 0 and edge >= _COARSEST:
         _copy_low_modes(white_modes(edge // 2, seed, device), modes)
     return modes

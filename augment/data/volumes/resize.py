@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.data.symmetries import edge_of
+from augment.data.volumes.symmetries import edge_of
 from augment.errors import DataError
 
 _Kind = TypeVar("_Kind", bound=np.generic)
@@ -30,7 +30,7 @@ def coarsen(counts: NDArray[_Kind], factor: int) -> NDArray[_Kind]:
     raises DataError where it is not, and where a sum exceeds the type.
     """
     edge = edge_of(counts)
-    _check_factor(factor)
+    check_factor(factor)
     if edge % factor:
         raise DataError(f"factor = {factor}: must divide the edge, {edge}")
     few = edge // factor
@@ -41,7 +41,9 @@ def coarsen(counts: NDArray[_Kind], factor: int) -> NDArray[_Kind]:
     return coarse
 
 
-def refine_for_load(counts: NDArray[_Whole], factor: int, *, periodic: bool, seed: int = 1) -> NDArray[_Whole]:
+def refine_for_load(
+    counts: NDArray[_Whole], factor: int, *, periodic: bool, seed: int | np.random.Generator = 1
+) -> NDArray[_Whole]:
     """FOR LOAD ONLY: counts in voxels `factor` times as narrow, made up by interpolation and chance.
 
     Every particle of a voxel falls into one of its factor^3 children, independently, with a probability in
@@ -52,11 +54,11 @@ def refine_for_load(counts: NDArray[_Whole], factor: int, *, periodic: bool, see
 
     Physically valid: nothing below the original voxel. Such volumes have the shape, type and memory traffic of
     larger ones and keep the long waves, but no structure of their own: small scales are shot noise, factor^3
-    times that of a simulation of this edge, and the mean count is factor^3 times smaller. docs/data.md has
+    times that of a simulation of this edge, and the mean count is factor^3 times smaller. docs/physics.md has
     figures. Use them to time a network; to train one, simulate.
     """
     edge = edge_of(counts)
-    _check_factor(factor)
+    check_factor(factor)
     if not np.issubdtype(counts.dtype, np.integer) or counts.min() < 0:
         raise DataError("refine_for_load: counts must be integers of at least 0")
     padded = np.pad(counts, [(1, 1)] * 3 + [(0, 0)], mode="wrap" if periodic else "edge")
@@ -92,6 +94,7 @@ def _check_fits(sums: NDArray[Any], dtype: np.dtype[Any]) -> None:
         raise DataError(f"a coarse voxel holds {sums.max()} particles: {dtype} counts end at {np.iinfo(dtype).max}")
 
 
-def _check_factor(factor: int) -> None:
+def check_factor(factor: int) -> None:
+    """Raises DataError unless `factor` is an integer of at least 1."""
     if isinstance(factor, bool) or not isinstance(factor, (int, np.integer)) or factor < 1:
         raise DataError(f"factor = {factor!r}: must be an integer of at least 1")

@@ -1,0 +1,6 @@
+"""Making data sets, by any number of processes, so that what is finished is never made twice.
+
+make           a recipe -> a data set
+derive         a data set and one of the `operations` -> another
+job            a data set made universe by universe; `build` shares the work and resumes it
+"""

@@ -1,0 +1,178 @@
+"""The manifest and the index of a data set: what they hold, reading them with distrust, writing them whole.
+
+manifest.json is JSON: the fields of `Header`, codec, files, the SHA-256 of the index, and `checksum`, the SHA-256 of
+all else in it. index.npz is NumPy's format, uncompressed: one row a sample of each array in `COLUMNS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from augment.data.storage.store import DEFLATE, RAW, Arrays, Header
+from augment.data.storage.write import write_whole
+from augment.errors import DataError
+
+MANIFEST, INDEX = "manifest.json", "index.npz"
+FORMAT = "saih-universe-set"
+FORMAT_VERSION = 1
+
+TFRECORD_GZIP, HDF5_UNIVERSE = "tfrecord-gzip", "hdf5-universe"
+CODECS = (RAW, DEFLATE, TFRECORD_GZIP, HDF5_UNIVERSE)
+"""How stored bytes become counts: they are the counts; a zlib stream; a part of a gzip file of TFRecords; the cube
+with the number `offset` of an original universe in HDF5."""
+
+COLUMNS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "labels": ("<f4", (4,)),
+    "parameters": ("<f8", (4,)),
+    "universe": ("<i4", ()),
+    "crc32c": ("<u4", ()),
+    "file": ("<i4", ()),
+    "offset": ("<i8", ()),
+    "stored_bytes": ("<i8", ()),
+}
+"""The index: each array's type, and its axes besides the samples."""
+
+
+@dataclass(frozen=True)
+class SetFile:
+    """One file as the manifest lists it: `path` relative to the set's folder, or absolute where it is not ours.
+
+    checksum: of our own files "sha256:" of header and small arrays (samples have theirs in the index); of others
+    "crc32c:" of all bytes.
+    """
+
+    path: str
+    samples: int
+    bytes: int
+    checksum: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What manifest.json says."""
+
+    header: Header
+    codec: str
+    files: tuple[SetFile, ...]
+    index_sha256: str
+
+
+def read_set(path: Path) -> tuple[Manifest, Arrays]:
+    """Manifest and index of a data set, checked against their checksums and each other. Raises DataError."""
+    manifest = _read_manifest(path)
+    return manifest, _read_index(path / INDEX, manifest)
+
+
+def write_set(folder: Path, header: Header, codec: str, files: Sequence[SetFile], index: Arrays) -> None:
+    """Writes index and, last, manifest: from then on the folder is a data set."""
+    columns = {name: np.ascontiguousarray(index[name], dtype) for name, (dtype, _) in COLUMNS.items()}
+    content = npz(columns)
+    write_whole(folder / INDEX, content)
+    rest = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        **asdict(header),
+        "provenance": json.loads(header.provenance),
+        "codec": codec,
+        "files": [asdict(file) for file in files],
+        "index_sha256": hashlib.sha256(content).hexdigest(),
+    }
+    manifest = rest | {"checksum": _checksum(rest)}
+    write_whole(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+
+
+def npz(arrays: Arrays) -> bytes:
+    """Arrays as numpy.load reads them; equal arrays give equal bytes."""
+    # Not numpy.savez: it takes no array called `file`, and stamps the time, so that equal indices would differ.
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, values in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, values, allow_pickle=False)
+    return content.getvalue()
+
+
+def _checksum(rest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    try:
+        given = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(f"{folder}: {_why_no_set(folder)}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: damaged: is not JSON ({error})") from error
+    try:
+        return _checked_manifest(given)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: damaged: {type(error).__name__} {error}") from error
+
+
+def _why_no_set(folder: Path) -> str:
+    if not folder.exists():
+        return "no such data set"
+    if not folder.is_dir():
+        return "is a file; a data set is a folder"
+    return (
+        f"not a whole data set: it has no {MANIFEST}. If it was being made, the same command (`saih augment data ...`, "
+        "`saih sweep ...`) goes on with it"
+    )
+
+
+def _checked_manifest(given: Any) -> Manifest:
+    if not isinstance(given, dict) or given.get("format") != FORMAT:
+        raise DataError(f"not a data set: 'format' is not {FORMAT!r}")
+    if given.get("format_version") != FORMAT_VERSION:
+        version = given.get("format_version")
+        raise DataError(f"format_version is {version}: this program reads version {FORMAT_VERSION}")
+    rest = {key: value for key, value in given.items() if key != "checksum"}
+    if given.get("checksum") != _checksum(rest):
+        raise DataError("was altered: wrong checksum")
+    names = [name for name in Header.__dataclass_fields__ if name not in ("redshifts", "label_names", "provenance")]
+    header = Header(
+        **{name: given[name] for name in names},
+        redshifts=tuple(given["redshifts"]),
+        label_names=tuple(given["label_names"]),
+        provenance=json.dumps(given["provenance"]),
+    )
+    if given["codec"] not in CODECS:
+        raise DataError(f"codec is {given['codec']!r}: must be one of {', '.join(CODECS)}")
+    files = tuple(SetFile(**file) for file in given["files"])
+    return Manifest(header, given["codec"], files, given["index_sha256"])
+
+
+def _read_index(path: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    if hashlib.sha256(content).hexdigest() != manifest.index_sha256:
+        raise DataError(f"{path}: was altered: wrong checksum")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        index = {name: arrays[name] for name in COLUMNS if name in arrays}
+    for name, (dtype, axes) in COLUMNS.items():
+        shape = (manifest.header.samples, *axes)
+        if name not in index or index[name].shape != shape or index[name].dtype != np.dtype(dtype):
+            raise DataError(f"{path}: {name!r} must be {np.dtype(dtype)} {shape}")
+    bad = np.flatnonzero(~np.isfinite(index["labels"]).all(axis=1))
+    if len(bad):
+        raise DataError(f"{path}: the labels of sample {bad[0]} are not finite")
+    if len(index["file"]) and not 0 <= index["file"].min() <= index["file"].max() < len(manifest.files):
+        raise DataError(f"{path}: names files that the manifest does not list")
+    return index

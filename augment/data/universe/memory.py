@@ -1,0 +1,81 @@
+"""How much memory a simulation takes, told before it starts.
+
+In bytes a voxel (modes of real fields count half as many numbers, of twice the size). While COLA steps there are
+
+    48    psi1, psi2, the displacement and the velocity, three float32 each
+    12    the pull on the nodes, three float32, and 1 for its padding
+    16    making it: the potential's modes, one component's modes, a half-transformed copy, the component
+
+and while the pull is read, instead of the last, what a batch of particles takes. 2LPT alone holds psi1, psi2 and two
+displacements, 48, and counts. On the CPU the finished counts of every redshift lie in the same memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from augment.data.universe.cola import START
+from augment.data.universe.mesh import batch_particles
+from augment.errors import DataError
+
+_LPT, _COLA, _COLA_READING = 50, 77, 61  # bytes a voxel
+_BATCH = 110  # bytes a particle of a batch
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def memory_bytes(edge: int, redshifts: Sequence[float], steps: int, device: str | torch.device = "cpu") -> int:
+    """The most memory that `simulate` holds on the device at any moment; on a CPU, beyond what the libraries take.
+
+    Small meshes may take a fifth more on a CPU, where the allocator keeps freed memory.
+    """
+    device = torch.device(device)
+    counts = 2 * len(redshifts) if device.type == "cpu" else 0
+    if steps == 0 or all(1 / (1 + z) <= START for z in redshifts):
+        return edge**3 * (_LPT + counts)
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    reading = _COLA_READING * edge**3 + _BATCH * min(edge**3, threads * batch_particles(device))
+    return max(_COLA * edge**3, reading) + counts * edge**3
+
+
+def check_memory(edge: int, redshifts: Sequence[float], steps: int, device: str | torch.device) -> None:
+    """Raises DataError where the device has less memory free than a simulation takes."""
+    needed, free = memory_bytes(edge, redshifts, steps, device), free_bytes(device)
+    if free is not None and needed > free:
+        raise DataError(
+            f"{edge}^3 particles need {needed / 1e9:.1f} GB, {device} has {free / 1e9:.1f} GB free; "
+            "simulate a smaller edge, or fewer cuts"
+        )
+
+
+def free_bytes(device: str | torch.device) -> int | None:
+    """Memory on the device that can be allocated now; None where the system does not say."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    limits = [limit for limit in (_available_bytes(), _cgroup_bytes()) if limit is not None]
+    return min(limits, default=None) if device.type == "cpu" else None
+
+
+def _available_bytes() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
+
+
+def _cgroup_bytes() -> int | None:
+    # Of version 2, then 1. Where "max" stands or nothing, there is no limit.
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            return int((_CGROUP / limit).read_text()) - int((_CGROUP / used).read_text())
+        except (OSError, ValueError):
+            continue
+    return None
