@@ -9,6 +9,7 @@ Without torch (the command line and the driver stop here):
     data          the configuration's `data`, and the file it means at an edge
     architecture  dials -> layers
     cost          layers -> FLOPs, parameters, bytes
+    metrics       figures of its own in the records
     prepare       makes or checks the data set of a sweep (imports its tools when called)
 
 With torch, in a worker:
@@ -16,7 +17,12 @@ With torch, in a worker:
     precision     what fp32, tf32, bf16 and fp16 switch on
     optimizer     SGD as Keras defines it, the learning-rate rule
     order         which samples when
-    dataset       the thread that reads them ahead
+    dataset       the data set of a point, opened
+    sources       run.input -> batches, and where they come from
+    batches       samples -> batches on the device
+    loader        the threads that read them ahead
+    hosts         what one rank of a host does for all
+    evidence      where samples really came from: page cache, direct reads, storage
     sanity        can a step be believed?
     training      the training step: the application's second half
 """

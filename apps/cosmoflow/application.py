@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.cosmoflow import data
+from apps.cosmoflow.architecture import network_of
 from apps.cosmoflow.cost import cost_of
 from apps.cosmoflow.dials import DIALS, validate
+from apps.cosmoflow.metrics import METRICS
+from augment.model.network import Network
 from saih.app import Context, Cost, Dial, MetricSpec, Point, Work
 
 
@@ -15,9 +18,9 @@ class CosmoFlow:
     """Data-parallel training of CosmoFlow. The protocol's docstrings in saih.app say what each part answers."""
 
     name = "cosmoflow"
-    version = "1"
+    version = "2"
     dials: Mapping[str, Dial] = DIALS
-    metrics: Sequence[MetricSpec] = ()
+    metrics: Sequence[MetricSpec] = METRICS
 
     def resolve_data(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The configuration's `data` with its defaults; see `apps.cosmoflow.data.resolve`."""
@@ -31,6 +34,16 @@ class CosmoFlow:
     def cost(self, point: Point) -> Cost:
         """What one sample of a training step costs."""
         return cost_of(point)
+
+    def network(self, point: Point) -> Network:
+        """The layers, which `saih augment model` shows and grows."""
+        return network_of(point)
+
+    def module(self, point: Point) -> Any:
+        """The same in torch, with the names that its checkpoints have."""
+        from apps.cosmoflow.model import CosmoFlow as Module
+
+        return Module(network_of(point))
 
     def prepare(self, context: Context, points: Sequence[Point]) -> dict[str, Any]:
         """Makes or checks the data sets of `points`; see `apps.cosmoflow.prepare.prepare`."""

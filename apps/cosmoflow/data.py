@@ -1,57 +1,108 @@
-"""The configuration's `data`: what it may say, and which file it means at an edge. No torch, no files touched.
+"""The configuration's `data`: what it may say, and which data set it means at an edge. No torch, no files touched.
 
 {recipe: {universes: 8, edge: 32, ...}, folder: data}   made once and kept; augment.data.recipe explains the keys
-{path: FILE}                                            a file made before; {edge} in it stands for the point's edge
+{path: FOLDER}                                          a data set made before; {edge} in it stands for the point's edge
 {}                                                      none: every point has input synthetic
+
+Beside either:
+
+staging: {folder: FOLDER}      where inputs staged, staged-cold and staged-warm copy it: on each host's own storage
+views: [symmetries, shifts]    each sample is turned, and shifted where boxes are periodic, anew in every epoch
+threads: 8                     that read on each rank; null: as many as it has cores, from 4 to 8
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from apps.cosmoflow.dials import SYNTHETIC
 from augment.data.recipe import Recipe
+from augment.data.storage.names import folder_of
 from augment.errors import DataError
 from saih.app import InputError, Point
 
 DEFAULT_FOLDER = "data"
-DEFAULT_REDSHIFTS = 4  # of MLPerf's data set: what a file must hold, and synthetic input has
+DEFAULT_REDSHIFTS = 4  # of MLPerf's data set: what a data set must hold, and synthetic input has
+VIEWS = ("symmetries", "shifts")
 
 
 def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
     """`data` with its defaults filled in, of plain types. Raises InputError naming the key and what is allowed."""
-    allowed = ("recipe", "folder", "path")
-    for key in given:
-        if key not in allowed:
-            raise InputError(f"data.{key}: unknown key; allowed: {', '.join(allowed)}")
+    _known("data", given, (*_PLACES, *_BESIDE))
     for key in ("folder", "path"):
-        if key in given and (not isinstance(given[key], str) or not given[key]):
-            raise InputError(f"data.{key} = {given[key]}: must be a path")
-    if "path" in given:
-        if len(given) > 1:
-            raise InputError("data.path: stands alone; allowed: either path, or recipe with folder")
-        return {"path": given["path"]}
-    if "recipe" not in given:
-        if given:
-            raise InputError("data.recipe: is required where data.folder is given")
+        if key in given:
+            _path(f"data.{key}", given[key])
+    if not given:
         return {}
+    beside = {key: check(given.get(key)) for key, check in _BESIDE.items()}
+    if "path" in given:
+        if "recipe" in given or "folder" in given:
+            raise InputError("data.path: excludes data.recipe and data.folder; allowed: path, or recipe with folder")
+        return {"path": given["path"], **beside}
+    if "recipe" not in given:
+        raise InputError(f"data.{next(iter(given))}: needs data.recipe or data.path beside it")
     recipe = asdict(_recipe(given["recipe"]))
-    return {"recipe": recipe | {"redshifts": list(recipe["redshifts"])}, "folder": given.get("folder", DEFAULT_FOLDER)}
+    place = {"recipe": recipe | {"redshifts": list(recipe["redshifts"])}, "folder": given.get("folder", DEFAULT_FOLDER)}
+    return place | beside
 
 
 def validate(point: Point) -> None:
     """Raises InputError unless the point's input can be had at its edge."""
-    if point.run.input != "dataset":
+    wanted, data = point.run.input, point.data
+    if wanted == SYNTHETIC:
         return
-    if not point.data:
+    if not data:
         raise InputError(
-            "run.input = dataset: needs data: {recipe: {universes: 8, edge: 32}} or data: {path: FILE}; "
+            f"run.input = {wanted}: needs data: {{recipe: {{universes: 8, edge: 32}}}} or data: {{path: FOLDER}}; "
             "allowed without data: synthetic"
         )
-    if "recipe" in point.data:
+    if wanted.startswith("staged") and not data["staging"]:
+        raise InputError(f"run.input = {wanted}: needs data.staging: {{folder: FOLDER}}, on each host's own storage")
+    if "recipe" in data and "shifts" in data["views"] and not recipe_at(point).periodic:
+        raise InputError("data.views = shifts: needs periodic boxes, which recipe.cuts = 1 has; allowed: symmetries")
+    if "recipe" in data:
         recipe_at(point)
+
+
+def _staging(given: Any) -> dict[str, str] | None:
+    if given is None:
+        return None
+    if not isinstance(given, Mapping) or "folder" not in given:
+        raise InputError(f"data.staging = {given}: must be {{folder: FOLDER}}")
+    _known("data.staging", given, ("folder",))
+    _path("data.staging.folder", given["folder"])
+    return {"folder": given["folder"]}
+
+
+def _views(given: Any) -> list[str]:
+    chosen = [] if given is None else given
+    if not isinstance(chosen, list) or not all(kind in VIEWS for kind in chosen):
+        raise InputError(f"data.views = {given}: must be a list of {', '.join(VIEWS)}")
+    return [kind for kind in VIEWS if kind in chosen]
+
+
+def _threads(given: Any) -> int | None:
+    if given is None or (isinstance(given, int) and not isinstance(given, bool) and given >= 1):
+        return given
+    raise InputError(f"data.threads = {given}: must be an integer of at least 1, or null")
+
+
+_PLACES = ("recipe", "folder", "path")
+_BESIDE: dict[str, Callable[[Any], Any]] = {"staging": _staging, "views": _views, "threads": _threads}
+
+
+def _known(where: str, given: Mapping[str, Any], allowed: Sequence[str]) -> None:
+    for key in given:
+        if key not in allowed:
+            raise InputError(f"{where}.{key}: unknown key; allowed: {', '.join(allowed)}")
+
+
+def _path(where: str, given: Any) -> None:
+    if not isinstance(given, str) or not given:
+        raise InputError(f"{where} = {given}: must be a path")
 
 
 def recipe_at(point: Point) -> Recipe:
@@ -63,12 +114,12 @@ def recipe_at(point: Point) -> Recipe:
         raise InputError(f"size.edge = {edge}: the recipe cannot be made at this edge: {error}") from error
 
 
-def file_of(point: Point) -> Path:
-    """The file that holds the point's samples; a recipe's is named by its content."""
+def set_of(point: Point) -> Path:
+    """The folder of the point's data set; a recipe's is named by its content."""
     edge = int(point.size["edge"])
     if "path" in point.data:
         return Path(point.data["path"].replace("{edge}", str(edge)))
-    return Path(point.data["folder"]) / f"universes-edge{edge}-{recipe_at(point).digest()}.h5"
+    return folder_of(recipe_at(point), point.data["folder"])
 
 
 def redshifts(point: Point) -> int:

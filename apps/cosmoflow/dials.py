@@ -2,7 +2,7 @@
 
     edge   voxels a side of the input; each block halves it, down to a side of 4 to 7
     width  multiplies every convolution's filters; 1 is the reference: 32 in the first block
-    depth  convolutions a block; 1 is the reference
+    depth  convolutions a block; 1 is the reference. Those inside are twice as wide (see architecture.py)
 
 The number of blocks follows the edge: floor(log2 edge) - 2, five at the reference's 128. The rule for larger cubes is
 that of the LBANN project's CosmoFlow.
@@ -17,11 +17,16 @@ from saih.app import Dial, InputError, Point
 BASE_FILTERS = 32
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 EXECUTIONS = ("plain", "compiled")
-INPUTS = ("dataset", "synthetic")
+MEMORY, SYNTHETIC = "memory", "synthetic"
+INPUTS = (
+    "dataset", "dataset-cold", "dataset-warm", "staged", "staged-cold", "staged-warm", MEMORY, SYNTHETIC,
+)  # fmt: skip
 
 DIALS = {
     "edge": Dial("voxels a side of the input", int, minimum=8),
-    "width": Dial("multiplies the filters; 1 is 32 in the first block", float, 1.0, minimum=1 / BASE_FILTERS),
+    "width": Dial(
+        "multiplies the filters; 1 is 32 in the first block", float, 1.0, 1 / BASE_FILTERS, step=1 / BASE_FILTERS
+    ),
     "depth": Dial("convolutions a block", int, 1, minimum=1),
 }
 

@@ -3,6 +3,8 @@
 One endless stream of samples: a fresh permutation of the training samples for every epoch. Step i over all ranks takes
 the stream's items [i G, (i + 1) G), G the global batch, and rank r the r-th equal part of these. So within an epoch no
 sample comes twice and none is left out, and the stream does not depend on the number of ranks.
+
+Where a rank can reach only samples of its own (`Share`), each has a stream of its own.
 """
 
 from __future__ import annotations
@@ -23,18 +25,47 @@ class Order:
 
     def indices(self, step: int) -> Indices:
         """Samples (batch,) that this rank takes in `step`."""
-        first = (step * self._size + self._rank) * self._batch
-        epochs, places = np.divmod(np.arange(first, first + self._batch), len(self._samples))
+        epochs, places = self._items(step)
         parts = [self._permutation(int(epoch))[places[epochs == epoch]] for epoch in np.unique(epochs)]
         found: Indices = self._samples[np.concatenate(parts)]
         return found
 
+    def epochs(self, step: int) -> Indices:
+        """The epoch (batch,) that each of these samples is taken in, from 0."""
+        return self._items(step)[0]
+
     def epoch(self, step: int) -> int:
-        """The epoch in which `step` begins, from 0."""
+        """The epoch in which `step` begins, from 0; the same on every rank."""
         return step * self._size * self._batch // len(self._samples)
+
+    def _items(self, step: int) -> tuple[Indices, Indices]:
+        first = (step * self._size + self._rank) * self._batch
+        return np.divmod(np.arange(first, first + self._batch), len(self._samples))
 
     def _permutation(self, epoch: int) -> Indices:
         return _permutation(len(self._samples), self._seed, epoch)
+
+
+class Share(Order):
+    """A rank's equal share of the samples, the same in every epoch and shuffled anew in each.
+
+    No two ranks share a sample, unless there are fewer samples than ranks: then each has all. The epoch by which the
+    learning rate goes is still counted over all ranks.
+    """
+
+    def __init__(self, samples: Indices, batch: int, rank: int, size: int, seed: int) -> None:
+        super().__init__(samples, batch, rank, size, seed)
+        own = samples if len(samples) < size else np.array_split(samples, size)[rank]
+        self.samples = own
+        self._own = Order(own, batch, 0, 1, int(np.random.SeedSequence([seed, rank]).generate_state(1)[0]))
+
+    def indices(self, step: int) -> Indices:
+        """Samples (batch,) that this rank takes in `step`."""
+        return self._own.indices(step)
+
+    def epochs(self, step: int) -> Indices:
+        """How often (batch,) this rank had gone through its share when it took each of these."""
+        return self._own.epochs(step)
 
 
 @lru_cache(maxsize=2)

@@ -1,8 +1,8 @@
 """Makes or checks the data sets of a sweep, once, before anything is measured.
 
-A recipe's file that is missing is made. Every file is then opened, which checks its structure and its labels; the
-checksum of every sample is compared as well, unless the file is so large that reading it would take too long. A file
-that is there is never overwritten, damaged or not.
+A recipe's set that is missing is made, and one that is half made is gone on with. Every set is then opened, which
+checks its manifest, its index and the sizes of its files. Every sample is compared with its checksum as well, unless
+the set is so large that reading it would take too long. A set that is there is never overwritten, damaged or not.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from apps.cosmoflow.data import file_of, recipe_at
-from apps.cosmoflow.dataset import open_file
-from augment.data.make import make
-from augment.data.store import UniverseFile
+from apps.cosmoflow.data import recipe_at, set_of
+from apps.cosmoflow.dataset import open_set
+from apps.cosmoflow.dials import SYNTHETIC
+from augment.data.making.make import make
+from augment.data.storage.host import memory_bytes
+from augment.data.storage.manifest import MANIFEST
+from augment.data.storage.sets import UniverseSet
+from augment.data.storage.verify import verify
 from augment.errors import DataError
 from saih.app import Context, InputError, Point
 
@@ -25,26 +29,27 @@ EVERY_SAMPLE, STRUCTURE_ONLY = "every sample", "structure only"
 
 
 def prepare(context: Context, points: Sequence[Point]) -> dict[str, Any]:
-    """Facts about the data set of every edge: {"<edge>": {path, digest, samples, universes, bytes, verified}}.
+    """Facts about the data set of every edge, by the edge in words.
 
-    Points with synthetic input need none. Raises InputError naming the file that is missing, damaged, of another size
-    or cannot be written.
+    path, digest, samples, universes, bytes (of all samples, unpacked), verified, file_system (of the path) and
+    host_memory_bytes. Points with synthetic input need none. Raises InputError naming the file that is missing,
+    damaged, of another size or cannot be written.
     """
-    by_edge = {int(point.size["edge"]): point for point in points if point.run.input == "dataset"}
+    by_edge = {int(point.size["edge"]): point for point in points if point.run.input != SYNTHETIC}
     return {str(edge): _prepare(context, by_edge[edge]) for edge in sorted(by_edge)}
 
 
 def _prepare(context: Context, point: Point) -> dict[str, Any]:
-    path, of_recipe = file_of(point), "recipe" in point.data
-    if of_recipe and not path.exists():
+    path, of_recipe = set_of(point), "recipe" in point.data
+    if of_recipe and not (path / MANIFEST).exists():
         _make(context, point, path)
     try:
-        with open_file(point) as file:
-            if of_recipe and file.digest != recipe_at(point).digest():
-                raise DataError(f"{path}: holds another recipe than its name says")
-            return _facts(context, file)
+        universes = open_set(point)
+        if of_recipe and universes.digest != recipe_at(point).digest():
+            raise DataError(f"{path}: holds another recipe than its name says")
+        return _facts(context, universes)
     except (DataError, InputError) as error:
-        advice = "; delete it to have it made again" if of_recipe else ""
+        advice = f"; delete {path} to have it made again" if of_recipe else ""
         raise InputError(f"{error}{advice}") from error
 
 
@@ -56,20 +61,47 @@ def _make(context: Context, point: Point, path: Path) -> None:
         make(recipe_at(point), path, context.device, progress=progress)
     except DataError as error:
         raise InputError(f"data.recipe: cannot be made at edge {point.size['edge']}: {error}") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
-def _facts(context: Context, file: UniverseFile) -> dict[str, Any]:
-    counts_bytes = file.samples * file.sample_bytes
+def _facts(context: Context, universes: UniverseSet) -> dict[str, Any]:
+    counts_bytes = universes.samples * universes.sample_bytes
     verifiable = counts_bytes <= MOST_VERIFIED_BYTES
     if verifiable:
-        file.verify(lambda done, total: context.progress(f"checking {file.path.name}", done, total))
+        _verify(context, universes)
+    own = universes.path.absolute()
+    linked = sorted({str(file.parent) for file in universes.files if not file.is_relative_to(own)})
     return {
-        "path": str(file.path),
-        "digest": file.digest,
-        "samples": file.samples,
-        "universes": len(np.unique(file.universe)),
+        "path": str(universes.path),
+        **({"paths": linked} if linked else {}),  # where the samples lie: what background readers read
+        "digest": universes.digest,
+        "samples": universes.samples,
+        "universes": len(np.unique(universes.universe)),
         "bytes": counts_bytes,
         "verified": EVERY_SAMPLE if verifiable else STRUCTURE_ONLY,
+        "file_system": file_system(universes.files[0]),
+        "host_memory_bytes": memory_bytes(),
     }
+
+
+def _verify(context: Context, universes: UniverseSet) -> None:
+    def progress(done: int, total: int) -> None:
+        context.progress(f"checking {universes.path.name}", done, total)
+
+    found = verify(universes.path, progress)
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise DataError(f"{found[0]}{more}")
+
+
+def file_system(path: Path) -> str:
+    """The type of the file system that holds `path`, such as ext4, lustre or nfs4: the longest mount point above it.
+
+    proc(5): a line of /proc/self/mounts is device, mount point, type, ...; spaces in names are written \\040.
+    """
+    place, found = path.resolve(), ("", "unknown")
+    for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
+        mount, kind = line.split()[1:3]
+        mount = mount.replace("\\040", " ")
+        if place.is_relative_to(mount) and len(mount) >= len(found[0]):
+            found = (mount, kind)
+    return found[1]

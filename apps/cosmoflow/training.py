@@ -22,10 +22,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from apps.cosmoflow import precision, sanity
-from apps.cosmoflow.architecture import LABELS, architecture_of
-from apps.cosmoflow.dataset import Batch, Held, Loader, open_file, open_loader
+from apps.cosmoflow.architecture import LABELS, network_of
+from apps.cosmoflow.batches import Begun
+from apps.cosmoflow.dials import MEMORY, SYNTHETIC
+from apps.cosmoflow.evidence import Evidence
+from apps.cosmoflow.loader import Batch, Held, Loader
 from apps.cosmoflow.model import CosmoFlow, make, volumes_of
 from apps.cosmoflow.optimizer import KerasSGD, learning_rate
+from apps.cosmoflow.sources import Source, open_source
 from saih.app import Context, Point, Ran
 
 
@@ -69,7 +73,8 @@ class Parts:
     net: CosmoFlow
     model: nn.Module
     update: Update
-    source: Loader | Held
+    source: Loader[Begun] | Held
+    evidence: Evidence | None
 
 
 class Training:
@@ -90,13 +95,15 @@ class Training:
                 self._loss = loss.detach()
         cost = parts.source.collect()
         phases = {"input_wait_s": cost.input_wait_s, "h2d_s": cost.h2d_s}
-        return Ran(n * parts.point.run.batch, phases, cost.bytes)
+        read_bytes = 0 if parts.point.run.input == MEMORY else cost.bytes
+        values = parts.evidence.values() if parts.evidence else {}
+        return Ran(n * parts.point.run.batch, phases, read_bytes, values)
 
     def without(self, part: str) -> Training | None:
         """This work lacking "input" (one batch, kept on the device) or "communication" (no gradients averaged)."""
         parts = self._parts
         if part == "input" and isinstance(parts.source, Loader):
-            return Training(replace(parts, source=Held(_take(parts.source))))
+            return Training(replace(parts, source=Held(_take(parts.source)), evidence=None))
         if part == "communication" and parts.context.size > 1:
             # Every rank has gradients of its own here, so a true update would drive the replicas apart. At a learning
             # rate of 0 the same kernels move the same bytes and leave the parameters as they are. The momentum and the
@@ -112,11 +119,13 @@ class Training:
         block = net.blocks[0]
         executed = torch.compile(block) if point.run.execution == "compiled" else block
         loss = float("nan") if self._loss is None else float(self._loss)
+        network = network_of(point)
         found = sanity.Findings(
             loss=loss,
             finite=math.isfinite(loss) and all(bool(p.isfinite().all()) for p in net.parameters()),
             checksum=sanity.checksum([*net.parameters(), *parts.update.optimizer.velocities()]),
-            block_error=sanity.block_error(block, executed, architecture_of(point), point.run.precision, device),
+            block_error=sanity.block_error(block, executed, network, point.run.precision, device),
+            slab_error=sanity.slab_error(block, executed, network, point.run, device),
         )
         return sanity.doubt(parts.context.gather(found), point.run.precision)
 
@@ -142,11 +151,12 @@ def build(context: Context, point: Point) -> Training:
     device = torch.device(context.device)
     precision.switch(point.run.precision, device)
     torch.manual_seed(_seed(context))  # dropout
-    net = make(architecture_of(point), context.seed).to(device)
+    net = make(network_of(point), context.seed).to(device)
     rate = partial(learning_rate, global_batch=point.run.batch * context.size)
     update = Update(net, rate, _scaler(point, device))
     model = _executed(Objective(net, point.run.precision, device.type), context, point)
-    return Training(Parts(context, point, net, model, update, _source(context, point, device)))
+    source = _source(context, point, device)
+    return Training(Parts(context, point, net, model, update, source.batches, source.evidence))
 
 
 def _executed(objective: Objective, context: Context, point: Point) -> nn.Module:
@@ -165,27 +175,29 @@ def _scaler(point: Point, device: torch.device) -> torch.amp.GradScaler:
     return torch.amp.GradScaler(device.type, enabled=point.run.precision == "fp16")
 
 
-def _source(context: Context, point: Point, device: torch.device) -> Loader | Held:
-    if point.run.input == "synthetic":
-        return Held(_synthetic(context, point, device))
-    return open_loader(open_file(point), point.run.batch, context.rank, context.size, context.seed, device)
+def _source(context: Context, point: Point, device: torch.device) -> Source:
+    if point.run.input == SYNTHETIC:
+        return Source(Held(_synthetic(context, point, device)))
+    return open_source(context, point, device)
 
 
 def _synthetic(context: Context, point: Point, device: torch.device) -> Batch:
     """Counts without structure, Poisson with mean 1, and labels in [-1, 1], made on the device."""
-    net = architecture_of(point)
-    shape = (point.run.batch, net.edge, net.edge, net.edge, net.redshifts)
+    net = network_of(point)
+    shape = (point.run.batch, net.edge, net.edge, net.edge, net.channels)
     generator = torch.Generator(device).manual_seed(_seed(context))
     counts = torch.poisson(torch.ones(shape, device=device), generator=generator).to(torch.int16)
     labels = torch.empty(point.run.batch, LABELS, device=device).uniform_(-1, 1, generator=generator)
     return Batch(counts, labels)
 
 
-def _take(loader: Loader) -> Batch:
+def _take(loader: Loader[Begun]) -> Batch:
+    """A batch of its own memory; the loader's buffers are filled again."""
     with loader.reading():
         batch = loader.next()
+        taken = Batch(batch.counts.clone(), batch.labels.clone())
     loader.collect()
-    return batch
+    return taken
 
 
 def _seed(context: Context) -> int:

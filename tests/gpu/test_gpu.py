@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from augment.data.cosmology import Cosmology
 from augment.data.recipe import Recipe
-from augment.data.simulate import simulate
+from augment.data.universe.cosmology import Cosmology
+from augment.data.universe.simulate import simulate
 from saih import records
 from saih.peaks import DATASHEETS
 

@@ -63,7 +63,7 @@ def as_rank(folder: Path) -> dict[str, Any]:
     found["sane"] = context.gather(work.check())
     if context.rank == 1:
         with torch.no_grad():
-            work._parts.net.head[0].weight[0, 0] += 1e-6
+            work._parts.net.head[1].weight[0, 0] += 1e-6
     found["planted"] = context.gather(work.check())
     work.close()
     torch.distributed.destroy_process_group()

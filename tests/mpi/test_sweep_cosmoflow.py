@@ -50,15 +50,16 @@ def test_every_point_trains_on_the_data_set_and_is_believed(finished):
         assert (facts["universes"], facts["verified"]) == (12, "every sample")
 
 
-def test_the_made_files_are_used_again(copy):
-    before = {path.name: path.stat().st_mtime_ns for path in (copy.folder / "data").iterdir()}
+def test_the_made_sets_are_used_again(copy):
+    before = {path: path.stat().st_mtime_ns for path in (copy.folder / "data").glob("*/*")}
+    assert len(before) == 2 * (12 + 2)
     copy.write("tiny.yaml", CONFIG | {"name": "again", "size": {"edge": 8, "width": 0.25}, "run": {"batch": 2}})
     copy("sweep", "tiny.yaml")
-    assert before == {path.name: path.stat().st_mtime_ns for path in (copy.folder / "data").iterdir()}
+    assert before == {path: path.stat().st_mtime_ns for path in (copy.folder / "data").glob("*/*")}
 
 
 def test_a_damaged_file_is_one_line_that_names_it_and_stays_as_it_is(copy):
-    path = next((copy.folder / "data").glob("*edge16*"))
+    path = next((copy.folder / "data").glob("*edge16*")) / "universe-00003.h5"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -74,8 +75,8 @@ def test_a_damaged_file_is_one_line_that_names_it_and_stays_as_it_is(copy):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"data": {"path": "none.h5"}}, "none.h5"),
-        ({"data": {"path": "tiny.yaml"}}, "tiny.yaml"),
+        ({"data": {"path": "none"}}, "none: no such data set"),
+        ({"data": {"path": "tiny.yaml"}}, "tiny.yaml: is a file; a data set is a folder"),
         ({"data": {"recipe": {"universes": 1, "edge": 16}}}, "data.recipe.universes = 1: must be an integer"),
         ({"data": {"recipe": {"universe": 8, "edge": 16}}}, "data.recipe: unknown key 'universe'"),
         ({"size": {"edge": 100}}, "size.edge = 100: must be a multiple of 16"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apps.cosmoflow import APP
-from apps.cosmoflow.data import file_of
+from apps.cosmoflow.data import set_of
 from saih.app import Execution, InputError, Point
 
 RECIPE = {"universes": 8, "edge": 32}
@@ -40,7 +40,19 @@ def test_legal_edges(edge: int) -> None:
         ({"batch": 0}, "run.batch = 0: must be at least 1"),
         ({"precision": "fp8"}, "run.precision = fp8: must be one of fp32, tf32, bf16, fp16"),
         ({"execution": "tuned"}, "run.execution = tuned: must be one of plain, compiled"),
-        ({"input": "tape"}, "run.input = tape: must be one of dataset, synthetic"),
+        (
+            {"input": "tape"},
+            "run.input = tape: must be one of dataset, dataset-cold, dataset-warm, staged, staged-cold, staged-warm, "
+            "memory, synthetic",
+        ),
+        (
+            {"input": "staged-cold"},
+            "run.input = staged-cold: needs data.staging: {folder: FOLDER}, on each host's own storage",
+        ),
+        (
+            {"data": {"recipe": RECIPE | {"cuts": 2}, "views": ["shifts"]}},
+            "data.views = shifts: needs periodic boxes, which recipe.cuts = 1 has; allowed: symmetries",
+        ),
     ],
 )
 def test_illegal_points(changes: dict[str, Any], message: str) -> None:
@@ -69,16 +81,30 @@ def test_resolved_data_has_every_default_and_plain_types() -> None:
     assert resolved["recipe"]["growth"] == "fixed_box"
     assert json.loads(json.dumps(resolved)) == resolved
     assert APP.resolve_data(resolved) == resolved
-    assert APP.resolve_data({"path": "a{edge}.h5"}) == {"path": "a{edge}.h5"}
+    beside = {"staging": None, "views": [], "threads": None}
+    assert APP.resolve_data({"path": "a{edge}"}) == {"path": "a{edge}", **beside}
+    given = {"staging": {"folder": "$TMPDIR"}, "views": ["shifts", "symmetries"], "threads": 3}
+    assert APP.resolve_data({"path": "a", **given}) == {"path": "a", **given, "views": ["symmetries", "shifts"]}
     assert APP.resolve_data({}) == {}
 
 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"recipes": {}}, "data.recipes: unknown key; allowed: recipe, folder, path"),
-        ({"path": "a.h5", "folder": "b"}, "data.path: stands alone; allowed: either path, or recipe with folder"),
-        ({"folder": "b"}, "data.recipe: is required where data.folder is given"),
+        ({"recipes": {}}, "data.recipes: unknown key; allowed: recipe, folder, path, staging, views, threads"),
+        (
+            {"path": "a", "folder": "b"},
+            "data.path: excludes data.recipe and data.folder; allowed: path, or recipe with folder",
+        ),
+        ({"folder": "b"}, "data.folder: needs data.recipe or data.path beside it"),
+        ({"threads": 2}, "data.threads: needs data.recipe or data.path beside it"),
+        ({"path": "a", "threads": 0}, "data.threads = 0: must be an integer of at least 1, or null"),
+        ({"path": "a", "threads": True}, "data.threads = True: must be an integer of at least 1, or null"),
+        ({"path": "a", "views": "shifts"}, "data.views = shifts: must be a list of symmetries, shifts"),
+        ({"path": "a", "views": ["turns"]}, "data.views = ['turns']: must be a list of symmetries, shifts"),
+        ({"path": "a", "staging": "/tmp"}, "data.staging = /tmp: must be {folder: FOLDER}"),
+        ({"path": "a", "staging": {"folder": ""}}, "data.staging.folder = : must be a path"),
+        ({"path": "a", "staging": {"folder": "b", "x": 1}}, "data.staging.x: unknown key; allowed: folder"),
         ({"path": 3}, "data.path = 3: must be a path"),
         ({"recipe": RECIPE, "folder": ""}, "data.folder = : must be a path"),
         ({"recipe": RECIPE | {"universes": 0}}, "data.recipe.universes = 0: must be an integer of at least 2"),
@@ -95,18 +121,18 @@ def test_an_unknown_key_of_a_recipe_is_told_the_known_ones() -> None:
         APP.resolve_data({"recipe": RECIPE | {"boxes": 1}})
 
 
-def test_a_recipe_names_its_file_by_content() -> None:
-    small, large = file_of(point(edge=32)), file_of(point(edge=64))
-    other = file_of(point(data={"recipe": RECIPE | {"seed": 2}}))
+def test_a_recipe_names_its_data_set_by_content() -> None:
+    small, large = set_of(point(edge=32)), set_of(point(edge=64))
+    other = set_of(point(data={"recipe": RECIPE | {"seed": 2}}))
     assert small.parent.name == "data"
     assert small.name.startswith("universes-edge32-")
     assert large.name.startswith("universes-edge64-")
     assert small != other
-    assert small == file_of(point(data={"recipe": RECIPE | {"box_mpc_h": 128}}))
+    assert small == set_of(point(data={"recipe": RECIPE | {"box_mpc_h": 128}}))
 
 
 def test_the_edge_takes_its_place_in_a_path() -> None:
-    assert str(file_of(point(data={"path": "sets/{edge}.h5"}, edge=64))) == "sets/64.h5"
+    assert str(set_of(point(data={"path": "sets/{edge}"}, edge=64))) == "sets/64"
 
 
 def test_redshifts_of_the_recipe_are_the_networks_channels() -> None:

@@ -1,78 +1,89 @@
-"""The order of samples, and the thread that reads them ahead."""
+"""The threads that read batches ahead: in order, in parallel, only when they may, and never for ever."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
-import numpy as np
 import pytest
 import torch
 
-from apps.cosmoflow.dataset import READY_BATCHES, Batch, Loader, open_loader
-from apps.cosmoflow.order import Order
-from augment.data.make import make
-from augment.data.recipe import Recipe
-from augment.data.store import UniverseFile
+from apps.cosmoflow.loader import THREAD_NAME, Batch, Loader
 
-SAMPLES = np.array([3, 5, 6, 10, 11, 17, 20])
+DEPTH = 2
 
 
-def batch_of(step: int) -> Batch:
-    return Batch(torch.full((2, 4, 4, 4, 1), step, dtype=torch.int16), torch.zeros(2, 4), step)
+class Made:
+    """Batches whose parts `read(step, part)` makes; `step` is all that is in them."""
+
+    def __init__(self, read: Callable[[int, int], None] = lambda step, part: None, parts: int = 1) -> None:
+        self._read, self.parts = read, parts
+        self.fetched: list[tuple[int, int]] = []
+
+    def begin(self, step: int) -> int:
+        return step
+
+    def read(self, step: int, part: int) -> None:
+        self.fetched.append((step, part))
+        self._read(step, part)
+
+    def finish(self, step: int) -> Batch:
+        return Batch(torch.full((2, 4, 4, 4, 1), step, dtype=torch.int16), torch.zeros(2, 4), step)
 
 
-def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "cosmoflow-loader"]
+@pytest.fixture
+def start():
+    """Starts loaders and closes them at the end."""
+    loaders: list[Loader[int]] = []
+
+    def start(maker: Made, threads: int = 1, depth: int = DEPTH) -> Loader[int]:
+        loaders.append(Loader(maker, threads, depth))
+        return loaders[-1]
+
+    yield start
+    for loader in loaders:
+        loader.close()
+    assert threads_alive() == []
 
 
-@pytest.mark.parametrize("size", [1, 2, 3])
-def test_ranks_partition_every_epoch(size: int) -> None:
-    """7 samples in global batches of 6: batches straddle epochs, and still each epoch holds each sample once."""
-    epochs = 6
-    batch = 6 // size
-    ranks = [Order(SAMPLES, batch, rank, size, seed=1) for rank in range(size)]
-    stream = np.concatenate([rank.indices(step) for step in range(len(SAMPLES)) for rank in ranks])
-    assert stream.size == epochs * len(SAMPLES)
-    for epoch in stream.reshape(epochs, -1):
-        assert sorted(epoch) == sorted(SAMPLES)
-    assert len({tuple(epoch) for epoch in stream.reshape(epochs, -1)}) > 1
+def threads_alive() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(THREAD_NAME)]
 
 
-def test_the_order_does_not_depend_on_the_number_of_ranks() -> None:
-    one = Order(SAMPLES, 4, 0, 1, seed=5)
-    two = [Order(SAMPLES, 2, rank, 2, seed=5) for rank in range(2)]
-    for step in range(10):
-        np.testing.assert_array_equal(one.indices(step), np.concatenate([rank.indices(step) for rank in two]))
-    other_seed = [Order(SAMPLES, 4, 0, 1, seed=6).indices(step).tolist() for step in range(10)]
-    assert other_seed != [one.indices(step).tolist() for step in range(10)]
+def sleeping(seconds: float) -> Callable[[int, int], None]:
+    return lambda step, part: time.sleep(seconds)
 
 
-def test_epochs_are_counted_over_all_ranks() -> None:
-    order = Order(SAMPLES, 2, 1, 2, seed=1)
-    assert [order.epoch(step) for step in range(6)] == [0, 0, 1, 1, 2, 2]
-
-
-def test_a_batch_larger_than_the_data_set_repeats_it() -> None:
-    found = Order(SAMPLES, 21, 0, 1, seed=1).indices(0)
-    assert sorted(found) == sorted(SAMPLES.tolist() * 3)
-
-
-def test_batches_come_in_order_and_are_counted() -> None:
-    loader = Loader(batch_of)
+@pytest.mark.parametrize(("threads", "parts", "depth"), [(1, 1, 2), (4, 1, 5), (4, 3, 3), (8, 8, 2)])
+def test_batches_come_in_order_and_are_counted(start, threads: int, parts: int, depth: int) -> None:
+    """Whichever part is read last, and whichever batch is whole first."""
+    maker = Made(lambda step, part: time.sleep(0.002 * ((7 * step + 3 * part) % 5)), parts)
+    loader = start(maker, threads, depth)
     with loader.reading():
-        assert [loader.next().epoch for _ in range(5)] == [0, 1, 2, 3, 4]
-    assert loader.collect().bytes == 5 * 2 * 4**3 * 2
+        assert [loader.next().epoch for _ in range(20)] == list(range(20))
+    assert loader.collect().bytes == 20 * 2 * 4**3 * 2
     assert loader.collect().bytes == 0
-    loader.close()
+    assert len(set(maker.fetched)) == len(maker.fetched)
 
 
-def test_waiting_is_counted() -> None:
-    def slowly(step: int) -> Batch:
-        time.sleep(0.05)
-        return batch_of(step)
+@pytest.mark.parametrize(("parts", "depth"), [(4, 2), (1, 8)])
+def test_parts_and_batches_are_read_at_the_same_time(start, parts: int, depth: int) -> None:
+    """Four threads meet, again and again: each waits in its part until all four are there."""
+    barrier = threading.Barrier(4)
+    meetings = 8 * parts // 4
 
-    loader = Loader(slowly)
+    def meet(step: int, part: int) -> None:
+        if (step * parts + part) // 4 < meetings:
+            barrier.wait(10)
+
+    loader = start(Made(meet, parts), threads=4, depth=depth)
+    with loader.reading():
+        assert [loader.next().epoch for _ in range(8)] == list(range(8))
+
+
+def test_waiting_is_counted(start) -> None:
+    loader = start(Made(sleeping(0.05)))
     with loader.reading():
         for _ in range(4):
             loader.next()
@@ -80,15 +91,10 @@ def test_waiting_is_counted() -> None:
     assert 4 * 0.05 <= found.input_wait_s < 1
     assert found.h2d_s == 0
     assert loader.collect().input_wait_s == 0
-    loader.close()
 
 
-def test_reading_ahead_hides_reading() -> None:
-    def quickly(step: int) -> Batch:
-        time.sleep(0.02)
-        return batch_of(step)
-
-    loader = Loader(quickly)
+def test_reading_ahead_hides_reading(start) -> None:
+    loader = start(Made(sleeping(0.02)))
     with loader.reading():
         loader.next()
         loader.collect()
@@ -96,105 +102,91 @@ def test_reading_ahead_hides_reading() -> None:
             time.sleep(0.1)
             loader.next()
         assert loader.collect().input_wait_s < 4 * 0.02
-    loader.close()
 
 
-def test_nothing_is_read_between_runs() -> None:
-    """Else the next run would find batches that it had not paid for."""
-    fetched = []
-
-    def fetch(step: int) -> Batch:
-        fetched.append(step)
-        time.sleep(0.02)
-        return batch_of(step)
-
-    loader = Loader(fetch)
+def test_nothing_is_read_between_runs(start) -> None:
+    """Else the next run would find batches that it had not paid for; what was under way is waited for."""
+    maker = Made(sleeping(0.05), parts=2)
+    loader = start(maker, threads=4, depth=4)
     time.sleep(0.1)
-    assert fetched == []
+    assert maker.fetched == []
     with loader.reading():
         loader.next()
-    so_far = list(fetched)
+    so_far = list(maker.fetched)
+    assert loader.collect().input_wait_s >= 0.05
+    assert loader._reads == 0
     time.sleep(0.2)
-    assert fetched == so_far
-    assert len(so_far) <= 1 + READY_BATCHES
-    loader.close()
+    assert maker.fetched == so_far
+    with loader.reading():
+        assert [loader.next().epoch for _ in range(4)] == [1, 2, 3, 4]
 
 
-def test_no_more_is_read_ahead_than_agreed() -> None:
-    fetched = []
-
-    def fetch(step: int) -> Batch:
-        fetched.append(step)
-        return batch_of(step)
-
-    loader = Loader(fetch)
+@pytest.mark.parametrize(("threads", "parts", "depth"), [(1, 1, 2), (8, 1, 3), (8, 4, 2)])
+def test_no_more_is_read_ahead_than_agreed(start, threads: int, parts: int, depth: int) -> None:
+    maker = Made(parts=parts)
+    loader = start(maker, threads, depth)
     with loader.reading():
         loader.next()
         time.sleep(0.2)
-        assert len(fetched) == 1 + READY_BATCHES
-    loader.close()
+        assert len(maker.fetched) == (1 + depth) * parts
 
 
-def test_a_failure_surfaces_after_the_good_batches_and_again() -> None:
-    def fails(step: int) -> Batch:
-        if step == 2:
+def fails_at(step: int, part: int) -> Callable[[int, int], None]:
+    def read(at_step: int, at_part: int) -> None:
+        time.sleep(0.01)
+        if (at_step, at_part) == (step, part):
             raise OSError("the disk is gone")
-        return batch_of(step)
 
-    loader = Loader(fails)
+    return read
+
+
+@pytest.mark.parametrize(("threads", "parts"), [(1, 1), (4, 1), (4, 3)])
+def test_a_failure_surfaces_after_the_good_batches_and_again(start, threads: int, parts: int) -> None:
+    loader = start(Made(fails_at(2, parts - 1), parts), threads, depth=6)
     with loader.reading():
         assert [loader.next().epoch, loader.next().epoch] == [0, 1]
         for _ in range(2):
             with pytest.raises(OSError, match="the disk is gone"):
                 loader.next()
-    loader.close()
-
-
-def test_closing_leaves_no_thread_and_no_file(tmp_path) -> None:
-    file = UniverseFile(make(Recipe(universes=8, edge=8), tmp_path / "a.h5"))
-    loader = open_loader(file, 2, 0, 1, 1, torch.device("cpu"))
-    with loader.reading():
+    with loader.reading(), pytest.raises(OSError, match="the disk is gone"):
         loader.next()
-        assert threads()
-    loader.close()
-    loader.close()
-    assert threads() == []
-    with pytest.raises(ValueError, match=r"[Ii]nvalid"):
-        file.read([0])
 
 
-def test_closing_waits_for_the_read_that_is_under_way() -> None:
+@pytest.mark.parametrize("where", ["begin", "finish"])
+def test_so_does_a_failure_before_or_after_reading(start, monkeypatch, where: str) -> None:
+    maker = Made()
+    good = getattr(maker, where)
+
+    def fails(step: int) -> object:
+        if step == 1:
+            raise MemoryError("no memory left")
+        return good(step)
+
+    monkeypatch.setattr(maker, where, fails)
+    loader = start(maker, threads=2, depth=4)
+    with loader.reading():
+        assert loader.next().epoch == 0
+        with pytest.raises(MemoryError, match="no memory left"):
+            loader.next()
+
+
+def test_closing_waits_for_the_reads_that_are_under_way_and_twice_is_no_fault() -> None:
     begun, may_end = threading.Event(), threading.Event()
     order: list[str] = []
 
-    def fetch(step: int) -> Batch:
+    def read(step: int, part: int) -> None:
         begun.set()
         may_end.wait(5)
         order.append("read")
-        return batch_of(step)
 
-    loader = Loader(fetch, lambda: order.append("released"))
-    with loader._changed:
+    loader = Loader(Made(read), 1, DEPTH, lambda: order.append("released"))
+    assert threads_alive()
+    with loader._work:
         loader._may_read = True
-        loader._changed.notify_all()
+        loader._work.notify_all()
     begun.wait(5)
     threading.Timer(0.1, may_end.set).start()
     loader.close()
     assert order == ["read", "released"]
-
-
-def test_batches_hold_their_samples_and_labels(tmp_path) -> None:
-    """Training universes only; what is handed out is what the file says of the samples of that step."""
-    file = UniverseFile(make(Recipe(universes=9, edge=8), tmp_path / "a.h5"))
-    counts = file.read(range(9))  # before the thread reads: a file serves one thread at a time
-    order = Order(np.array([0, 2, 3, 4, 5, 6, 7, 8]), 3, 1, 2, seed=4)
-    loader = open_loader(file, 3, 1, 2, 4, torch.device("cpu"))
-    with loader.reading():
-        for step in range(5):
-            batch, indices = loader.next(), order.indices(step)
-            np.testing.assert_array_equal(batch.counts.numpy(), counts[indices])
-            np.testing.assert_array_equal(batch.labels.numpy(), file.labels[indices])
-            assert batch.epoch == order.epoch(step)
-            assert 1 not in indices
-    assert loader.collect().bytes == 5 * 3 * file.sample_bytes
+    assert threads_alive() == []
     loader.close()

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from apps.cosmoflow.architecture import describe
+from apps.cosmoflow.architecture import blocks, describe
 from apps.cosmoflow.model import make, volumes_of
 from apps.cosmoflow.optimizer import KerasSGD, learning_rate
 
@@ -33,7 +33,7 @@ def test_shapes(edge: int, depth: int, shapes: list[tuple[int, int]]) -> None:
 
 
 def test_channels_stop_at_sixteen_times_the_first_block() -> None:
-    filters = [block.channels_out for block in describe(512, 0.5).blocks]
+    filters = [block[0].channels_out for block in blocks(describe(512, 0.5))]
     assert filters == [16, 32, 64, 128, 256, 256, 256]
 
 
@@ -79,8 +79,8 @@ def test_initialisation_is_kerass() -> None:
         assert spread == pytest.approx(bound / math.sqrt(3), rel=0.1)
         assert layer.bias.detach().count_nonzero() == 0
     same, other = make(describe(32, 1.0), seed=7), make(describe(32, 1.0), seed=8)
-    assert torch.equal(net.head[0].weight, same.head[0].weight)
-    assert not torch.equal(net.head[0].weight, other.head[0].weight)
+    assert torch.equal(net.head[1].weight, same.head[1].weight)
+    assert not torch.equal(net.head[1].weight, other.head[1].weight)
 
 
 def test_sgd_is_kerass_while_the_rate_changes() -> None:

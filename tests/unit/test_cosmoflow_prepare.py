@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-import h5py
+import numpy as np
 import pytest
+import torch
 
 from apps.cosmoflow import APP, prepare
-from apps.cosmoflow.data import file_of
-from augment.data.make import make
+from apps.cosmoflow.data import set_of
+from augment.data.foreign.convert import Link
+from augment.data.foreign.survey import Sources
+from augment.data.making.build import build
+from augment.data.making.make import make
 from augment.data.recipe import Recipe
+from augment.data.storage.sets import UniverseSet
 from saih.app import InputError
+from tests.sets import random_set
 from tests.unit.test_cosmoflow_training import Alone, point
+from tests.unit.test_published import cosmoflow, counts_of, framed, written
 
 
-def damage(path: Path) -> None:
-    with h5py.File(path, "r+") as file:
-        file["counts"][3, 0, 0, 0, 0] += 1
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Meshes this small take longer with several, above all where others compute as well."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def damage(folder: Path, sample: int = 3) -> Path:
+    """One bit of a sample; returns its file."""
+    universes = UniverseSet(folder)
+    path = universes.files[universes.file[sample]]
+    content = bytearray(path.read_bytes())
+    content[universes.offset[sample] + 10] ^= 1
+    path.write_bytes(content)
+    return path
 
 
 def test_every_edge_is_made_once_and_then_checked(tmp_path) -> None:
@@ -25,7 +49,10 @@ def test_every_edge_is_made_once_and_then_checked(tmp_path) -> None:
     made, found = Alone(), Alone()
     facts = APP.prepare(made, wanted)
     assert list(facts) == ["8", "16"]
-    path = file_of(wanted[0])
+    path = set_of(wanted[0])
+    memory = facts["8"].pop("host_memory_bytes")
+    assert 2**28 < memory < 2**50
+    assert facts["8"].pop("file_system") == prepare.file_system(tmp_path)
     assert facts["8"] == {
         "path": str(path),
         "digest": Recipe(universes=8, edge=8).digest(),
@@ -35,10 +62,24 @@ def test_every_edge_is_made_once_and_then_checked(tmp_path) -> None:
         "verified": "every sample",
     }
     assert (f"making {path.name}", 8, 8) in made.said
-    before = path.stat().st_mtime_ns
-    assert APP.prepare(found, wanted) == facts
-    assert path.stat().st_mtime_ns == before
+    before = [each.stat().st_mtime_ns for each in path.iterdir()]
+    again = APP.prepare(found, wanted)
+    assert again["16"] == facts["16"]
+    assert [each.stat().st_mtime_ns for each in path.iterdir()] == before
     assert {what.split()[0] for what, _, _ in found.said} == {"checking"}
+
+
+def test_what_a_stopped_sweep_has_left_is_gone_on_with(tmp_path) -> None:
+    wanted = point(tmp_path)
+    APP.prepare(Alone(), [wanted])
+    path = set_of(wanted)
+    (path / "manifest.json").unlink()
+    (path / "universe-00002.h5").unlink()
+    kept = (path / "universe-00001.h5").stat().st_mtime_ns
+    again = Alone()
+    assert APP.prepare(again, [wanted])["8"]["verified"] == "every sample"
+    assert [step for step in again.said if step[0].startswith("making")] == [(f"making {path.name}", 8, 8)]
+    assert (path / "universe-00001.h5").stat().st_mtime_ns == kept
 
 
 def test_synthetic_input_needs_nothing(tmp_path) -> None:
@@ -46,58 +87,88 @@ def test_synthetic_input_needs_nothing(tmp_path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_file_of_a_recipe_is_named_and_kept(tmp_path) -> None:
+def test_a_damaged_set_of_a_recipe_is_named_and_kept(tmp_path) -> None:
     wanted = point(tmp_path)
     APP.prepare(Alone(), [wanted])
-    damage(file_of(wanted))
-    before = file_of(wanted).read_bytes()
+    path = damage(set_of(wanted))
+    damage(set_of(wanted), 5)
+    before = path.read_bytes()
     with pytest.raises(InputError) as caught:
         APP.prepare(Alone(), [wanted])
-    assert str(caught.value).startswith(f"{file_of(wanted)}: sample 3 (universe 3) is damaged: ")
-    assert str(caught.value).endswith("; delete it to have it made again")
-    assert file_of(wanted).read_bytes() == before
+    said = str(caught.value)
+    assert "universe-00003.h5: sample 3 (universe 3): it is damaged" in said
+    assert said.endswith(f" (and 1 more); delete {set_of(wanted)} to have it made again")
+    assert path.read_bytes() == before
 
 
-def test_a_large_file_is_checked_in_structure_only(tmp_path, monkeypatch) -> None:
+def test_a_large_set_is_checked_in_structure_only(tmp_path, monkeypatch) -> None:
     wanted = point(tmp_path)
     APP.prepare(Alone(), [wanted])
-    damage(file_of(wanted))
+    damage(set_of(wanted))
     monkeypatch.setattr(prepare, "MOST_VERIFIED_BYTES", 100)
     assert APP.prepare(Alone(), [wanted])["8"]["verified"] == "structure only"
 
 
 def test_another_recipe_under_the_name_of_this_one(tmp_path) -> None:
     wanted = point(tmp_path)
-    make(Recipe(universes=8, edge=8, seed=2), file_of(wanted))
-    with pytest.raises(InputError, match="holds another recipe than its name says; delete it"):
+    make(Recipe(universes=8, edge=8, seed=2), set_of(wanted))
+    with pytest.raises(InputError, match=r"holds another recipe than its name says; delete .* to have it made again"):
         APP.prepare(Alone(), [wanted])
 
 
 def test_a_folder_that_cannot_be_written(tmp_path) -> None:
     (tmp_path / "file").touch()
     wanted = point(tmp_path / "file")
-    with pytest.raises(InputError, match=rf"^{file_of(wanted)}: cannot be (written|made)|^{tmp_path}/file"):
+    with pytest.raises(InputError, match=rf"{set_of(wanted)}: cannot be written: Not a directory"):
         APP.prepare(Alone(), [wanted])
 
 
-def test_a_given_file_is_checked_for_its_size(tmp_path) -> None:
-    path = make(Recipe(universes=2, edge=8), tmp_path / "mine.h5")
+def test_a_given_set_is_checked_for_its_size(tmp_path) -> None:
+    path = random_set(tmp_path / "mine").path
     mine = {"path": str(path)}
-    assert APP.prepare(Alone(), [point(data=mine)])["8"]["samples"] == 2
+    assert APP.prepare(Alone(), [point(data=mine)])["8"]["samples"] == 3
     with pytest.raises(InputError) as caught:
         APP.prepare(Alone(), [point(data=mine, edge=16)])
     assert str(caught.value) == (f"{path}: holds samples of edge 8 with 4 redshifts; this point needs edge 16 with 4")
 
 
-def test_a_given_file_that_is_damaged_is_not_ours_to_delete(tmp_path) -> None:
-    path = make(Recipe(universes=8, edge=8), tmp_path / "mine.h5")
+def test_a_given_set_that_is_damaged_is_not_ours_to_delete(tmp_path) -> None:
+    path = random_set(tmp_path / "mine", universes=8).path
     damage(path)
-    with pytest.raises(InputError, match=r"sample 3 \(universe 3\) is damaged") as caught:
+    with pytest.raises(InputError, match=r"sample 3 \(universe 3\): it is damaged") as caught:
         APP.prepare(Alone(), [point(data={"path": str(path)})])
     assert "delete" not in str(caught.value)
 
 
-def test_a_given_file_that_is_missing(tmp_path) -> None:
+def test_a_given_set_that_is_missing_or_not_whole(tmp_path) -> None:
+    mine = {"path": str(tmp_path / "edge{edge}")}
     with pytest.raises(InputError) as caught:
-        APP.prepare(Alone(), [point(data={"path": str(tmp_path / "edge{edge}.h5")})])
-    assert str(caught.value) == f"{tmp_path}/edge8.h5: no such file"
+        APP.prepare(Alone(), [point(data=mine)])
+    assert str(caught.value) == f"{tmp_path}/edge8: no such data set"
+    (tmp_path / "edge8").mkdir()
+    with pytest.raises(InputError, match="edge8: not a whole data set"):
+        APP.prepare(Alone(), [point(data=mine)])
+
+
+def test_the_file_system_is_that_of_the_longest_mount_point() -> None:
+    assert prepare.file_system(Path("/proc/self")) == "proc"
+    assert prepare.file_system(Path("/")) not in ("", "unknown", "proc")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_published_files_are_trained_on_where_they_are(tmp_path, pack) -> None:
+    """Linked, prepared, and a step trained; the facts name the folder that is really read."""
+    labels = np.random.default_rng(1).uniform(-1, 1, (8, 4)).astype(np.float32)
+    files = [written(tmp_path, pack(framed(cosmoflow(counts_of(8, i), labels[i]))), f"{i}.tfrecord") for i in range(8)]
+    build(Link(tmp_path / "linked", Sources(files, 8)))
+    wanted = point(tmp_path, edge=8)
+    wanted = replace(wanted, data=APP.resolve_data({"path": str(tmp_path / "linked")}))
+    facts = APP.prepare(Alone(), [wanted])["8"]
+    assert facts["paths"] == [str(tmp_path)]
+    assert facts["verified"] == "every sample"
+    work = APP.build(Alone(), wanted)
+    try:
+        assert work.run(2).read_bytes == 2 * wanted.run.batch * facts["bytes"] // 8
+        assert work.check() is None
+    finally:
+        work.close()
