@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint types gpu-test gold clean
+.PHONY: help demo test test-long lint types gpu-test gold physics clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -31,6 +31,10 @@ types: $(VENV)/dev-installed ## mypy, strict
 
 gold: $(VENV)/dev-installed ## write the reports' gold files anew, after looking at the difference
 	$(BIN)/python -m tests.gold.update
+
+physics: $(VENV)/dev-installed ## the pictures of docs/physics.md anew, beside pycola3 (needs a C compiler)
+	$(PIP) pycola3==0.0.7
+	$(BIN)/python -m benchmarks.physics
 
 clean: ## remove the virtual environment and caches; runs/ and data/ stay
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

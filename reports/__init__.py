@@ -8,12 +8,13 @@ every decision. The second only draws and writes what the first decided.
                    axes.py      what varies between the cases, and which of it is shown how
                    trend.py     lines, growth, effects of dials, scaling efficiency
                    step.py      where a step's time goes
-                   findings.py  what the records say in sentences, with causes.py and failures.py
-                   charts.py, bars.py                                            what the figures show
-                   tables.py, trend_tables.py, facts.py, ceilings.py, table.py   what the tables hold
-                   method.py, glossary.py, text.py                               words and numbers
+                   io.py        input sources, and reading beside others
+                   findings.py  what the records say in sentences, with causes.py, failures.py and io_findings.py
+                   charts.py, bars.py, io_charts.py                  what the figures show
+                   tables.py, trend_tables.py, io_tables.py, facts.py, ceilings.py, table.py   what the tables hold
+                   method.py, glossary.py, text.py                   words and numbers
                    model.py     all of it as one Report
-    Report      -> figures.py, svg.py    pictures
+    Report      -> figures.py, io_figures.py, svg.py    pictures
                    page.py, templates/   the page
 
 It needs neither torch nor MPI. matplotlib and jinja2 are imported when a page is really written.

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from reports.cases import Case, Scalar, rank_value
+from reports.cases import BACKGROUND, Case, Scalar, rank_value
 from reports.text import scalar
 
 Value = tuple[Scalar, ...]
@@ -91,7 +91,7 @@ def find_axes(cases: Sequence[Case]) -> list[Axis]:
 
 def _dials_first(names: Sequence[str], cases: Sequence[Case]) -> list[str]:
     dials = list(dict.fromkeys(key for case in cases for key in case.size))
-    order = [*dials, "batch", "ranks", "run", "precision", "execution", "input", "app"]
+    order = [*dials, "batch", "ranks", "run", "precision", "execution", "input", BACKGROUND, "app"]
     return sorted(names, key=lambda name: order.index(name) if name in order else len(order))
 
 

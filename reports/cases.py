@@ -26,7 +26,8 @@ Scalar = int | float | str | bool | None
 
 RATES = ("samples_per_s", "flop_per_s_per_device", "percent_of_peak", "percent_of_measured_peak")
 """Proportional to 1 / step time."""
-EXECUTION = ("ranks", "batch", "precision", "execution", "input")
+BACKGROUND = "background_read_mb_s"
+EXECUTION = ("ranks", "batch", "precision", "execution", "input", BACKGROUND)
 _PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 
 
@@ -81,6 +82,11 @@ class Case:
         """How many ranks took part; 0 where the record does not say."""
         found = self.keys.get("ranks")
         return found if isinstance(found, int) else 0
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether others were made to read from the same storage meanwhile."""
+        return bool(self.keys.get(BACKGROUND))
 
     def label(self, keys: Sequence[str]) -> str:
         """The case in words, by these keys."""
@@ -152,7 +158,7 @@ def _keys(label: str, point: Mapping[str, Any]) -> dict[str, Scalar]:
     """All that makes a case what it is, flat: dials, execution, the data set's description, application and run."""
     run = point.get("run") or {}
     data = _flat(point.get("data") or {}, "data.")
-    execution = {key: run.get(key) for key in EXECUTION}
+    execution = {key: run.get(key) for key in EXECUTION} | {BACKGROUND: run.get(BACKGROUND) or 0}
     return {"run": label, "app": point.get("app"), **data, **execution, **(point.get("size") or {})}
 
 
@@ -162,7 +168,8 @@ def _flat(raw: Mapping[str, Any], prefix: str) -> dict[str, Scalar]:
         if isinstance(value, Mapping):
             found |= _flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = value if isinstance(value, Scalar) else json.dumps(value, sort_keys=True)
+            plain = "none" if value is None else value
+            found[f"{prefix}{key}"] = plain if isinstance(plain, Scalar) else json.dumps(value, sort_keys=True)
     return found
 
 
@@ -176,8 +183,8 @@ def rank_value(value: Scalar) -> tuple[int, float, str]:
 
 
 def _order(keys: Mapping[str, Scalar]) -> list[tuple[int, float, str]]:
-    """By application, data, precision and the like first, then by the dials, then by batch and ranks."""
-    late = ("batch", "ranks")
+    """By application, data, precision and the like first, then by the dials, then by batch, ranks and background."""
+    late = ("batch", "ranks", BACKGROUND)
     names = [*(n for n in keys if n in ("app", "precision", "execution", "input") or n.startswith("data."))]
     dials = [n for n in keys if n not in names and n not in late and n != "run"]
     return [rank_value(keys[name]) for name in [*names, *dials, *late]]

@@ -10,6 +10,9 @@ from reports.glossary import label_of
 from reports.step import share
 from reports.text import listed, percent, quantity
 
+NOT_EXPECTED = ("scaling_efficiency", "background_read_bytes_per_s")
+"""Metrics that a record lacks by design: one is derived here, one exists only where it was asked for."""
+
 
 def verdict(case: Case) -> str:
     """The diagnosis of a case's replicates."""
@@ -58,7 +61,7 @@ def _exposed_headline(part: str, real: Sequence[tuple[Case, Quantity]], n: int) 
 def not_measured(cases: Sequence[Case]) -> list[Finding]:
     """Which metrics does no measured point know, and why not?"""
     ok = [record for case in cases for record in case.ok]
-    names = dict.fromkeys(name for record in ok for name in record.metrics if name != "scaling_efficiency")
+    names = dict.fromkeys(name for record in ok for name in record.metrics if name not in NOT_EXPECTED)
     reasons: dict[str, list[str]] = {}
     for name in names:
         if all(record.value(name) is None for record in ok):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reports.cases import Case
+from reports.cases import BACKGROUND, Case
 from reports.runs import Run
 from reports.table import Cell, Head, Notes, Table, words
 from reports.text import DASH, count, listed, quantity, scalar
@@ -74,7 +74,9 @@ def constants(cases: Sequence[Case]) -> str:
     shared = [
         key
         for key, value in cases[0].keys.items()
-        if key not in ("run", "app") and all(case.keys.get(key) == value for case in cases)
+        if key not in ("run", "app")
+        and all(case.keys.get(key) == value for case in cases)
+        and not (key == BACKGROUND and not value)
     ]
     dials = [key for key in cases[0].size if key in shared]
     return cases[0].label([*dials, *(key for key in shared if key not in dials)]) or "nothing"

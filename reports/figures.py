@@ -75,10 +75,11 @@ def _draw_panel(axes: Axes, panel: Panel, chart: Chart) -> None:
     if panel.title:
         axes.set_title(fitting(panel.title, 90 // len(chart.panels)), loc="left")
     for line in panel.lines:
-        _draw_line(axes, line, colours(len(chart.colours))[line.colour])
+        draw_line(axes, line, colours(len(chart.colours))[line.colour])
 
 
-def _draw_line(axes: Axes, line: Line, colour: str) -> None:
+def draw_line(axes: Axes, line: Line, colour: str) -> None:
+    """A line with its points, their intervals, and on the lower edge those without a result."""
     style, marker = STYLES[line.style % len(STYLES)]
     known = [mark for mark in line.marks if mark.y is not None]
     x, y = [mark.x for mark in known], [mark.y or 0.0 for mark in known]

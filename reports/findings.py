@@ -16,6 +16,9 @@ from reports.cases import Case, Quantity, numbers
 from reports.causes import exposed, not_measured, verdict
 from reports.failures import faults, frontier, precision, uncertain_ceilings
 from reports.finding import Finding, within
+from reports.growth import growth_ends
+from reports.io import IO_KEYS, Group
+from reports.io_findings import io_findings
 from reports.runs import Run
 from reports.text import clauses, count, fold, interval, listed, number, percent, quantity, signed_percent
 from reports.trend import FLAT, Growth, Scaling, Trend
@@ -37,15 +40,17 @@ YARDSTICK_WORDS = {
 }
 
 
-def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend) -> list[Finding]:
+def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend, groups: Sequence[Group]) -> list[Finding]:
     """All findings, the most important question first."""
     return [
-        *reach(cases, trend),
+        *reach([case for case in cases if not case.disturbed] or cases, trend),
         *where_growth_ends(trend),
+        *growth_ends(runs),
         *strongest_dial(cases, trend),
         *scaling(trend.scalings),
         *exposed(cases, "exposed_comm_s", "communication"),
         *exposed(cases, "exposed_input_s", "input"),
+        *io_findings(groups),
         *frontier(cases, trend.roles.growth, trend.where),
         *faults(cases, trend.where),
         *precision(runs, cases),
@@ -57,7 +62,8 @@ def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend) -> list[F
 def reach(cases: Sequence[Case], trend: Trend) -> list[Finding]:
     """What share of the peak is reached, and how far does it grow? Apart for each precision, execution and run."""
     groups: dict[str, list[Case]] = {}
-    name = namer([axis for axis in trend.axes if not grows(axis, cases) and axis.keys != ("ranks",)], cases)
+    apart = [axis for axis in trend.axes if not grows(axis, cases) and not {"ranks", *IO_KEYS}.issuperset(axis.keys)]
+    name = namer(apart, cases)
     for case in cases:
         if case.value(trend.yardstick) is not None:
             groups.setdefault(name(case), []).append(case)

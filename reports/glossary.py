@@ -35,6 +35,10 @@ MEANING: dict[str, tuple[str, str]] = {
     "exposed_comm_s": ("exposed communication", "What communication adds to the step, beyond what hides."),
     "launch_gap_s": ("launch gaps", "Time a step in which the device waits for its next kernel."),
     "read_bytes_per_s": ("read rate", "Bytes of samples read by all ranks a second."),
+    "background_read_bytes_per_s": (
+        "background read rate",
+        "Bytes that the harness's readers took from the data set's storage meanwhile, over all hosts.",
+    ),
     "energy_j_per_sample": ("energy per sample", "Energy of all devices for one sample."),
     "scaling_efficiency": (
         "scaling efficiency",

@@ -42,15 +42,25 @@ DERIVED = (
 )
 
 
+BACKGROUND = (
+    "While a point with background reading is measured, a process on each host reads the data set's own files at "
+    "random places, past the page cache, at a set rate: it plays the other users of the storage. Figures take the rate "
+    "that was achieved. Where throughput falls to 95 % of the undisturbed is interpolated on a straight line between "
+    "two points."
+)
+
+
 def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
     """The paragraphs: (title, text)."""
     records = [record for case in cases for record in case.ok]
+    background = [("Background reading", BACKGROUND)] if any(case.disturbed for case in cases) else []
     return [
         ("Problem size", SIZE),
         ("Warm-up", _warm_up(records)),
         ("Timing", _timing(records)),
         ("Share of a peak", CEILING),
         ("Differences", DIFFERENCES),
+        *background,
         ("Diagnosis", _diagnosis()),
         ("Intervals", _intervals(runs, cases)),
         ("Derived in this report", DERIVED),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import saih
-from reports import ceilings, facts, tables, trend_tables
+from reports import ceilings, facts, io_tables, tables, trend_tables
 from reports.bars import BarChart, step_charts
 from reports.cases import Case, make_cases
 from reports.charts import Chart, scaling_charts, trend_charts
@@ -15,6 +15,8 @@ from reports.failures import reason
 from reports.finding import Finding
 from reports.findings import findings
 from reports.glossary import Entry, glossary
+from reports.io import find_groups
+from reports.io_charts import LoadChart, SourceChart, load_charts, source_charts
 from reports.method import method
 from reports.runs import Run
 from reports.step import find_steps
@@ -62,6 +64,10 @@ class Report:
     scaling: Table | None
     bars: tuple[BarChart, ...]
     steps: Table | None
+    source_charts: tuple[SourceChart, ...]
+    load_charts: tuple[LoadChart, ...]
+    inputs: Table | None
+    file_systems: str
     points: Table
     resources: Table | None
     failures: tuple[Failure, ...]
@@ -78,12 +84,13 @@ def build(runs: Sequence[Run]) -> Report:
     cases = make_cases(runs)
     trend = find_trend(cases)
     steps = find_steps(cases)
+    groups = find_groups(cases, trend.axes)
     statuses = [case.status for case in cases]
     return Report(
         title=listed((run.label for run in runs), 4),
         summary=facts.summary(runs, cases),
         statuses=tuple((status, statuses.count(status)) for status in STATUSES if status in statuses),
-        findings=tuple(_shown(each) for each in findings(runs, cases, trend)),
+        findings=tuple(_shown(each) for each in findings(runs, cases, trend, groups)),
         facts=facts.facts(runs, cases),
         data=facts.data_sets(runs),
         charts=tuple(trend_charts(cases, trend)),
@@ -93,6 +100,10 @@ def build(runs: Sequence[Run]) -> Report:
         scaling=trend_tables.scaling(trend.scalings, trend.axes),
         bars=tuple(step_charts(steps, trend)),
         steps=tables.steps(steps, trend.axes),
+        source_charts=tuple(source_charts(groups)),
+        load_charts=tuple(load_charts(groups)),
+        inputs=io_tables.inputs(groups, trend.axes),
+        file_systems=io_tables.where_data_lay(runs),
         points=tables.points(cases, trend.axes),
         resources=tables.resources(cases, trend.axes),
         failures=tuple(failure for case in cases for failure in _failures(case, trend.where(case))),

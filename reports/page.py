@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from reports.bars import BarChart
 from reports.charts import Chart
+from reports.io_charts import LoadChart, SourceChart
 from reports.model import Report, build
 from reports.runs import read_runs
 
@@ -43,11 +44,14 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
 def draw(report: Report) -> dict[str, str]:
     """Every figure of the report as SVG, by name."""
     from reports.figures import draw_bars, draw_chart
+    from reports.io_figures import draw_loads, draw_sources
     from reports.svg import settings, to_svg
 
     with settings():
         charts = {chart.name: to_svg(draw_chart(chart)) for chart in report.charts + report.scaling_charts}
-        return charts | {bars.name: to_svg(draw_bars(bars)) for bars in report.bars}
+        charts |= {bars.name: to_svg(draw_bars(bars)) for bars in report.bars}
+        charts |= {sources.name: to_svg(draw_sources(sources)) for sources in report.source_charts}
+        return charts | {loads.name: to_svg(draw_loads(loads)) for loads in report.load_charts}
 
 
 def render(report: Report, figures: Mapping[str, str]) -> str:
@@ -66,7 +70,13 @@ def render(report: Report, figures: Mapping[str, str]) -> str:
     )
     known = {int(cell.anchor.removeprefix("point-")) for row in report.points.rows for cell in row if cell.anchor}
     environment.filters["refs"] = lambda text: refs(text, known)
-    drawn: list[Chart | BarChart] = [*report.charts, *report.scaling_charts, *report.bars]
+    drawn: list[Chart | BarChart | SourceChart | LoadChart] = [
+        *report.charts,
+        *report.scaling_charts,
+        *report.bars,
+        *report.source_charts,
+        *report.load_charts,
+    ]
     pictures = {chart.name: Markup(inline(figures[chart.name], f"f{i}", chart.alt)) for i, chart in enumerate(drawn, 1)}
     style = Markup((Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8"))
     return environment.get_template(TEMPLATE).render(report=report, pictures=pictures, style=style)

@@ -30,7 +30,8 @@ class Execution:
     """How a problem is run.
 
     ``ranks`` MPI ranks (one device each), ``batch`` samples a rank and step, ``precision`` fp32 | tf32 | bf16 |
-    fp16, ``execution`` and ``input`` as the application offers them.
+    fp16, ``execution`` and ``input`` as the application offers them. ``background_read_mb_s``: what processes of the
+    harness read meanwhile from the same files, in MB/s (1e6 bytes a second) over all hosts together; 0: none do.
     """
 
     ranks: int
@@ -38,6 +39,7 @@ class Execution:
     precision: str
     execution: str
     input: str
+    background_read_mb_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,17 @@ class Point:
         digest = hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()
         dials = "-".join(f"{name}{value:g}" for name, value in self.size.items())
         repeat = f"-repeat{self.repeat}" if self.repeat else ""
-        return f"{dials}-ranks{self.run.ranks}{repeat}-{digest[:8]}"
+        background = f"-background{self.run.background_read_mb_s:.10g}" if self.run.background_read_mb_s else ""
+        return f"{dials}-ranks{self.run.ranks}{background}{repeat}-{digest[:8]}"
 
     @property
     def label(self) -> str:
         """The point in words, for people."""
         dials = " ".join(f"{name}={value:g}" for name, value in self.size.items())
         run, repeat = self.run, f" repeat={self.repeat}" if self.repeat else ""
-        return f"{dials} ranks={run.ranks} batch={run.batch} {run.precision} {run.execution} {run.input}{repeat}"
+        background = f" background={run.background_read_mb_s:.10g}MB/s" if run.background_read_mb_s else ""
+        words = f"{run.precision} {run.execution} {run.input}{background}{repeat}"
+        return f"{dials} ranks={run.ranks} batch={run.batch} {words}"
 
     def to_dict(self) -> dict[str, Any]:
         """The form a record holds and a worker receives."""
@@ -81,12 +86,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Dial:
-    """One number that sets a problem's size. ``kind`` is int or float; ``default`` None means required."""
+    """One number that sets a problem's size. ``kind`` is int or float; ``default`` None means required.
+
+    Growing tries multiples of ``step``; None: whole numbers, or any number where ``kind`` is float.
+    """
 
     help: str
     kind: type[int] | type[float] = int
     default: Number | None = None
     minimum: float = 0
+    step: Number | None = None
 
     def parse(self, value: object, where: str) -> Number:
         """``value`` as this dial's kind, so that 1 and 1.0 name the same size. Raises InputError."""
@@ -104,21 +113,17 @@ class Dial:
 class Cost:
     """What one sample of a point costs, in closed form, for the plain variant of the whole step.
 
-    ``flop_per_sample`` counts a multiply-add as two; for training it is forward and backward. ``state_bytes`` is
-    what a device holds whatever the batch (weights, gradients, optimiser state); ``activation_bytes_per_sample``
-    what every sample of the batch adds. ``sample_bytes`` is what a sample occupies in the data set.
+    ``flop_per_sample`` counts a multiply-add as two; for training it is forward and backward. ``sample_bytes`` is what
+    a sample occupies in the data set. ``memory_bytes`` is the most that the application's tensors take of a device at
+    once, with the point's own batch, ``workspace_bytes`` what libraries may take besides, at most.
     """
 
     flop_per_sample: int
     forward_flop_per_sample: int
     parameters: int
     sample_bytes: int
-    state_bytes: int
-    activation_bytes_per_sample: int
-
-    def memory_bytes(self, batch: int) -> int:
-        """A lower estimate of what a device must hold for ``batch`` samples; workspaces are not in it."""
-        return self.state_bytes + batch * self.activation_bytes_per_sample
+    memory_bytes: int
+    workspace_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,7 +140,11 @@ class MetricSpec:
 
 @dataclass(frozen=True)
 class Ran:
-    """What ``Work.run`` did: samples of this rank, seconds by phase (keys end in ``_s``), bytes read, own values."""
+    """What ``Work.run`` did: samples of this rank, seconds by phase (keys end in ``_s``), bytes read, own values.
+
+    ``read_bytes`` counts the bytes of the samples that were read from a data set for these steps; samples that were
+    held in memory or drawn there count nothing.
+    """
 
     samples: int
     phases: Mapping[str, float] = field(default_factory=dict)
@@ -185,7 +194,11 @@ class Context(Protocol):
 
 
 class App(Protocol):
-    """The first half. Importing it, and every call but ``prepare`` and ``build``, must not import torch."""
+    """The first half. Importing it, and every call but ``prepare`` and ``build``, must not import torch.
+
+    An application whose network ``saih augment model`` can show and grow has two calls more: ``network(point)``, its
+    layers (augment.model.network.Network), and ``module(point)``, the same as a torch module.
+    """
 
     name: str
     version: str
@@ -204,7 +217,9 @@ class App(Protocol):
     def prepare(self, context: Context, points: Sequence[Point]) -> dict[str, Any]:
         """Make or check the input of ``points``, once, on a single rank; returns facts about it for the records.
 
-        Raises InputError where a data set is missing or damaged.
+        Raises InputError where a data set is missing or damaged. Wherever in the facts a key is called ``path`` (a
+        file or folder) or ``paths`` (a list of them), it names what is read from shared storage: there the readers of
+        ``run.background_read_mb_s`` find their files. All else is the application's own.
         """
 
     def build(self, context: Context, point: Point) -> Work:

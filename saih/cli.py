@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import saih
+from saih import augment_data, augment_model, status, submit
 from saih.errors import InputError, Interrupted
 
 EX_TEMPFAIL = 75
@@ -72,6 +73,14 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     report.add_argument("--out", type=Path, metavar="FILE", help="default: report.html in the first run's folder")
     report.set_defaults(command=_report)
+
+    augment = verbs.add_parser("augment", help="make a larger data set, show or grow a network")
+    kinds = augment.add_subparsers(title="what", required=True, metavar="WHAT")
+    augment_data.add_parser(kinds)
+    augment_model.add_parser(kinds)
+
+    submit.add_parser(verbs)
+    status.add_parser(verbs)
     return parser
 
 

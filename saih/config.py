@@ -39,6 +39,7 @@ def _all_different(values: list[Any]) -> list[Any]:
 _OneOrMore = (Field(min_length=1), BeforeValidator(_as_list), AfterValidator(_all_different))
 Counts = Annotated[list[Annotated[int, Field(ge=1)]], *_OneOrMore]
 Words = Annotated[list[str], *_OneOrMore]
+Rates = Annotated[list[Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]], *_OneOrMore]
 Precisions = Annotated[list[Literal["fp32", "tf32", "bf16", "fp16"]], *_OneOrMore]
 Seconds = Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)]
 
@@ -51,16 +52,41 @@ class Run(Section):
     precision: Precisions = ["fp32"]
     execution: Words = ["plain"]
     input: Words = ["dataset"]
+    background_read_mb_s: Rates = [0.0]
 
     def axes(self) -> dict[str, list[Any]]:
         """The values by name, in the order of `saih.app.Execution`."""
         return {name: getattr(self, name) for name in Execution.__dataclass_fields__}
 
 
-class Sweep(Section):
-    """Which combinations are measured. ``beyond_slots``: what a point with more ranks than devices leads to."""
+class Grow(Section):
+    """How sizes grow, and what ends it besides the end of memory; null: that does not.
 
-    kind: Literal["matrix", "zip"] = "matrix"
+    ``along``: dial -> factor of each step; several dials grow together. ``steps``: sizes at most. ``flat_percent``:
+    ends when two steps running gained less in FLOP/s a device. ``budget_s``: time for all points of one way of running.
+    ``bisections``: how often the frontier of memory is halved. ``batch``: run.batch, or the largest power of two that
+    fits each size.
+    """
+
+    along: Annotated[dict[str, Annotated[float, Field(gt=1, le=64)]], Field(min_length=1)]
+    steps: Annotated[int, Field(ge=1, le=1000)] = 16
+    flat_percent: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = 3.0
+    budget_s: Seconds | None = None
+    bisections: Annotated[int, Field(ge=0, le=20)] = 3
+    batch: Literal["fixed", "largest"] = "fixed"
+
+
+class Sweep(Section):
+    """Which combinations are measured. ``beyond_slots``: what a point with more ranks than devices leads to.
+
+    ``only`` and ``exclude`` are rules: a point matches one if it has every value, or one of every list of values, that
+    the rule names. What matches none of ``only`` is no part of the sweep; what matches one of ``exclude`` is recorded
+    as skipped.
+    """
+
+    kind: Literal["matrix", "zip", "grow"] = "matrix"
+    grow: Grow | None = None
+    only: list[dict[str, Any]] = []
     exclude: list[dict[str, Any]] = []
     repeats: Annotated[int, Field(ge=1, le=1000)] = 1
     beyond_slots: Literal["refuse", "skip"] = "refuse"
@@ -86,7 +112,7 @@ class Launch(Section):
     ``cores_per_rank`` null: the host's cores divided by the largest number of ranks of the sweep.
     """
 
-    launcher: Literal["auto", "mpiexec"] = "auto"
+    launcher: Literal["auto", "mpiexec", "srun"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     mpiexec: str | None = None
     cores_per_rank: Annotated[int, Field(ge=1)] | None = None

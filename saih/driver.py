@@ -1,8 +1,8 @@
-"""The sweep: which point next, a worker group for it, a record of what became of it; resume is the same walk again.
+"""The sweep: which point next, until all have a record; resume is the same walk again.
 
 The driver is no MPI rank and imports no torch. It asks a group of one rank what machine this is and has it prepare the
-data, groups of every rank count for the ceilings, and one group a point for the measurement. Whatever ends a point,
-its record is on disk before the next one starts.
+data, groups of every rank count for the ceilings, and has one attempt (attempt.py) made at each point. A matrix is
+walked in shuffled order; a growing sweep asks grow.py after every point which one comes next.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ import random
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-import saih
-from saih import launch, metrics, provenance, records
-from saih import peaks as ceilings
+from saih import background, grow, launch, provenance, records
 from saih.app import App, Point
-from saih.config import Config
-from saih.diagnose import diagnose
-from saih.errors import GroupDied, GroupError, GroupTimeout, InputError, Interrupted
+from saih.attempt import Attempts
+from saih.config import Config, Grow
+from saih.errors import GroupError, InputError
 from saih.folder import Folder
 from saih.group import Group
 from saih.measure import METHOD_VERSION
@@ -40,14 +38,14 @@ class Listener(Protocol):
     def stage(self, what: str) -> None:
         """A stage of the set-up starts."""
 
-    def begin(self, point: Point, number: int, total: int, left_s: float) -> None:
-        """Point ``number`` of ``total`` starts; about ``left_s`` seconds remain, this one included."""
+    def begin(self, point: Point, number: int, total: int | None, left_s: float | None) -> None:
+        """Point ``number`` of ``total`` starts; about ``left_s`` seconds remain, this one included. None: unknown."""
 
     def progress(self, what: str, done: float, total: float) -> None:
         """How far the piece of work is."""
 
-    def end(self, record: Record, seconds: float, left_s: float) -> None:
-        """A point has its record; about ``left_s`` seconds remain."""
+    def end(self, record: Record, seconds: float, left_s: float | None) -> None:
+        """A point has its record; about ``left_s`` seconds remain. None: unknown."""
 
 
 @dataclass
@@ -62,29 +60,40 @@ class Sweep:
     retry: frozenset[str] = frozenset()
 
     def run(self) -> list[Record]:
-        """Measure what is not measured yet; returns the record of every point asked for, in the points' order.
+        """Measure what is not measured yet; returns the record of every point asked for or grown to, in their order.
 
         Raises InputError before anything is written if the folder, the machine or the data does not suit, and
         Interrupted after the record of the point in flight was written.
         """
         self.folder.check_method(self.config)
         self._cores_per_rank = 0  # all that there are, until the machine is known
+        self._attempts = Attempts(self.config, self.app, self.folder, self._group, self.listener.progress)
+        growing = self.config.sweep.kind == "grow"
         with self.folder.lock():
             for point in self.points.excluded:
-                self._keep(self._skipped(point, "excluded by sweep.exclude"))
-            pending = self._pending()
+                self._attempts.skip(point, "excluded by sweep.exclude")
+            pending = self._unfinished() if growing else self._pending()
             if pending:
                 self._launcher = launch.find(self.config.launch)
-                self._measure_all(self._set_up(pending))
+                fitting = self._set_up(pending)
+                if growing:
+                    self._grow_all(fitting)
+                else:
+                    self._measure_all(fitting)
             else:
                 self.folder.write_config(self.config)
         kept = self.folder.records()
-        return [kept[point.id] for point in (*self.points.wanted, *self.points.excluded)]
+        asked = list(kept) if growing else [point.id for point in (*self.points.wanted, *self.points.excluded)]
+        return [kept[id_] for id_ in asked]
 
     def _pending(self) -> list[Point]:
-        kept = self.folder.records()
+        decided = self._decided()
+        return [point for point in self.points.wanted if point.id not in decided]
+
+    def _decided(self) -> dict[str, Record]:
+        """The records that stand: neither undecided nor to be tried again."""
         again = {*records.UNDECIDED, *self.retry}
-        return [p for p in self.points.wanted if p.id not in kept or kept[p.id].status in again]
+        return {id_: record for id_, record in self.folder.records().items() if record.status not in again}
 
     # set-up: the machine, the data, the ceilings
 
@@ -95,34 +104,49 @@ class Sweep:
             described = self._ask(group, {"do": "describe"}, CEILING_TIMEOUT_S)
             self._cores_per_rank = self._share(described["machine"])
             self.folder.check_machine(described, self.app.version, self._cores_per_rank)
+            self._launcher = self._launcher.filling(launch.slots_per_node(described["machine"], self._cores_per_rank))
             fitting = self._fitting(pending, described["machine"])
-            if fitting:
-                self.listener.stage("preparing the data")
-            request = {"do": "prepare", "app": self.config.app, "points": [p.to_dict() for p in fitting]}
-            data = self._ask(group, request, SETUP_TIMEOUT_S)["data"] if fitting else {}
+            data = self._prepare(group, fitting)
         self.folder.write_config(self.config)
         self._write_system(described, data)
         self._measure_ceilings(fitting)
         return fitting
 
+    def _prepare(self, group: Group, points: Sequence[Point]) -> dict[str, Any]:
+        """Have the application make or check the input of points; its facts."""
+        if not points:
+            return {}
+        self.listener.stage("preparing the data")
+        request = {"do": "prepare", "app": self.config.app, "points": [point.to_dict() for point in points]}
+        data: dict[str, Any] = self._ask(group, request, SETUP_TIMEOUT_S)["data"]
+        for point in points:
+            background.require_paths(point.run.background_read_mb_s, data)
+        return data
+
     def _share(self, machine: Mapping[str, Any]) -> int:
         """Cores of a rank: the same at every point, so that a device is the same at every point."""
-        ranks = [p.run.ranks for p in self.points.wanted if p.run.ranks <= machine["devices"]]
-        return self.config.launch.cores_per_rank or max(1, machine["cores"] // max(ranks, default=1))
+        nodes = self._launcher.allocation.nodes
+        ranks = [p.run.ranks for p in self.points.wanted if p.run.ranks <= machine["devices"] * nodes]
+        most_on_a_node = -(-max(ranks, default=1) // nodes)
+        others = any(p.run.background_read_mb_s for p in self.points.wanted)
+        cores = machine["cores"] - (background.CORES_FOR_READERS if others else 0)
+        return self.config.launch.cores_per_rank or max(1, cores // most_on_a_node)
 
     def _fitting(self, points: Sequence[Point], machine: Mapping[str, Any]) -> list[Point]:
-        slots = machine["devices"]
-        has = f"{slots} CUDA device{'' if slots == 1 else 's'}, one a rank"
+        nodes, each = self._launcher.allocation.nodes, launch.slots_per_node(machine, self._cores_per_rank)
+        slots = nodes * each
+        has = f"{each} CUDA device{'' if each == 1 else 's'}, one a rank"
         if machine["device_kind"] == "cpu":
-            slots = machine["cores"] // self._cores_per_rank
             has = f"{machine['cores']} cores, {self._cores_per_rank} a rank"
+        if nodes > 1:
+            has = f"{nodes} nodes of {has}"
         beyond = [point for point in points if point.run.ranks > slots]
         if beyond and self.config.sweep.beyond_slots == "refuse":
             most = max(point.run.ranks for point in beyond)
             advice = "sweep.beyond_slots: skip leaves such points out"
             raise InputError(f"run.ranks = {most}: this machine has {has}; {advice}")
         for point in beyond:
-            self._keep(self._skipped(point, f"{point.run.ranks} ranks, but this machine has {has}"))
+            self._attempts.skip(point, f"{point.run.ranks} ranks, but this machine has {has}")
         return [point for point in points if point.run.ranks <= slots]
 
     def _write_system(self, described: Mapping[str, Any], data: Mapping[str, Any]) -> None:
@@ -136,6 +160,8 @@ class Sweep:
                 **described,
                 "created": known.get("created", provenance.now()),
                 "git": provenance.git(),
+                "slurm": self._launcher.allocation.facts(),
+                "launcher": {"program": self._launcher.program, "flavour": self._launcher.flavour},
                 "data": {**known.get("data", {}), **data},
                 "peaks": known.get("peaks", []),
             }
@@ -179,87 +205,74 @@ class Sweep:
         for point in order:
             self.listener.begin(point, len(took_s) + 1, len(order), expected_s * (len(order) - len(took_s)))
             started = time.monotonic()
-            record = self._measure(point)
-            self._keep(record)
+            record = self._attempts.measure(point)
             took_s.append(time.monotonic() - started)
             expected_s = statistics.mean(took_s)
             self.listener.end(record, took_s[-1], expected_s * (len(order) - len(took_s)))
 
-    def _measure(self, point: Point) -> Record:
-        measure, limits = self.config.measure, self.config.limits
-        request = {
-            "do": "measure",
-            "point": point.to_dict(),
-            "target_percent": measure.target_percent,
-            "max_s": measure.max_s,
-            "memory_gib": limits.memory_gib,
-        }
+    # growing
+
+    def _unfinished(self) -> list[Point]:
+        """The starts of lanes that have not ended, as far as can be told before the machine is looked at."""
+        machine = self.folder.system().get("machine")
+        if machine is None:
+            return list(self.points.wanted)
+        decided = self._decided()
+        ends = [
+            (start, grow.decide(self.app, self._growth, self._lane(start, machine), decided))
+            for start in self.points.wanted
+        ]
+        return [start for start, decision in ends if decision.point]
+
+    def _grow_all(self, starts: Sequence[Point]) -> None:
+        machine = self.folder.system()["machine"]
+        prepared = [start.size for start in starts]
+        for start in starts:
+            why = self._grow(self._lane(start, machine), prepared)
+            self.listener.stage(f"{start.label}: growth ended: {why}")
+            system = self.folder.system()
+            system.setdefault("growth", {})[start.id] = {"along": dict(self._growth.along), "why": why}
+            self.folder.write_system(system)
+
+    def _grow(self, lane: grow.Lane, prepared: list[Mapping[str, Any]]) -> str:
+        """Measure a lane's points, one by one, until it ends; why it did."""
+        tried: dict[str, Record] = {}
+        while (decision := grow.decide(self.app, self._growth, lane, self._decided() | tried)).point:
+            point = decision.point
+            if point.data and point.size not in prepared:  # without data there is nothing to prepare
+                prepared.append(point.size)
+                try:
+                    self._prepare_more(point)
+                except InputError as error:
+                    self._attempts.skip(point, str(error))
+                    return str(error)
+            self.listener.begin(point, len(tried) + 1, None, None)
+            started = time.monotonic()
+            tried[point.id] = self._attempts.measure(point)
+            self.listener.end(tried[point.id], time.monotonic() - started, None)
+        if decision.beyond:
+            self._attempts.skip(decision.beyond, f"growth ended before it: {decision.why}")
+        return decision.why
+
+    def _prepare_more(self, point: Point) -> None:
+        with self._group(1, "setup") as group:
+            data = self._prepare(group, [point])
         system = self.folder.system()
-        started = provenance.now(), time.monotonic()
-        blank = Record(point.id, "failed", point.to_dict(), system=_own_system(system))
-        group = self._group(point.run.ranks, point.id)
-        try:
-            with group:
-                answer = group.ask(request, limits.point_timeout_s, self.listener.progress)
-            record = self._judge(point, answer, system, blank)
-        except (GroupDied, GroupTimeout) as error:
-            record = self._fallen(blank, group, error)
-        except Interrupted as error:
-            stopped = {"kind": "preempted", "message": str(error), "log_end": None}
-            self._keep(replace(blank, status="preempted", error=stopped))
-            raise
-        return replace(record, provenance=self._provenance(started, system))
+        self.folder.write_system({**system, "data": {**system["data"], **data}})
 
-    def _judge(self, point: Point, answer: Mapping[str, Any], system: Mapping[str, Any], blank: Record) -> Record:
-        """The record of a point that answered: ok, or invalid where its figures cannot be believed."""
-        run = point.run
-        at = [p for p in system["peaks"] if p["ranks"] == run.ranks and p["precision"] == run.precision]
-        ceiling = at[0] if at else None
-        quoted = ceilings.datasheet(system["machine"]["device"], run.precision)
-        samples = answer["samples"]
-        found = metrics.compute(samples, self.app.cost(point), run, ceiling, quoted)
-        found["peak_mem_bytes"] = metrics.peak_memory(answer["peak_mem_bytes"], system["machine"]["device_kind"])
-        found |= metrics.declared(self.app.metrics, samples["values"])
-        doubt = answer["doubt"] or metrics.invalid_because(found, ceiling)
-        record = replace(blank, samples=samples, system={**blank.system, "ranks": answer["ranks"]})
-        if doubt:
-            error = {"kind": "invalid", "message": doubt, "log_end": None}
-            return replace(record, status="invalid", metrics=metrics.withheld(found, doubt), error=error)
-        return replace(record, status="ok", metrics=found, diagnosis=diagnose(found))
+    def _lane(self, start: Point, machine: Mapping[str, Any]) -> grow.Lane:
+        if self._growth.batch == "fixed":
+            return grow.Lane(start)
+        limit = self.config.limits.memory_gib
+        if limit is not None:
+            return grow.Lane(start, int(limit * 2**30))
+        return grow.Lane(start, machine["device_memory_bytes"] or machine["memory_bytes"] // start.run.ranks)
 
-    def _fallen(self, blank: Record, group: Group, error: GroupError) -> Record:
-        """The record of a point whose group gave no answer: oom, timeout or failed, with the reason."""
-        if isinstance(error, GroupTimeout):
-            fault = {"kind": "timeout", "message": str(error)}
-        else:
-            fault = group.fault() or {"kind": "failed", "message": str(error)}
-        status = fault["kind"] if fault["kind"] in records.STATUSES else "failed"
-        return replace(blank, status=status, error={**fault, "log_end": group.log_end()})
+    @property
+    def _growth(self) -> Grow:
+        assert self.config.sweep.grow is not None
+        return self.config.sweep.grow
 
     def _group(self, ranks: int, name: str) -> Group:
         config, log = self.config.launch, self.folder.logs / f"{name}.log"
         return Group(self._launcher, ranks, config.device, config.wrapper, self._cores_per_rank, log)
-
-    def _keep(self, record: Record) -> None:
-        records.write(self.folder.points, record)
-
-    def _skipped(self, point: Point, why: str) -> Record:
-        error = {"kind": "skipped", "message": why, "log_end": None}
-        return Record(point.id, "skipped", point.to_dict(), provenance=self._versions(), error=error)
-
-    def _provenance(self, started: tuple[str, float], system: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            **self._versions(),
-            "measure": self.config.measure.model_dump(),
-            "started": started[0],
-            "wall_s": time.monotonic() - started[1],
-            "git": system["git"],
-            "data": system["data"],
-        }
-
-    def _versions(self) -> dict[str, Any]:
-        return {"saih": saih.__version__, "app_version": self.app.version, "method_version": METHOD_VERSION}
-
-
-def _own_system(system: Mapping[str, Any]) -> dict[str, Any]:
-    return {"machine": system["machine"], "software": system["software"]}

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saih import records
+from saih import records, slurm
 from saih.config import Config, differences, load
 from saih.errors import InputError
 from saih.measure import METHOD_VERSION
@@ -132,15 +132,20 @@ class Folder:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the only driver here. A dead driver's lock is taken over if it ran on this host. Raises InputError."""
+        """Be the only driver here. Raises InputError where another one is at work, or may be.
+
+        A dead driver's lock is taken over if it ran on this host, or in a Slurm job that has ended or was requeued.
+        """
         path = self.path / "lock"
+        allocation = slurm.allocation(os.environ)
         mine = {"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid())}
+        mine |= {"job": allocation.job, "restarts": allocation.restarts}
         self.path.mkdir(parents=True, exist_ok=True)
         while not _create(path, json.dumps(mine)):
             holder = _read_lock(path)
             if not path.exists():
                 continue
-            if holder.get("host") != mine["host"] or _alive(holder):
+            if not gone(holder):
                 raise InputError(
                     f"{self.path}: a sweep is at work here (process {holder.get('pid')} on {holder.get('host')}); "
                     f"if it is gone, delete {path}"
@@ -173,6 +178,16 @@ def _read_lock(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return holder if isinstance(holder, dict) else {}
+
+
+def gone(holder: Mapping[str, Any]) -> bool:
+    """Whether a lock's holder has certainly ended."""
+    if holder.get("host") == socket.gethostname():
+        return not _alive(holder)
+    here, job = slurm.allocation(os.environ), holder.get("job")
+    if job and job == here.job:
+        return bool(holder.get("restarts", 0) < here.restarts)  # Slurm ends a job before it starts it anew
+    return bool(job) and slurm.job_state(str(job)) in slurm.ENDED
 
 
 def _alive(holder: Mapping[str, Any]) -> bool:

@@ -24,6 +24,9 @@ from typing import Any
 from saih.errors import GroupDied, GroupTimeout
 from saih.launch import Launcher
 
+KILL_GRACE_S = 10.0
+"""How long srun may take to end its ranks; Slurm's KillWait and a slow node are within it."""
+
 OnProgress = Callable[[str, float, float], None]
 
 
@@ -45,6 +48,7 @@ class Group:
         words = [*python, "--ranks", str(ranks), "--device", device, "--cores-per-rank", str(cores_per_rank)]
         words += ["--faults", str(self._faults.absolute())]
         self._oom_kills = _oom_kills()
+        self._ask_first = launcher.ends_on_term
         log.unlink(missing_ok=True)
         with open(log, "a", encoding="utf-8") as stderr:
             self._process = subprocess.Popen(
@@ -94,7 +98,14 @@ class Group:
         return self.log.read_text(encoding="utf-8", errors="replace")[-most:]
 
     def kill(self) -> None:
-        """End every process of the group at once. Ranks on other hosts end with their launcher's daemon."""
+        """End every process of the group at once. Ranks on other hosts end with their launcher's daemon.
+
+        srun must be asked to do it: killed itself, it would leave its ranks running and their cores taken.
+        """
+        if self._ask_first:
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(self._process.pid, signal.SIGTERM)
+                self._process.wait(KILL_GRACE_S)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

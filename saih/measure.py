@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from saih.app import Ran, Work
 from saih.stats import median_interval
 
-METHOD_VERSION = 1
+METHOD_VERSION = 2
 """Raised whenever figures measured before could differ from figures measured after."""
 
 MIN_BLOCK_S = 0.2
@@ -51,8 +51,10 @@ class Ranks(Protocol):
         """Tell whoever watches."""
 
 
-def measure(work: Work, ranks: Ranks, target_percent: float, max_s: float) -> dict[str, Any]:
+def measure(work: Work, ranks: Ranks, target_percent: float, max_s: float, begin: Callable[[], None]) -> dict[str, Any]:
     """Raw samples of ``work`` as the record holds them (saih/records.py), equal on all ranks.
+
+    ``begin`` is called once, on every rank, between the warm-up and the first block.
 
     Stops when the interval of the median step has a half-width of ``target_percent`` ("precise") or ``max_s`` seconds
     have passed ("limit"), whichever is first, but not before three rounds.
@@ -65,6 +67,7 @@ def measure(work: Work, ranks: Ranks, target_percent: float, max_s: float) -> di
     warmup_steps, warmup_s, step_s = _warm_up(variants, ranks)
     n = ranks.broadcast(max(1, math.ceil(MIN_BLOCK_S / step_s)))
     found = _Samples(n, list(variants))
+    begin()
     started = time.perf_counter()
     stopped = None
     while stopped is None:

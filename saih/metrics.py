@@ -34,6 +34,7 @@ UNITS: dict[str, tuple[str, str]] = {
     "exposed_comm_s": ("s", "lower"),
     "launch_gap_s": ("s", "lower"),
     "read_bytes_per_s": ("B/s", "none"),
+    "background_read_bytes_per_s": ("B/s", "none"),
     "energy_j_per_sample": ("J", "lower"),
     "scaling_efficiency": ("1", "higher"),
     "parameters": ("1", "none"),
@@ -81,6 +82,7 @@ def compute(
         "rank_imbalance_percent": _imbalance(samples, run),
         **_phases(samples),
         **_exposed(samples, run),
+        "background_read_bytes_per_s": _background(samples["background"], run),
         "launch_gap_s": unknown("launch_gap_s", "this version does not measure it"),
         "energy_j_per_sample": unknown("energy_j_per_sample", "this version does not measure it"),
         "scaling_efficiency": unknown("scaling_efficiency", "relates several points: see the report"),
@@ -199,6 +201,20 @@ def _exposed(samples: Mapping[str, Any], run: Execution) -> dict[str, Metric]:
         else:
             found[name] = unknown(name, "the application has no variant without it")
     return found
+
+
+def _background(hosts: Sequence[Mapping[str, Any]], run: Execution) -> Metric:
+    """What the readers of all hosts achieved, which may be less than was asked for; ``shares_cores`` as measured."""
+    name = "background_read_bytes_per_s"
+    if not run.background_read_mb_s:
+        return unknown(name, "no background reading was asked for")
+    rate = sum(host["bytes"] / host["seconds"] for host in hosts)
+    direct = all(host["direct_files"] == host["files"] for host in hosts)
+    shared = any(host["shares_cores"] for host in hosts)
+    how = "O_DIRECT" if direct else "through the page cache, pages dropped (direct reads are refused)"
+    where = "on cores that ranks use too" if shared else "on cores of their own"
+    method = f"bytes that reader processes of all hosts read during the measurement / time; {how}; {where}"
+    return metric(name, rate, method, shares_cores=shared)
 
 
 def _difference(name: str, values: Sequence[float]) -> Metric:

@@ -33,10 +33,13 @@ class World:
         self.local_rank: int = local.rank
         self.local_size: int = local.size
         self.cores = sorted(os.sched_getaffinity(0))
-        bound_already = any(other != self.cores for other in local.allgather(self.cores))
+        given = local.allgather(self.cores)
+        bound_already = any(other != self.cores for other in given)
         if cores_per_rank and not bound_already:
             self.cores = own_cores(self.cores, self.local_rank, cores_per_rank)
             os.sched_setaffinity(0, self.cores)
+        self.host_cores = sorted(set().union(*given))
+        self.spare_cores = sorted(set(self.host_cores).difference(*local.allgather(self.cores)))
 
     @staticmethod
     def library() -> str:

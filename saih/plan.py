@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from saih.app import App, load
+from saih import grow
+from saih.app import App, Execution, load
 from saih.config import Config
 from saih.config import load as load_config
 from saih.driver import START_S
@@ -26,9 +27,15 @@ def read(path: Path) -> tuple[Config, App, Points]:
 
 
 def rows(config: Config, app: App, points: Points) -> list[dict[str, Any]]:
-    """One row a point, in plain JSON types. ``time_s`` is the time limit with start-up: most points end earlier."""
+    """One row a point, in plain JSON types. ``time_s`` is the time limit with start-up: most points end earlier.
+
+    Of a growing sweep the sizes that it comes to if nothing ends it.
+    """
     found = []
-    for point in points.wanted:
+    wanted = points.wanted
+    if config.sweep.grow:
+        wanted = tuple(point for start in points.wanted for point in grow.sizes(app, config.sweep.grow, start))
+    for point in wanted:
         cost = app.cost(point)
         found.append(
             {
@@ -37,7 +44,7 @@ def rows(config: Config, app: App, points: Points) -> list[dict[str, Any]]:
                 "parameters": cost.parameters,
                 "flop_per_sample": cost.flop_per_sample,
                 "flop_per_step_per_device": cost.flop_per_sample * point.run.batch,
-                "memory_bytes": cost.memory_bytes(point.run.batch),
+                "memory_bytes": cost.memory_bytes + cost.workspace_bytes,
                 "sample_bytes": cost.sample_bytes,
                 "time_s": config.measure.max_s + START_S,
             }
@@ -47,10 +54,20 @@ def rows(config: Config, app: App, points: Points) -> list[dict[str, Any]]:
 
 def table(rows: list[dict[str, Any]], statuses: Mapping[str, str]) -> list[str]:
     """The rows as lines for people; with ``statuses`` also what is measured already."""
-    head = ["point", "parameters", "GFLOP/sample", "GFLOP/step", "memory, at least", *(["status"] if statuses else [])]
+    varying = _varying([row["point"]["run"] for row in rows])
+    head = [
+        "point",
+        *varying,
+        "parameters",
+        "GFLOP/sample",
+        "GFLOP/step",
+        "memory",
+        *(["status"] if statuses else []),
+    ]
     body = [
         [
             row["id"],
+            *(_word(row["point"]["run"][name]) for name in varying),
             f"{row['parameters']:,}",
             f"{row['flop_per_sample'] / 1e9:.4g}",
             f"{row['flop_per_step_per_device'] / 1e9:.4g}",
@@ -63,3 +80,13 @@ def table(rows: list[dict[str, Any]], statuses: Mapping[str, str]) -> list[str]:
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in [head, *body]]
     most_s = sum(row["time_s"] for row in rows)
     return [*lines, f"{len(rows)} points, at most about {duration(most_s)} and the data set's making"]
+
+
+def _varying(runs: list[Mapping[str, Any]]) -> list[str]:
+    """What of the execution tells points apart beyond the id's readable part."""
+    names = [name for name in Execution.__dataclass_fields__ if name != "ranks"]
+    return [name for name in names if len({run[name] for run in runs}) > 1]
+
+
+def _word(value: object) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

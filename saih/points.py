@@ -23,26 +23,48 @@ class Points:
 def expand(config: Config, app: App) -> Points:
     """All points of a configuration, each validated by the application.
 
-    Raises InputError for a dial the application does not have, a value it cannot take, or an exclusion that
-    names no key of a point.
+    Raises InputError for a dial the application does not have, a value it cannot take, or a rule that names no key of
+    a point.
     """
     axes = {**_size_axes(config.size, app), **config.run.axes()}
-    _check_exclusions(config.sweep.exclude, axes)
+    only, exclude = config.sweep.only, config.sweep.exclude
+    _check_rules("only", only, axes)
+    _check_rules("exclude", exclude, axes)
     data = app.resolve_data(config.data)
     wanted: list[Point] = []
     excluded: list[Point] = []
     for values in _combinations(axes, config.sweep.kind):
+        if only and not any(_matches(rule, values) for rule in only):
+            continue
         size = {name: values[name] for name in app.dials}
         run = Execution(**{name: values[name] for name in config.run.axes()})
-        out = any(rule.items() <= values.items() for rule in config.sweep.exclude)
+        out = any(_matches(rule, values) for rule in exclude)
         for repeat in range(config.sweep.repeats):
             point = Point(config.app, size, run, data, repeat)
             if not out:
                 app.validate(point)
             (excluded if out else wanted).append(point)
+    if config.sweep.kind == "grow" or config.sweep.grow:
+        _check_growth(config, app, len({tuple(point.size.values()) for point in wanted}))
     if not wanted:
-        raise InputError("sweep.exclude: leaves no point to measure")
+        raise InputError(f"sweep.{'exclude' if excluded or not only else 'only'}: leaves no point to measure")
     return Points(tuple(wanted), tuple(excluded))
+
+
+def _check_growth(config: Config, app: App, sizes: int) -> None:
+    """Growing begins at one size; its points are the starts of lanes."""
+    sweep = config.sweep
+    if sweep.kind != "grow":
+        raise InputError(f"sweep.grow: needs sweep.kind = grow, not {sweep.kind}")
+    if sweep.grow is None:
+        raise InputError("sweep.grow: is required with sweep.kind = grow, such as grow: {along: {width: 2}}")
+    for name in sweep.grow.along:
+        if name not in app.dials:
+            raise InputError(f"sweep.grow.along.{name}: unknown dial of {app.name}; allowed: {', '.join(app.dials)}")
+    if sizes > 1:
+        raise InputError("size: growing begins at one size; give every dial one value")
+    if sweep.repeats > 1:
+        raise InputError(f"sweep.repeats = {sweep.repeats}: must be 1, as growing repeats the frontier by itself")
 
 
 def _size_axes(size: Mapping[str, list[Any]], app: App) -> dict[str, list[Any]]:
@@ -58,7 +80,7 @@ def _size_axes(size: Mapping[str, list[Any]], app: App) -> dict[str, list[Any]]:
 
 
 def _combinations(axes: Mapping[str, list[Any]], kind: str) -> Iterator[dict[str, Any]]:
-    if kind == "matrix":
+    if kind != "zip":
         for values in itertools.product(*axes.values()):
             yield dict(zip(axes, values, strict=True))
         return
@@ -69,8 +91,13 @@ def _combinations(axes: Mapping[str, list[Any]], kind: str) -> Iterator[dict[str
         yield {name: values[i if len(values) > 1 else 0] for name, values in axes.items()}
 
 
-def _check_exclusions(rules: list[dict[str, Any]], axes: Mapping[str, Any]) -> None:
+def _matches(rule: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    """Whether a point has every value that the rule names; a list allows any of its values."""
+    return all(values[key] in (asked if isinstance(asked, list) else [asked]) for key, asked in rule.items())
+
+
+def _check_rules(name: str, rules: list[dict[str, Any]], axes: Mapping[str, Any]) -> None:
     for i, rule in enumerate(rules):
         for key in rule:
             if key not in axes:
-                raise InputError(f"sweep.exclude[{i}].{key}: unknown key; allowed: {', '.join(axes)}")
+                raise InputError(f"sweep.{name}[{i}].{key}: unknown key; allowed: {', '.join(axes)}")

@@ -42,18 +42,18 @@ class Progress:
         if not self._status:
             self._say(what)
 
-    def begin(self, point: Point, number: int, total: int, left_s: float) -> None:
-        """Point ``number`` of ``total`` starts; about ``left_s`` seconds remain, this one included."""
-        self._what = f"[{number}/{total}] {point.label}"
-        self._left = f" - about {duration(left_s)} left"
+    def begin(self, point: Point, number: int, total: int | None, left_s: float | None) -> None:
+        """Point ``number`` of ``total`` starts; about ``left_s`` seconds remain, this one included. None: unknown."""
+        self._what = f"[{number}{f'/{total}' if total else ''}] {point.label}"
+        self._left = f" - about {duration(left_s)} left" if left_s else ""
         self._show("")
 
     def progress(self, what: str, done: float, total: float) -> None:
         """How far it is."""
         self._show(f": {what} {100 * done / total:.0f} %" if total else f": {what}")
 
-    def end(self, record: Record, seconds: float, left_s: float) -> None:
-        """The point has its record; about ``left_s`` seconds remain."""
+    def end(self, record: Record, seconds: float, left_s: float | None) -> None:
+        """The point has its record; about ``left_s`` seconds remain. None: unknown."""
         left = f"; about {duration(left_s)} left" if left_s else ""
         self._say(f"{self._what}: {outcome(record)} ({duration(seconds)}{left})")
 

@@ -5,11 +5,14 @@ Schema 1, top-level keys:
     schema      1
     id          the point's id; the file is points/<id>.json
     status      ok | oom | skipped | invalid | failed | timeout | preempted
-    point       {"app", "size": {dials}, "run": {ranks, batch, precision, execution, input}, "data", "repeat"}
+    point       {"app", "size": {dials}, "run": {ranks, batch, precision, execution, input, background_read_mb_s},
+                "data", "repeat"}
     metrics     name -> {"value", "unit", "better", "method"}; null values carry "why", measured ones may carry
                 {"low", "high", "interval"}, and an application's own "label"
     samples     raw times: {"block_steps", "block_s": {variant: [[seconds of each rank] of each block]},
-                "warmup_steps", "warmup_s", "phases_s": {phase: [[seconds of each rank] of each block]}, "stopped"}
+                "warmup_steps", "warmup_s", "phases_s": {phase: [[seconds of each rank] of each block]}, "stopped",
+                "background": [{"mb_s" asked of the host, "bytes", "seconds", "files", "file_bytes", "direct_files",
+                "threads", "cores", "shares_cores"} of each host], empty where none was asked for}
     diagnosis   {"verdict", "evidence", "shares": {part: share of the step}} or null
     system      {"machine", "software", "ranks": [{"host", "device", "cores"}]}
     provenance  versions, time, data set, what it took

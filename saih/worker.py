@@ -9,24 +9,25 @@ operation could not be told otherwise.
 from __future__ import annotations
 
 import argparse
-import ctypes
+import contextlib
 import json
 import os
 import queue
 import resource
-import signal
 import socket
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from saih.app import Point, load
+from saih.background import Background
 from saih.errors import InputError
 from saih.mpi import World
+from saih.process import die_with_parent
 from saih.records import write_json
 
 GIB = 2**30
@@ -80,6 +81,14 @@ class Worker:
         held = _status_bytes("VmData")
         resource.setrlimit(resource.RLIMIT_DATA, (held + int(gib * GIB), resource.RLIM_INFINITY))
 
+    def background(self, mb_s: float, paths: Sequence[str]) -> Background | None:
+        """This host's share of reading ``mb_s`` over all hosts, on the host's first rank; None on the others."""
+        world = self._world
+        hosts = sum(self.gather(world.local_rank == 0))
+        if not mb_s or world.local_rank:
+            return None
+        return Background(mb_s / hosts, paths, world.spare_cores or world.host_cores, not world.spare_cores)
+
     def reset_peak_memory(self) -> None:
         """Forget earlier peaks."""
         if self._cuda:
@@ -127,13 +136,21 @@ def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
     worker.progress("building", 0, 1)
     work = load(point.app).build(worker, point)
     try:
-        samples = measure(work, worker, request["target_percent"], request["max_s"])
+        with worker.background(point.run.background_read_mb_s, request["paths"]) or contextlib.nullcontext() as others:
+            begin = others.begin if others else _nothing
+            samples = measure(work, worker, request["target_percent"], request["max_s"], begin)
+            read = [each for each in worker.gather(others.end() if others else None) if each]
         doubts = [doubt for doubt in worker.gather(work.check()) if doubt]
         peak = max(worker.gather(worker.peak_memory_bytes()))
     finally:
         work.close()
     doubt = doubts[0] if doubts else None
-    return {"samples": samples, "peak_mem_bytes": peak, "doubt": doubt, "ranks": worker.gather(worker.whereabouts())}
+    ranks = worker.gather(worker.whereabouts())
+    return {"samples": samples | {"background": read}, "peak_mem_bytes": peak, "doubt": doubt, "ranks": ranks}
+
+
+def _nothing() -> None:
+    """What a rank without a reader does where others have theirs counted."""
 
 
 _HANDLERS: dict[str, Callable[[Worker, Mapping[str, Any]], dict[str, Any]]] = {
@@ -152,7 +169,7 @@ def main() -> None:
     parser.add_argument("--cores-per-rank", type=int, required=True)
     parser.add_argument("--faults", type=Path, required=True)
     arguments = parser.parse_args()
-    _die_with_parent()
+    die_with_parent()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not mix with the answers
     world: World | None = None
@@ -203,11 +220,6 @@ def _read_requests() -> queue.Queue[dict[str, Any] | None]:
 
     threading.Thread(target=read, daemon=True).start()
     return requests
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this rank when what started it ends: prctl(PR_SET_PDEATHSIG), linux/prctl.h."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _status_bytes(key: str) -> int:

@@ -30,7 +30,8 @@ def tab(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     gold = ROOT / "tests" / "gold"
-    return write_report([gold / "run-cpu", gold / "run-gpu"], tmp_path_factory.mktemp("report") / "report.html")
+    runs = [gold / name for name in ("run-cpu", "run-gpu", "run-io")]
+    return write_report(runs, tmp_path_factory.mktemp("report") / "report.html")
 
 
 @pytest.fixture(params=[(1400, 900, False), (390, 844, True)], ids=["desktop", "phone"])

@@ -1,6 +1,6 @@
 """Writes the run folders that the gold files are made from: `python -m tests.gold.make_runs [FOLDER]`.
 
-Two sweeps of a 3D convolutional network that never ran: rates follow a plain law, noise is a sine, so that the same
+Three sweeps of a 3D convolutional network that never ran: rates follow a plain law, noise is a sine, so that the same
 bytes come out every time. The metrics are computed by saih.metrics, as in a real sweep. The folders are kept in git
 and not made anew by the tests: they stand for what older versions wrote.
 """
@@ -17,6 +17,7 @@ from typing import Any
 from saih import diagnose, metrics, records
 from saih.app import Cost, Execution, MetricSpec, Point
 from saih.records import Record
+from tests.gold import io_run
 
 HERE = Path(__file__).resolve().parent
 LOSS = MetricSpec("loss_after", "1", "none", "loss after the measurement", "mean over ranks of the last step's loss")
@@ -50,7 +51,7 @@ def cost(size: dict[str, Any]) -> Cost:
     flop = int(22.7e9 * (size["edge"] / 64) ** 3.05 * size["width"] ** 1.9 * size.get("depth", 1))
     parameters = int(3.27e6 * size["width"] ** 2 * size.get("depth", 1))
     voxels = size["edge"] ** 3
-    return Cost(flop, flop // 3, parameters, 8 * voxels, 16 * parameters, 400 * voxels)
+    return Cost(flop, flop // 3, parameters, 8 * voxels, 16 * parameters + 400 * voxels)
 
 
 def samples(point: Point, law: Law, blocks: int, stopped: str) -> dict[str, Any]:
@@ -81,6 +82,7 @@ def samples(point: Point, law: Law, blocks: int, stopped: str) -> dict[str, Any]
     phases = {"input_wait_s": waits} | ({"h2d_s": copies} if point.run.precision != "fp32" else {})
     return {
         "block_steps": steps, "block_s": found, "phases_s": phases, "read_bytes": read, "values": {},
+        "background": [],
         "warmup_steps": 5, "warmup_s": round(6 * seconds["full"], 4), "stopped": stopped,
     }  # fmt: skip
 
@@ -242,6 +244,7 @@ def make(folder: Path) -> None:
     for name, text, system, found in (
         ("run-cpu", cpu_text, CPU_SYSTEM, cpu_run()),
         ("run-gpu", gpu_text, GPU_SYSTEM, gpu_run()),
+        ("run-io", io_run.CONFIG, io_run.system(GPU_SYSTEM), io_run.records(GPU_SYSTEM)),
     ):
         records.write_json(folder / name / "system.json", system)
         (folder / name / "config.yaml").write_text(text, encoding="utf-8")

@@ -17,14 +17,15 @@ from reports.page import draw, render
 from reports.runs import read_runs
 
 HERE = Path(__file__).resolve().parent
-REPORTS = {"cpu": ["run-cpu"], "gpu": ["run-gpu"], "both": ["run-cpu", "run-gpu"]}
+REPORTS = {"cpu": ["run-cpu"], "gpu": ["run-gpu"], "both": ["run-cpu", "run-gpu"], "io": ["run-io"]}
 """Gold files by name, and the run folders they are made from."""
+DRAWN = ("charts", "bars", "source_charts", "load_charts")
 
 
 def make(name: str) -> dict[str, str]:
     """The texts of one report's gold files, by file name."""
     report = replace(build(read_runs([HERE / folder for folder in REPORTS[name]])), version="VERSION")
-    drawn = {"charts": list(map(asdict, report.charts)), "bars": list(map(asdict, report.bars))}
+    drawn = {name: list(map(asdict, getattr(report, name))) for name in DRAWN if getattr(report, name)}
     data = json.dumps(drawn, indent=1, ensure_ascii=False) + "\n"
     return {f"report-{name}.json": data, f"report-{name}.html": scrub(render(report, draw(report)))}
 

@@ -26,7 +26,7 @@ def test_the_application_of_the_docs_can_be_swept(saih):
 
 
 def test_the_docs_show_every_key_of_the_configuration_with_its_default():
-    (text,) = blocks("configuration.md", "yaml")
+    text, growing = blocks("configuration.md", "yaml")
     shown = config.parse(text)
     told = yaml.safe_load(text)
     for section, model in shown:
@@ -35,6 +35,9 @@ def test_the_docs_show_every_key_of_the_configuration_with_its_default():
     assert shown.limits == config.Limits()
     assert shown.launch == config.Launch()
     assert shown.measure == config.Measure()
+    grow = yaml.safe_load(growing)["sweep"]["grow"]
+    assert set(grow) == set(config.Grow.model_fields)
+    assert config.Grow(**grow) == config.Grow(along={"width": 2})
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)

@@ -291,7 +291,8 @@ def test_the_driver_itself_must_not_be_started_on_several_ranks(saih):
 
 def test_a_launcher_that_starts_singletons_is_caught_at_once(saih):
     fake = saih.folder / "mpiexec"
-    fake.write_text('#!/bin/sh\n[ "$1" = --version ] && echo HYDRA && exit\nshift 2\nexec "$@"\n')
+    skip_options = 'while [ "${1#-}" != "$1" ]; do shift 2; done'
+    fake.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo HYDRA && exit\n{skip_options}\nexec "$@"\n')
     fake.chmod(0o755)
     saih.write("toy.yaml", toy_config(run={"ranks": [2]}, launch={"device": "cpu", "mpiexec": str(fake)}))
     err = saih("sweep", "toy.yaml", status=2).stderr

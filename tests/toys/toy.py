@@ -1,6 +1,7 @@
 """A toy application: powers of a matrix. It holds the seam: the harness sweeps it without knowing its name.
 
 ``data: {faults: {"8": oom}}`` makes the points with n = 8 go wrong in that way, by real means, on their last rank.
+``data: {folder: PATH}``: the file <n>.bin in it is opened and read at every step.
 """
 
 import os
@@ -13,7 +14,7 @@ import numpy as np
 
 from saih.app import Context, Cost, Dial, InputError, MetricSpec, Point, Ran
 
-FAULTS = ("oom", "hang", "kill", "raise", "wrong", "exit", "missing")
+FAULTS = ("oom", "hang", "kill", "raise", "wrong", "exit", "missing", "vanish", "truncate")
 
 
 class Toy:
@@ -38,16 +39,21 @@ class Toy:
     def cost(self, point: Point) -> Cost:
         n, power = point.size["n"], point.size["power"]
         flop = 2 * n**3 * power
-        return Cost(flop, flop, n * n, n * n * 8, n * n * 8, n * n * 8)
+        return Cost(flop, flop, n * n, n * n * 8, 2 * n * n * 8)
 
     def prepare(self, context: Context, points):
         if "missing" in {fault_of(point) for point in points}:
             raise InputError("data.path = nowhere.h5: does not exist")
         context.progress("making matrices", 1, 1)
-        return {"toy": {"made": len(points)}}
+        folder = points[0].data.get("folder")
+        return {"toy": {"made": len(points)} | ({"path": folder} if folder else {})}
 
     def build(self, context: Context, point: Point):
         return ToyWork(context, point)
+
+
+def file_of(point):
+    return Path(point.data["folder"], f"{point.size['n']}.bin") if "folder" in point.data else None
 
 
 def fault_of(point):
@@ -69,11 +75,22 @@ class ToyWork:
         if self._context.rank == self._context.size - 1:
             self._go_wrong()
         for _ in range(n):
+            self._read()
             result = np.linalg.matrix_power(self._matrix, self._point.size["power"] + 1)
             if self._communicates and self._context.size > 1:
                 self._context.gather(float(result[0, 0]))
         self._trace = float(np.trace(result))
         return Ran(n * self._point.run.batch, {"input_wait_s": 0.0}, 0, {"trace": self._trace})
+
+    def _read(self):
+        file = file_of(self._point)
+        if file is None:
+            return
+        try:
+            with open(file, "rb") as content:
+                content.read(4096)
+        except OSError as error:
+            raise InputError(f"{file}: {error.strerror}") from error
 
     def _go_wrong(self):
         if self._fault == "oom":
@@ -84,6 +101,10 @@ class ToyWork:
             os.kill(os.getpid(), signal.SIGKILL)
         elif self._fault == "exit":
             os._exit(7)
+        elif self._fault == "vanish":
+            file_of(self._point).unlink(missing_ok=True)
+        elif self._fault == "truncate":
+            os.truncate(file_of(self._point), 0)
         elif self._fault == "raise":
             raise RuntimeError("the toy is broken")
 

@@ -14,6 +14,7 @@ def test_scalars_become_lists_and_defaults_are_filled_in():
         "precision": ["fp32"],
         "execution": ["plain"],
         "input": ["dataset"],
+        "background_read_mb_s": [0.0],
     }
 
 
@@ -29,13 +30,16 @@ def test_what_is_written_is_read_back():
         (GOOD + "measure: {max: 3}", "measure.max: unknown key; allowed: target_percent, max_s"),
         (GOOD + "measure: {max_s: x}", "measure.max_s = x: must be a valid number"),
         (GOOD + "measure: {max_s: .nan}", "measure.max_s = nan: must be a finite number"),
-        (GOOD + "sweep: {kind: random}", "sweep.kind = random: must be 'matrix' or 'zip'"),
+        (GOOD + "sweep: {kind: random}", "sweep.kind = random: must be 'matrix', 'zip' or 'grow'"),
         (GOOD + "limits: {memory_gib: -1}", "limits.memory_gib = -1: must be greater than 0"),
         (GOOD + "run: {ranks: [1, 1]}", "run.ranks = [1, 1]: holds 1 twice"),
         (GOOD + "run: {ranks: [1, 0]}", "run.ranks[1] = 0: must be greater than or equal to 1"),
         (GOOD + "run: {ranks: two}", "run.ranks[0] = two: must be a valid integer"),
         (GOOD + "run: {ranks: true}", "run.ranks[0] = True: must be a valid integer"),
         (GOOD + "run: {precision: fp23}", "run.precision[0] = fp23: must be 'fp32', 'tf32', 'bf16' or 'fp16'"),
+        (GOOD + "run: {background_read_mb_s: [0, 0.0]}", "run.background_read_mb_s = [0, 0.0]: holds 0.0 twice"),
+        (GOOD + "run: {background_read_mb_s: -1}", "run.background_read_mb_s[0] = -1: must be greater than or equal"),
+        (GOOD + "run: {background_read_mb_s: max}", "run.background_read_mb_s[0] = max: must be a valid number"),
         (GOOD + "name: r", "line 1: key name is given twice"),
         (GOOD + "launch: 3", "launch = 3: must be a valid dictionary"),
         (GOOD.replace("schema: 1", "schema: 2"), "schema = 2: must be 1"),

@@ -12,7 +12,7 @@ from colossus.cosmology import cosmology as colossus_cosmology
 from scipy.integrate import quad, solve_ivp
 from scipy.special import spherical_jn
 
-from augment.data.cosmology import LABEL_NAMES, Cosmology
+from augment.data.universe.cosmology import LABEL_NAMES, Cosmology
 from augment.errors import DataError
 
 UNIVERSES = [Cosmology(), Cosmology(0.33, 0.72, 1.05, 63.0), Cosmology(0.27, 0.88, 0.87, 77.0)]
@@ -42,7 +42,7 @@ def test_power_is_that_of_colossus(universe):
 
 def test_colossus_leaves_no_trace(tmp_path):
     code = (
-        "from augment.data.cosmology import Cosmology; from colossus.cosmology import cosmology;"
+        "from augment.data.universe.cosmology import Cosmology; from colossus.cosmology import cosmology;"
         "Cosmology().linear_power([0.1]); assert cosmology.current_cosmo is None"
     )
     environment = {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}

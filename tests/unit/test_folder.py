@@ -9,6 +9,7 @@ import yaml
 from saih import config
 from saih.errors import InputError
 from saih.folder import Folder
+from saih.measure import METHOD_VERSION
 from tests.conftest import toy_config
 
 MACHINE = {"device": "CPU", "device_kind": "cpu", "devices": 2, "cores": 2, "architecture": "x86_64", "memory_bytes": 1}
@@ -24,7 +25,7 @@ def parse(**changes):
 def folder(tmp_path):
     made = Folder(tmp_path / "run")
     made.write_config(parse())
-    made.write_system({"app_version": "1", "method_version": 1, "cores_per_rank": 1, **DESCRIBED})
+    made.write_system({"app_version": "1", "method_version": METHOD_VERSION, "cores_per_rank": 1, **DESCRIBED})
     return made
 
 

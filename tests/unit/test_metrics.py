@@ -1,12 +1,14 @@
 """Metrics from hand-made samples whose results follow by arithmetic."""
 
+from dataclasses import replace
+
 import pytest
 
 from saih import metrics
 from saih.app import Cost, Execution, MetricSpec
 from saih.peaks import datasheet
 
-COST = Cost(1000, 300, 50, 64, 800, 100)
+COST = Cost(1000, 300, 50, 64, 900)
 RUN = Execution(2, 4, "fp32", "plain", "dataset")
 CEILING = {"flop_per_s": 1e5, "spread_percent": 10.0, "best": "matrix product"}
 SAMPLES = {
@@ -18,6 +20,7 @@ SAMPLES = {
     "phases_s": {"input_wait_s": [[0.1, 0.2], [0.1, 0.1], [0.3, 0.0]]},
     "read_bytes": [[100, 100], [100, 100], [100, 100]],
     "values": {},
+    "background": [],
 }
 
 
@@ -49,6 +52,21 @@ def test_what_communication_costs_is_the_median_difference_of_neighbours(found):
 def test_waiting_is_the_slowest_ranks(found):
     assert found["input_wait_s"]["value"] == pytest.approx((0.2 + 0.1 + 0.3) / 15)
     assert found["read_bytes_per_s"]["value"] == pytest.approx(600 / 4.0)
+
+
+def test_background_reading_is_the_sum_of_the_hosts_rates(found):
+    none = found["background_read_bytes_per_s"]
+    assert (none["value"], none["why"]) == (None, "no background reading was asked for")
+    host = {"bytes": 3000, "seconds": 2.0, "files": 4, "direct_files": 4, "shares_cores": False}
+    other = host | {"bytes": 500, "seconds": 1.0, "direct_files": 3, "shares_cores": True}
+    run = replace(RUN, background_read_mb_s=1.0)
+    one = metrics.compute(SAMPLES | {"background": [host]}, COST, run, CEILING, datasheet("x", "fp32"))
+    two = metrics.compute(SAMPLES | {"background": [host, other]}, COST, run, CEILING, datasheet("x", "fp32"))
+    assert one["background_read_bytes_per_s"]["value"] == 1500
+    assert one["background_read_bytes_per_s"]["method"].endswith("O_DIRECT; on cores of their own")
+    assert two["background_read_bytes_per_s"]["value"] == 2000
+    assert "pages dropped" in two["background_read_bytes_per_s"]["method"]
+    assert two["background_read_bytes_per_s"]["shares_cores"] is True
 
 
 def test_what_is_unknown_is_null_and_says_why(found):

@@ -40,6 +40,9 @@ BASE = Recipe(universes=8, edge=32)
         ("redshifts", (0.0, -1.0), "redshifts = -1.0: must be a number from 0 to 50"),
         ("redshifts", (0.0, math.nan), "redshifts = nan: must be a number from 0 to 50"),
         ("redshifts", (0.0, False), "redshifts = False: must be a number from 0 to 50"),
+        ("steps", -1, "steps = -1: must be an integer of at least 0"),
+        ("steps", 10.0, "steps = 10.0: must be an integer of at least 0"),
+        ("steps", 1001, "steps = 1001: must be an integer of at most 1000"),
         ("redshifts", (1.0, 0.5, 1), "redshifts = [1.0, 0.5, 1]: must differ from one another"),
     ],
 )
@@ -72,7 +75,7 @@ def test_one_recipe_in_many_spellings():
 
 def test_digest_is_stable():
     # Files in people's caches carry it: it may change only together with RECIPE_VERSION.
-    assert BASE.digest() == "be66a97a5f8ef3c2"
+    assert BASE.digest() == "5aff4b6798a22127"
 
 
 def test_random_numbers_are_stable():
@@ -84,7 +87,7 @@ def test_random_numbers_are_stable():
 def test_digest_names_the_content():
     changes = {
         "universes": 9, "edge": 16, "seed": 2, "growth": "fixed_voxel", "box_mpc_h": 64.0, "cuts": 2,
-        "redshifts": (0.0, 0.5, 1.5),
+        "redshifts": (0.0, 0.5, 1.5), "steps": 0,
     }  # fmt: skip
     digests = {BASE.digest()} | {replace(BASE, **{key: value}).digest() for key, value in changes.items()}
     assert len(digests) == 1 + len(changes)

@@ -4,6 +4,7 @@ import pytest
 
 from reports.cases import make_cases
 from reports.findings import findings
+from reports.io import find_groups
 from reports.trend import find_trend
 from tests.gold.small import lost, measured, run_of
 
@@ -12,7 +13,8 @@ def said(*found, **system):
     """The findings on one run, as "headline | evidence" with plain spaces."""
     run = run_of(*found, **system)
     cases = make_cases([run])
-    told = findings([run], cases, find_trend(cases))
+    trend = find_trend(cases)
+    told = findings([run], cases, trend, find_groups(cases, trend.axes))
     return [f"{each.headline} | {each.evidence}".replace("\u00a0", " ") for each in told]
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from augment.data.spectrum import cross_correlation, power
+from augment.data.volumes.spectrum import cross_correlation, power
 from augment.errors import DataError
 
 BOX = 50.0

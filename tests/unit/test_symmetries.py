@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from augment.data.cosmology import Cosmology
-from augment.data.simulate import simulate
-from augment.data.spectrum import power
-from augment.data.symmetries import SYMMETRIES, compose, edge_of, inverse, shifted, symmetric
+from augment.data.universe.cosmology import Cosmology
+from augment.data.universe.simulate import simulate
+from augment.data.volumes.spectrum import power
+from augment.data.volumes.symmetries import SYMMETRIES, compose, edge_of, inverse, shifted, symmetric
 from augment.errors import DataError
 
 ALL = range(SYMMETRIES)

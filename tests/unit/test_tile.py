@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from augment.data.cosmology import Cosmology
-from augment.data.simulate import simulate
-from augment.data.spectrum import power
-from augment.data.tile import tile
+from augment.data.universe.cosmology import Cosmology
+from augment.data.universe.simulate import simulate
+from augment.data.volumes.spectrum import power
+from augment.data.volumes.tile import tile
 from augment.errors import DataError
 
 BOX = 40.0
