@@ -44,7 +44,12 @@ class ScaledTanh(nn.Module):
 
 def module_of(network: Network) -> nn.Sequential:
     """The network as a module: (B, channels, edge, ..., edge) -> (B, outputs), initialised as torch does."""
-    return nn.Sequential(*(_module(layer, network.dimensions) for layer in network.layers))
+    return modules_of(network.layers, network.dimensions)
+
+
+def modules_of(layers: Sequence[Layer], dimensions: int) -> nn.Sequential:
+    """A stretch of a network as a module."""
+    return nn.Sequential(*(_module(layer, dimensions) for layer in layers))
 
 
 def weights_of(module: nn.Module, network: Network) -> Weights:
