@@ -1,6 +1,6 @@
 """Background reading: processes that read the data set's own file system at a set rate while a point is measured.
 
-It shows at which load of others an application slows down. One reader a host (saih.reader) is started by the host's
+It shows at which load of others an application slows down. One reader a host (background_reader.py) is started by its
 first rank before the warm-up and counted over the measurement: from the end of the warm-up to the last block. It reads
 the files that the application says its input comes from, so it stands on the same storage; and runs on cores that no
 rank owns, where the host has any.
@@ -51,7 +51,7 @@ class Background:
     def __init__(self, mb_s: float, paths: Sequence[str], cores: Sequence[int], shared: bool) -> None:
         """Start reading ``mb_s`` MB/s. Raises InputError where nothing can be read."""
         # -P as in saih.group: the working folder must not stand in for our packages
-        words = [sys.executable, "-P", "-m", "saih.reader"]
+        words = [sys.executable, "-P", "-m", "saih.background_reader"]
         self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         task = {"parent": os.getpid(), "paths": list(paths), "bytes_per_s": mb_s * MB, "cores": list(cores)}
         self._first: dict[str, Any] = {}

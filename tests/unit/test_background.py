@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from saih import background, reader
+from saih import background
+from saih import background_reader as reader
 from saih.background import Background
 from saih.errors import InputError
 
@@ -179,6 +180,6 @@ def test_the_reader_ends_with_whoever_started_it(files):
 
 def _runs(pid):
     try:
-        return "saih.reader" in Path(f"/proc/{pid}/cmdline").read_text()
+        return "saih.background_reader" in Path(f"/proc/{pid}/cmdline").read_text()
     except FileNotFoundError:
         return False
