@@ -164,6 +164,7 @@ class Sweep:
                 "launcher": {"program": self._launcher.program, "flavour": self._launcher.flavour},
                 "data": {**known.get("data", {}), **data},
                 "peaks": known.get("peaks", []),
+                "growth": known.get("growth", {}),
             }
         )
 
@@ -231,7 +232,7 @@ class Sweep:
             why = self._grow(self._lane(start, machine), prepared)
             self.listener.stage(f"{start.label}: growth ended: {why}")
             system = self.folder.system()
-            system.setdefault("growth", {})[start.id] = {"along": dict(self._growth.along), "why": why}
+            system["growth"][start.id] = {"along": dict(self._growth.along), "why": why}
             self.folder.write_system(system)
 
     def _grow(self, lane: grow.Lane, prepared: list[Mapping[str, Any]]) -> str:

@@ -1,7 +1,7 @@
 """A run's folder: what is kept where, whether a configuration may go on in it, and who writes to it.
 
 config.yaml      the configuration in force, every key resolved
-system.json      machine, software, ceilings, data sets
+system.json      machine, software, ceilings, data sets, and why growth ended
 points/<id>.json one record a point
 logs/            what worker groups printed
 report.html      and figures/
