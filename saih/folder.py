@@ -25,6 +25,9 @@ from saih.errors import InputError
 from saih.measure import METHOD_VERSION
 from saih.records import Record
 
+BEFORE_CONFIG = ("logs", "lock", "points")
+"""What a run leaves behind that was refused before its configuration was kept; another may begin there."""
+
 METHOD_KEYS = (
     "name",
     "app",
@@ -74,7 +77,7 @@ class Folder:
         """Raise InputError unless this folder is new or was measured by the method ``config`` asks for."""
         config_path = self.path / "config.yaml"
         if not config_path.exists():
-            if self.path.exists() and any(self.path.iterdir()):
+            if self.path.exists() and any(entry.name not in BEFORE_CONFIG for entry in self.path.iterdir()):
                 raise InputError(f"{self.path}: is neither empty nor the folder of a run; choose another with --out")
             return
         changed = differences(load(config_path).resolved(), config.resolved())

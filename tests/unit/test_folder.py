@@ -58,6 +58,11 @@ def test_another_method_version_is_refused(folder):
         folder.check_method(parse())
 
 
+def test_a_run_that_was_refused_at_its_start_leaves_a_folder_to_begin_in(tmp_path):
+    (tmp_path / "logs").mkdir()
+    Folder(tmp_path).check_method(parse())
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(InputError, match="neither empty nor the folder of a run"):
