@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from augment.errors import DataError
 from augment.model.deepen import deepen
-from augment.model.network import Flatten, Layer, MaxPool, Network, Weighted
+from augment.model.network import Flatten, LeakyReLU, MaxPool, Network, Weighted
 from augment.model.weights import LayerWeights
 from augment.model.widen import Grown, widen
 
@@ -19,8 +19,8 @@ from augment.model.widen import Grown, widen
 def grow(network: Network, target: Network, weights: Sequence[LayerWeights] | None = None, seed: int = 1) -> Grown:
     """`target`, with weights that make it the same function as `network` if those of `network` are given.
 
-    A block is deepened at its last layer. Raises DataError where `target` is not the same plan, or is smaller
-    somewhere.
+    A block is deepened at the last layer that a LeakyReLU follows. Raises DataError where `target` is not the same
+    plan, or is smaller somewhere.
     """
     grown = Grown(network, None if weights is None else tuple(weights))
     for number, missing in _missing(network, target):
@@ -37,27 +37,31 @@ def grow(network: Network, target: Network, weights: Sequence[LayerWeights] | No
 
 
 def _missing(network: Network, target: Network) -> list[tuple[int, int]]:
-    """(last weighted layer of a block, layers it lacks), from the output to the input, so that numbers stay true."""
-    blocks, wanted = _blocks(network.layers), _blocks(target.layers)
+    """(layer to deepen, layers that its block lacks), from the output to the input, so that numbers stay true."""
+    blocks, wanted = _blocks(network), _blocks(target)
     if len(blocks) != len(wanted):
         raise DataError(f"the target has {len(wanted)} blocks, the network {len(blocks)}: another plan")
-    found, number = [], -1
-    for place, (had, wants) in enumerate(zip(blocks, wanted, strict=True)):
-        number += had
-        if wants < had or (wants > had and not had):
+    found = []
+    for place, ((had, last), (wants, _)) in enumerate(zip(blocks, wanted, strict=True)):
+        if wants < had or (wants > had and last is None):
             raise DataError(f"block {place}: has {had} layers with weights, the target {wants}: it can only grow")
-        found.append((number, wants - had))
+        if last is not None:
+            found.append((last, wants - had))
     return found[::-1]
 
 
-def _blocks(layers: Sequence[Layer]) -> list[int]:
-    """Weighted layers of each block."""
-    counts = [0]
-    for layer in layers:
-        counts[-1] += isinstance(layer, Weighted)
+def _blocks(network: Network) -> list[tuple[int, int | None]]:
+    """Of each block: how many layers have weights, and the number of the last that a LeakyReLU follows."""
+    found: list[tuple[int, int | None]] = [(0, None)]
+    number = -1
+    for layer, after in zip(network.layers, [*network.layers[1:], None], strict=True):
+        count, last = found[-1]
+        if isinstance(layer, Weighted):
+            number += 1
+            found[-1] = (count + 1, number if isinstance(after, LeakyReLU) else last)
         if isinstance(layer, MaxPool | Flatten):
-            counts.append(0)
-    return counts
+            found.append((0, None))
+    return found
 
 
 def _short(network: Network) -> str:

@@ -8,6 +8,8 @@ from apps.cosmoflow.architecture import describe
 from apps.cosmoflow.model import make, volumes_of
 from augment.model import checkpoint
 from augment.model.cost import parameters
+from saih.app import Point
+from saih.augment_model import RUN
 
 SMALL = {"edge": 16, "width": 0.125, "depth": 1}
 
@@ -111,8 +113,23 @@ def test_the_application_offers_what_growing_needs():
     assert sum(p.numel() for p in module.parameters()) == parameters(APP.network(_point()))
 
 
-def _point():
-    from saih.app import Point
-    from saih.augment_model import RUN
+def _point(size=SMALL, app="cosmoflow"):
+    return Point(app, size, RUN)
 
-    return Point("cosmoflow", SMALL, RUN)
+
+def test_another_applications_network_is_shown_and_grown(capsys, tmp_path):
+    from tests.toys.perceptron import APP as PERCEPTRON
+
+    name = "tests.toys.perceptron:APP"
+    status, out, _ = run(capsys, name, "width=4", "depth=1,3")
+    assert status == 0
+    assert [line.split()[0] for line in out.splitlines() if line.startswith("dense")] == ["dense"] * 6
+    small, large = ({"width": 4, "depth": 1}, {"width": 7, "depth": 3})
+    net = PERCEPTRON.module(_point(small, name))
+    checkpoint.write(tmp_path / "small", checkpoint.Checkpoint(name, small, net.state_dict()))
+    run(capsys, name, "width=7", "depth=3", "--checkpoint", tmp_path / "small", "--out", tmp_path / "large")
+    larger = PERCEPTRON.module(_point(large, name))
+    larger.load_state_dict(checkpoint.read(tmp_path / "large").model)
+    x = torch.randn(5, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(larger(x), net(x), rtol=1e-5, atol=1e-6)
