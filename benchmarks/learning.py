@@ -28,7 +28,6 @@ from apps.cosmoflow.optimizer import KerasSGD
 from augment.data.making.make import make
 from augment.data.recipe import Recipe
 from augment.data.storage.reader import SampleReader
-from augment.data.storage.sets import UniverseSet
 from augment.data.storage.store import split
 from augment.data.universe.cosmology import LABEL_NAMES
 
@@ -52,7 +51,7 @@ def universes(recipe: Recipe, folder: Path, device: str) -> Universes:
         if done % 64 == 0 or done == total:
             print(f"edge {recipe.edge}: {done} of {total} universes", file=sys.stderr, flush=True)
 
-    found = UniverseSet(make(recipe, folder, device, progress=progress))
+    found = make(recipe, folder, device, progress=progress)
     train, unseen = split(found.universe, VALIDATION_FRACTION)
     reader = SampleReader(found)
     counts = np.empty((found.samples, *found.header.sample_shape), np.int16)
