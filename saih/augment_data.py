@@ -150,7 +150,7 @@ def _line(team: Team) -> Any:
         return nullcontext()
     from rich.console import Console
 
-    from saih.augment_progress import Line
+    from saih.progress import Line
 
     return Line(Console())
 

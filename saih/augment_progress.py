@@ -7,16 +7,15 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from saih.progress import HEARTBEAT_S, duration
+from saih.progress import Line, duration
 
 LOOK_S = 0.5
 """How often the folder is looked at; never so often that looking takes more than a twentieth of the time."""
 
 
 class Tally:
-    """Counts of what is done and the line that tells of them; `told` counts are those from before this run."""
+    """Counts of what is done, `found` of it before this run began, and the line that tells of them."""
 
     def __init__(self, what: str, total: int) -> None:
         self.what, self.total = what, total
@@ -32,34 +31,6 @@ class Tally:
         if new and self.done < self.total:
             parts.append(f"about {duration(elapsed_s / new * (self.total - self.done))} left")
         return f"[{self.done}/{self.total}] {self.what}" + (f": {', '.join(parts)}" if parts else "")
-
-
-class Line:
-    """A live line on a terminal; otherwise a plain one now and then. A context manager."""
-
-    def __init__(self, console: Any) -> None:
-        self._console = console
-        self._status = console.status("") if console.is_terminal else None
-        self._spoke_s = time.monotonic()
-
-    def __enter__(self) -> Line:
-        if self._status:
-            self._status.start()
-        return self
-
-    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        if self._status:
-            self._status.stop()
-
-    def show(self, line: str) -> None:
-        """The state of things."""
-        if self._status:
-            from rich.text import Text
-
-            self._status.update(Text(line))
-        elif time.monotonic() - self._spoke_s > HEARTBEAT_S:
-            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-            self._spoke_s = time.monotonic()
 
 
 class Watch:

@@ -18,9 +18,9 @@ from typing import Any, NoReturn
 import saih
 from saih import augment_data, augment_model, status, submit
 from saih.errors import InputError, Interrupted
+from saih.process import STOP_SIGNALS
 
 EX_TEMPFAIL = 75
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 class _Parser(argparse.ArgumentParser):

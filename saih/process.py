@@ -1,4 +1,4 @@
-"""What processes of a worker group have in common."""
+"""What our processes have in common: the signals that end them in order, and ending with their parent."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import os
 import signal
 
 _PR_SET_PDEATHSIG = 1
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+"""A user's, a batch system's and its warning of the time limit."""
 
 
 def die_with_parent(parent: int | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from saih.app import Point
 from saih.records import Record
@@ -16,17 +16,20 @@ HEARTBEAT_S = 30.0
 """Without a terminal, work that lasts longer than this says that it is still alive."""
 
 
-class Progress:
-    """The listener of a sweep; a context manager."""
+class Line:
+    """A live line on a terminal; otherwise a plain one now and then. A context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._what = ""
-        self._left = ""
         self._status = console.status("") if console.is_terminal else None
-        self._spoke = time.monotonic()
+        self._spoke_s = time.monotonic()
 
-    def __enter__(self) -> Progress:
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a terminal, so that what is shown is seen at once."""
+        return self._status is not None
+
+    def __enter__(self) -> Line:
         if self._status:
             self._status.start()
         return self
@@ -35,12 +38,42 @@ class Progress:
         if self._status:
             self._status.stop()
 
+    def show(self, text: str) -> None:
+        """The state of things."""
+        if self._status:
+            from rich.text import Text  # late, so that planning starts without rich
+
+            self._status.update(Text(text))
+        elif time.monotonic() - self._spoke_s > HEARTBEAT_S:
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._spoke_s = time.monotonic()
+
+
+class Progress:
+    """The listener of a sweep; a context manager."""
+
+    def __init__(self, console: Console) -> None:
+        self._line = Line(console)
+        self._what = ""
+        self._left = ""
+
+    def __enter__(self) -> Progress:
+        self._line.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._line.__exit__(*exception)
+
     def stage(self, what: str) -> None:
         """A stage of the set-up starts."""
         self._what = what
         self._show("")
-        if not self._status:
-            self._say(what)
+        if not self._line.is_live:
+            self._line.say(what)
 
     def begin(self, point: Point, number: int, total: int | None, left_s: float | None) -> None:
         """Point ``number`` of ``total`` starts; about ``left_s`` seconds remain, this one included. None: unknown."""
@@ -55,21 +88,10 @@ class Progress:
     def end(self, record: Record, seconds: float, left_s: float | None) -> None:
         """The point has its record; about ``left_s`` seconds remain. None: unknown."""
         left = f"; about {duration(left_s)} left" if left_s else ""
-        self._say(f"{self._what}: {outcome(record)} ({duration(seconds)}{left})")
-
-    def _say(self, line: str) -> None:
-        """A line that stays."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-        self._spoke = time.monotonic()
+        self._line.say(f"{self._what}: {outcome(record)} ({duration(seconds)}{left})")
 
     def _show(self, detail: str) -> None:
-        line = f"{self._what}{detail}{self._left}"
-        if self._status:
-            from rich.text import Text  # late, so that planning starts without rich
-
-            self._status.update(Text(line))
-        elif time.monotonic() - self._spoke > HEARTBEAT_S:
-            self._say(line)
+        self._line.show(f"{self._what}{detail}{self._left}")
 
 
 def outcome(record: Record) -> str:

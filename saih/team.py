@@ -17,8 +17,8 @@ from typing import Any, NoReturn, Self, TypeVar, cast
 
 from saih import launch
 from saih.errors import InputError, Interrupted
+from saih.process import STOP_SIGNALS
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_FAULT = 2, 75, 3
 
 _T = TypeVar("_T")

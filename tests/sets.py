@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from augment.data.storage.reader import SampleReader
 from augment.data.storage.sets import UniverseSet, name_of, seal
 from augment.data.storage.store import Header
 from augment.data.storage.write import UniverseWriter
@@ -51,3 +52,13 @@ def random_set(
     for universe in range(universes):
         write_universe(folder, universe, samples, edge, compression)
     return seal(folder)
+
+
+def counts_in(universes: UniverseSet) -> np.ndarray:
+    """All counts of a data set, each sample checked."""
+    out = np.empty((universes.samples, *universes.header.sample_shape), np.int16)
+    reader = SampleReader(universes)
+    for sample in range(universes.samples):
+        reader.read(sample, out[sample])
+    reader.close()
+    return out

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from augment.data.storage.reader import SampleReader
 from augment.data.storage.sets import UniverseSet, name_of
-from saih import augment_progress, cli
+from saih import augment_progress, cli, progress
 from saih.augment_progress import Tally
 from tests.sets import random_set
 from tests.unit.test_published import cosmoflow, counts_of, framed
@@ -224,11 +224,11 @@ def test_the_line_of_progress(monkeypatch):
 
 
 def test_plain_lines_now_and_then_without_a_terminal(monkeypatch, tmp_path):
-    monkeypatch.setattr(augment_progress, "HEARTBEAT_S", 0.0)
+    monkeypatch.setattr(progress, "HEARTBEAT_S", 0.0)
     monkeypatch.setattr(augment_progress, "LOOK_S", 0.01)
     outputs = [tmp_path / f"{n}" for n in range(3)]
     text = StringIO()
-    line = augment_progress.Line(Console(file=text, width=100))
+    line = progress.Line(Console(file=text, width=100))
     with line, augment_progress.Watch(line, "universes", outputs, lambda number: 10**9) as watch:
         for path in outputs:
             path.touch()

@@ -9,12 +9,12 @@ import pytest
 from augment.data.foreign.convert import Conversion, Link
 from augment.data.foreign.survey import Sources
 from augment.data.making.build import build
-from augment.data.storage.reader import SampleReader
 from augment.data.storage.sets import UniverseSet
 from augment.data.storage.store import split
 from augment.data.storage.verify import verify
 from augment.data.universe.cosmology import Cosmology
 from augment.errors import DataError
+from tests.sets import counts_in
 from tests.unit.test_published import LABELS, cosmoflow, counts_of, framed, universe, written
 
 OTHER = np.float32([0.5, 0.5, -0.5, 0.0])
@@ -40,15 +40,6 @@ def linked(sources, folder, edge=4):
     return build(Link(folder, Sources.of(sources, edge)))
 
 
-def counts(universes):
-    out = np.empty((universes.samples, *universes.header.sample_shape), np.int16)
-    reader = SampleReader(universes)
-    for sample in range(universes.samples):
-        reader.read(sample, out[sample])
-    reader.close()
-    return out
-
-
 def cube(full, number):
     x, y, z = 4 * np.array(np.unravel_index(number, (2, 2, 2)))
     return full[x : x + 4, y : y + 4, z : z + 4]
@@ -64,8 +55,8 @@ def test_samples_are_grouped_by_their_labels(sources, tmp_path, compression):
     np.testing.assert_array_equal(found.labels[:4], [OTHER, OTHER, LABELS, -OTHER])
     np.testing.assert_allclose(found.parameters[0], [0.315, 0.84, 0.912, 70.0], rtol=1e-12)
     np.testing.assert_array_equal(found.parameters[2], Cosmology.from_labels(LABELS).values())
-    np.testing.assert_array_equal(counts(found)[:3], [counts_of(4, 0), counts_of(4, 2), counts_of(4, 1)])
-    np.testing.assert_array_equal(counts(found)[3:], [cube(counts_of(8, 9), number) for number in range(8)])
+    np.testing.assert_array_equal(counts_in(found)[:3], [counts_of(4, 0), counts_of(4, 2), counts_of(4, 1)])
+    np.testing.assert_array_equal(counts_in(found)[3:], [cube(counts_of(8, 9), number) for number in range(8)])
     provenance = json.loads(found.header.provenance)
     assert (provenance["operation"], provenance["sources"], provenance["universes"]) == ("convert", 4, 3)
     train, validation = split(found.universe)
@@ -89,7 +80,7 @@ def test_records_are_linked_where_they_lie(tmp_path, pack, codec):
     assert (found.codec, found.files) == (codec, tuple(files))
     assert found.file.tolist() == [0, 0, 0, 1, 1]
     assert found.universe.tolist() == [0, 1, 0, 1, 0]
-    np.testing.assert_array_equal(counts(found), [counts_of(4, n) for n in range(5)])
+    np.testing.assert_array_equal(counts_in(found), [counts_of(4, n) for n in range(5)])
     assert verify(found.path) == []
     if codec == "raw":
         for sample, (file, offset, size) in enumerate(zip(found.file, found.offset, found.stored_bytes, strict=True)):
@@ -104,7 +95,7 @@ def test_original_universes_are_linked_as_their_cubes(tmp_path):
     found = linked(files, tmp_path / "set")
     assert (found.codec, found.samples) == ("hdf5-universe", 16)
     assert found.offset.tolist() == [*range(8), *range(8)]
-    np.testing.assert_array_equal(counts(found), [cube(full, number) for full in fulls for number in range(8)])
+    np.testing.assert_array_equal(counts_in(found), [cube(full, number) for full in fulls for number in range(8)])
     assert linked(files, tmp_path / "whole", 8).samples == 2
 
 

@@ -8,7 +8,6 @@ import pytest
 from augment.data.making import operations
 from augment.data.making.build import build
 from augment.data.making.derive import derive
-from augment.data.storage.reader import SampleReader
 from augment.data.storage.sets import UniverseSet, name_of, seal
 from augment.data.storage.store import split
 from augment.data.storage.verify import verify
@@ -16,7 +15,7 @@ from augment.data.storage.write import UniverseWriter
 from augment.data.volumes.resize import coarsen
 from augment.data.volumes.symmetries import SYMMETRIES, shifted, symmetric
 from augment.errors import DataError
-from tests.sets import counts_of, header, labels_of, random_set, write_universe
+from tests.sets import counts_in, counts_of, header, labels_of, random_set, write_universe
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +39,9 @@ def made(source, operation, folder, **more):
     return found
 
 
-def counts(universes):
-    out = np.empty((universes.samples, *universes.header.sample_shape), np.int16)
-    reader = SampleReader(universes)
-    for sample in range(universes.samples):
-        reader.read(sample, out[sample])
-    reader.close()
-    return out
-
-
 def test_coarsen_sums_and_keeps_what_samples_are_of(cut, tmp_path):
     found = made(cut, operations.coarsen(2), tmp_path)
-    np.testing.assert_array_equal(counts(found), [coarsen(each, 2) for each in counts(cut)])
+    np.testing.assert_array_equal(counts_in(found), [coarsen(each, 2) for each in counts_in(cut)])
     assert (found.edge, found.header.box_mpc_h, found.header.periodic) == (4, cut.header.box_mpc_h, False)
     assert found.universe.tolist() == [0, 0, 0, 4, 4, 4]
     np.testing.assert_array_equal(found.labels, cut.labels)
@@ -61,9 +51,9 @@ def test_coarsen_sums_and_keeps_what_samples_are_of(cut, tmp_path):
 
 def test_refined_volumes_keep_every_parents_sum(cut, tmp_path):
     found = made(cut, operations.refine_for_load(2, seed=3), tmp_path)
-    fine = counts(found)
+    fine = counts_in(found)
     assert fine.shape == (6, 16, 16, 16, 4)
-    np.testing.assert_array_equal([coarsen(each, 2) for each in fine], counts(cut))
+    np.testing.assert_array_equal([coarsen(each, 2) for each in fine], counts_in(cut))
     same = made(cut, operations.refine_for_load(2, seed=3), tmp_path / "same")
     np.testing.assert_array_equal(same.crc32c, found.crc32c)
     assert set(made(cut, operations.refine_for_load(2, seed=4), tmp_path / "other").crc32c) != set(found.crc32c)
@@ -73,7 +63,7 @@ def test_refined_volumes_keep_every_parents_sum(cut, tmp_path):
 def test_views_are_different_symmetries_of_their_sample(cut, tmp_path, views):
     found = made(cut, operations.turned(views, seed=2), tmp_path)
     assert found.universe.tolist() == [0] * 3 * views + [4] * 3 * views
-    for sample, (original, turned) in enumerate(zip(counts(cut), np.split(counts(found), 6), strict=True)):
+    for sample, (original, turned) in enumerate(zip(counts_in(cut), np.split(counts_in(found), 6), strict=True)):
         np.testing.assert_array_equal(turned[0], original)
         all_views = [symmetric(original, which).tobytes() for which in range(SYMMETRIES)]
         which = [all_views.index(view.tobytes()) for view in turned]
@@ -92,7 +82,7 @@ def test_shifts_show_the_periodic_box_from_elsewhere(whole, tmp_path):
     found = made(whole, operations.shifts(3, seed=5), tmp_path)
     assert found.samples == 9
     assert len(set(found.crc32c.tolist())) == 9
-    for original, views in zip(counts(whole), np.split(counts(found), 3), strict=True):
+    for original, views in zip(counts_in(whole), np.split(counts_in(found), 3), strict=True):
         np.testing.assert_array_equal(views[0], original)
         every = {
             shifted(original, (x, y, z), periodic=True).tobytes()
@@ -106,13 +96,13 @@ def test_shifts_show_the_periodic_box_from_elsewhere(whole, tmp_path):
 def test_tiles_are_a_wider_box(whole, tmp_path):
     found = made(whole, operations.tiled(2), tmp_path)
     assert (found.edge, found.header.box_mpc_h, found.header.periodic) == (16, 2 * whole.header.box_mpc_h, True)
-    np.testing.assert_array_equal(counts(found)[1], np.tile(counts(whole)[1], (2, 2, 2, 1)))
+    np.testing.assert_array_equal(counts_in(found)[1], np.tile(counts_in(whole)[1], (2, 2, 2, 1)))
 
 
 def test_redshifts_are_kept_in_the_order_asked_for(whole, tmp_path):
     found = made(whole, operations.redshifts([3, 0]), tmp_path)
     assert found.redshifts == (3.0, 0.0)
-    np.testing.assert_array_equal(counts(found), counts(whole)[..., [3, 0]])
+    np.testing.assert_array_equal(counts_in(found), counts_in(whole)[..., [3, 0]])
 
 
 def test_compression_changes_no_sample(whole, tmp_path):
@@ -121,7 +111,7 @@ def test_compression_changes_no_sample(whole, tmp_path):
     assert (packed.codec, plain.codec) == ("deflate", "raw")
     assert packed.digest == plain.digest
     np.testing.assert_array_equal(packed.crc32c, plain.crc32c)
-    np.testing.assert_array_equal(counts(packed), counts(plain))
+    np.testing.assert_array_equal(counts_in(packed), counts_in(plain))
 
 
 def test_what_a_set_was_made_of_stays_known(whole, tmp_path):

@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from augment.data.storage.manifest import MANIFEST, npz
-from augment.data.storage.reader import SampleReader
 from augment.data.storage.sets import UniverseSet, name_of, seal
 from augment.data.storage.verify import verify
 from augment.data.storage.write import UniverseWriter
 from augment.errors import DataError
-from tests.sets import counts_of, header, labels_of, random_set, write_universe
+from tests.sets import counts_in, counts_of, header, labels_of, random_set, write_universe
 
 
 @pytest.fixture(scope="module", params=[None, "gzip"], ids=["raw", "gzip"])
@@ -26,15 +25,6 @@ def made(request, tmp_path_factory):
 @pytest.fixture
 def copy(made, tmp_path):
     return Path(shutil.copytree(made.path, tmp_path / "copy"))
-
-
-def all_counts(universes):
-    out = np.empty((universes.samples, *universes.header.sample_shape), np.int16)
-    reader = SampleReader(universes)
-    for sample in range(universes.samples):
-        reader.read(sample, out[sample])
-    reader.close()
-    return out
 
 
 def distrusted(path, message, names=None):
@@ -53,13 +43,13 @@ def test_a_set_is_all_its_files(made):
     assert made.header == header(6, periodic=False)
     np.testing.assert_array_equal(made.labels[2:4], np.tile(labels_of(1), (2, 1)))
     expected = [counts_of(universe, row) for universe in range(3) for row in range(2)]
-    np.testing.assert_array_equal(all_counts(made), expected)
+    np.testing.assert_array_equal(counts_in(made), expected)
     assert verify(made.path) == []
 
 
 def test_a_set_can_be_moved(copy, made):
     moved = copy.rename(copy.with_name("moved"))
-    np.testing.assert_array_equal(all_counts(UniverseSet(moved)), all_counts(made))
+    np.testing.assert_array_equal(counts_in(UniverseSet(moved)), counts_in(made))
 
 
 def test_equal_sets_have_equal_indices(made):
@@ -198,7 +188,7 @@ def test_verify_finds_a_file_that_was_written_anew(tmp_path):
 def test_every_flipped_bit_is_found_or_harmless(tmp_path, made):
     """120 bits at random places of all files: found by opening or by verify, or nothing that is read has changed."""
     folder = Path(shutil.copytree(made.path, tmp_path / "copy"))
-    counts, rng = all_counts(made), random.Random(1)
+    counts, rng = counts_in(made), random.Random(1)
     paths = sorted(folder.iterdir())
     found = 0
     for _ in range(120):
@@ -219,7 +209,7 @@ def test_every_flipped_bit_is_found_or_harmless(tmp_path, made):
             assert opened.header == made.header
             for name in ("labels", "parameters", "universe", "crc32c", "file", "offset", "stored_bytes"):
                 np.testing.assert_array_equal(getattr(opened, name), getattr(made, name))
-            np.testing.assert_array_equal(all_counts(opened), counts)
+            np.testing.assert_array_equal(counts_in(opened), counts)
         path.write_bytes(whole)
     assert found > 80  # the others hit padding
     assert verify(folder) == []
