@@ -1,9 +1,9 @@
-"""One attempt at a point: a fresh worker group measures it, and a record says what became of it, whatever that is."""
+"""One attempt at a point: a worker group measures it, and a record says what became of it, whatever that is."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,25 +13,35 @@ from saih import peaks as ceilings
 from saih.app import App, Point
 from saih.config import Config
 from saih.diagnose import diagnose
-from saih.errors import GroupDied, GroupError, GroupTimeout, Interrupted
+from saih.errors import GroupError, Interrupted
 from saih.folder import Folder
-from saih.group import Group, OnProgress
+from saih.group import Patience
+from saih.groups import Groups
 from saih.measure import METHOD_VERSION
 from saih.records import Record
 
 
 @dataclass
 class Attempts:
-    """What every attempt of a sweep shares. ``start`` starts a worker group of so many ranks under a name."""
+    """What every attempt of a sweep shares."""
 
     config: Config
     app: App
     folder: Folder
-    start: Callable[[int, str], Group]
-    on_progress: OnProgress
+    groups: Groups
 
     def measure(self, point: Point) -> Record:
-        """Measure a point and keep its record. Raises Interrupted once a record of that is kept."""
+        """Measure a point and keep its record. Raises Interrupted once a record of that is kept.
+
+        Where memory ends in a group that has served other points, they may have left too little: a fresh one decides.
+        """
+        record = self._measure(point)
+        if record.status == "oom" and record.provenance["served_before"]:
+            record = self._measure(point)
+        self._keep(record)
+        return record
+
+    def _measure(self, point: Point) -> Record:
         measure, limits, system = self.config.measure, self.config.limits, self.folder.system()
         request = {
             "do": "measure",
@@ -43,27 +53,19 @@ class Attempts:
         }
         started = provenance.now(), time.monotonic()
         blank = Record(point.id, "failed", point.to_dict(), system=_own_system(system))
-        group = self.start(point.run.ranks, point.id)
+        served_before = self.groups.served(point.run.ranks, point.repeat)
+        patience = Patience(limits.point_timeout_s, limits.silence_s)
         try:
-            with group:
-                answer = group.ask(request, limits.point_timeout_s, self.on_progress)
+            answer = self.groups.ask(request, point.run.ranks, point.id, patience, point.repeat)
             record = self._judge(point, answer, system, blank)
-        except (GroupDied, GroupTimeout) as error:
-            record = self._fallen(blank, group, error)
+        except GroupError as error:
+            record = _fallen(blank, error)
         except Interrupted as error:
             stopped = {"kind": "preempted", "message": str(error), "log_end": None}
             self._keep(replace(blank, status="preempted", error=stopped))
             raise
-        record = replace(record, provenance=self._provenance(started, system))
-        self._keep(record)
-        return record
-
-    def skip(self, point: Point, why: str) -> Record:
-        """Keep a record of a point that is not measured."""
-        error = {"kind": "skipped", "message": why, "log_end": None}
-        record = Record(point.id, "skipped", point.to_dict(), provenance=self._versions(), error=error)
-        self._keep(record)
-        return record
+        told = self._provenance(started, system) | {"served_before": served_before}
+        return replace(record, provenance=told)
 
     def _judge(self, point: Point, answer: Mapping[str, Any], system: Mapping[str, Any], blank: Record) -> Record:
         """The record of a point that answered: ok, or invalid where its figures cannot be believed."""
@@ -82,18 +84,9 @@ class Attempts:
             return replace(record, status="invalid", metrics=metrics.withheld(found, doubt), error=error)
         return replace(record, status="ok", metrics=found, diagnosis=diagnose(found))
 
-    def _fallen(self, blank: Record, group: Group, error: GroupError) -> Record:
-        """The record of a point whose group gave no answer: oom, timeout or failed, with the reason."""
-        if isinstance(error, GroupTimeout):
-            fault = {"kind": "timeout", "message": str(error)}
-        else:
-            fault = group.fault() or {"kind": "failed", "message": str(error)}
-        status = fault["kind"] if fault["kind"] in records.STATUSES else "failed"
-        return replace(blank, status=status, error={**fault, "log_end": group.log_end()})
-
     def _provenance(self, started: tuple[str, float], system: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            **self._versions(),
+            **_versions(self.app),
             "measure": self.config.measure.model_dump(),
             "started": started[0],
             "wall_s": time.monotonic() - started[1],
@@ -102,12 +95,27 @@ class Attempts:
             "data": system["data"],
         }
 
-    def _versions(self) -> dict[str, Any]:
-        return {"saih": saih.__version__, "app_version": self.app.version, "method_version": METHOD_VERSION}
-
     def _keep(self, record: Record) -> None:
         records.write(self.folder.points, record)
 
 
+def skip(app: App, folder: Folder, point: Point, why: str) -> None:
+    """Keep a record of a point that is not measured."""
+    error = {"kind": "skipped", "message": why, "log_end": None}
+    record = Record(point.id, "skipped", point.to_dict(), provenance=_versions(app), error=error)
+    records.write(folder.points, record)
+
+
+def _versions(app: App) -> dict[str, Any]:
+    return {"saih": saih.__version__, "app_version": app.version, "method_version": METHOD_VERSION}
+
+
 def _own_system(system: Mapping[str, Any]) -> dict[str, Any]:
     return {"machine": system["machine"], "software": system["software"]}
+
+
+def _fallen(blank: Record, error: GroupError, most: int = 2000) -> Record:
+    """The record of a point whose group gave no answer: oom, timeout or failed, with the reason and the log's end."""
+    status = error.fault["kind"] if error.fault["kind"] in records.STATUSES else "failed"
+    log_end = error.log.read_text(encoding="utf-8", errors="replace")[-most:]
+    return replace(blank, status=status, error={**error.fault, "log_end": log_end})

@@ -5,13 +5,15 @@ The section ``size`` holds the application's dials and ``data`` what it reads; t
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from saih import plain_yaml
 from saih.app import Execution
 from saih.errors import InputError
 
@@ -32,11 +34,18 @@ def _all_different(values: list[Any]) -> list[Any]:
     """A value given twice would be measured twice under one id."""
     repeated = [value for i, value in enumerate(values) if value in values[:i]]
     if repeated:
-        raise ValueError(f"holds {repeated[0]} twice")
+        raise ValueError(f"holds {plain_yaml.short(repeated[0])} twice")
     return values
 
 
-_OneOrMore = (Field(min_length=1), BeforeValidator(_as_list), AfterValidator(_all_different))
+def _reference(app: str) -> str:
+    """What can be looked for; whether there is such an application is not known here."""
+    if not re.fullmatch(r"\w+(\.\w+)*(:\w+)?", app):
+        raise ValueError("must be a folder of apps/, or my.module:APP")
+    return app
+
+
+_OneOrMore = (Field(min_length=1, max_length=1000), BeforeValidator(_as_list), AfterValidator(_all_different))
 Counts = Annotated[list[Annotated[int, Field(ge=1)]], *_OneOrMore]
 Words = Annotated[list[str], *_OneOrMore]
 Rates = Annotated[list[Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]], *_OneOrMore]
@@ -100,10 +109,15 @@ class Measure(Section):
 
 
 class Limits(Section):
-    """What ends a point. ``memory_gib`` a rank: null leaves the machine's own end."""
+    """What ends a point. ``memory_gib`` a rank: null leaves the machine's own end.
+
+    ``silence_s``: a point hangs if, once its steps run, no block ends within this time (or within 20 times what a block
+    took, if that is longer), or if before that its ranks compute nothing for this time. Compiling may take longer.
+    """
 
     point_timeout_s: Seconds = 600.0
-    memory_gib: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    silence_s: Seconds = 60.0
+    memory_gib: Annotated[float, Field(gt=0, le=1e6)] | None = None
 
 
 class Launch(Section):
@@ -124,7 +138,7 @@ class Config(Section):
 
     config_schema: Annotated[Literal[1], Field(alias="schema")]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
-    app: str
+    app: Annotated[str, AfterValidator(_reference)]
     data: dict[str, Any] = {}
     size: dict[str, Annotated[list[Any], *_OneOrMore]]
     run: Run = Run()
@@ -145,41 +159,20 @@ class Config(Section):
 def load(path: Path) -> Config:
     """The configuration in ``path``. Raises InputError naming the file, the key and what is allowed."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-        raise InputError(f"{path}: cannot be read ({reason})") from error
-    try:
-        return parse(text)
+        return parse(plain_yaml.read(path))
     except InputError as error:
         raise error.at(str(path)) from error
 
 
 def parse(text: str) -> Config:
     """The configuration in YAML ``text``. Raises InputError naming the key and what is allowed."""
-    try:
-        raw = yaml.load(text, Loader=_UniqueKeyLoader)
-    except yaml.YAMLError as error:
-        raise InputError(f"is not YAML: {' '.join(str(error).split())}") from error
-    except (ValueError, RecursionError) as error:  # a date such as 2026-13-45, or lists nested without end
-        raise InputError(f"is not YAML: {error}") from error
+    raw = plain_yaml.parse(text)
     if not isinstance(raw, dict):
         raise InputError("must hold keys and values; docs/configuration.md shows them all")
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
         raise InputError(_in_words(error)) from error
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Safe loading that refuses a key given twice, where PyYAML silently keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for i, key in enumerate(keys):
-            if key in keys[:i]:
-                raise yaml.YAMLError(f"line {node.start_mark.line + 1}: key {key} is given twice")
-        return super().construct_mapping(node, deep)
 
 
 def _in_words(error: ValidationError) -> str:
@@ -192,21 +185,15 @@ def _in_words(error: ValidationError) -> str:
     if found["type"] == "missing":
         return f"{where}: is required"
     text = found["msg"].replace("Input should be", "must be").removeprefix("Value error, ")
-    return f"{where} = {_short(found['input'])}: {text[0].lower()}{text[1:]}"
-
-
-def _short(value: object, most: int = 60) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+    return f"{where} = {plain_yaml.short(found['input'])}: {text[0].lower()}{text[1:]}"
 
 
 def _keys_at(location: tuple[int | str, ...]) -> list[str]:
     model: type[BaseModel] = Config
     for part in location:
         annotation = next(f.annotation for n, f in model.model_fields.items() if part in (n, f.alias))
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        model = annotation
+        options = (annotation, *get_args(annotation))  # a section, or a section or null
+        model = next(each for each in options if isinstance(each, type) and issubclass(each, BaseModel))
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

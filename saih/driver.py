@@ -2,7 +2,8 @@
 
 The driver is no MPI rank and imports no torch. It asks a group of one rank what machine this is and has it prepare the
 data, groups of every rank count for the ceilings, and has one attempt (attempt.py) made at each point. A matrix is
-walked in shuffled order; a growing sweep asks grow.py after every point which one comes next.
+walked in shuffled order, the points of one rank count together, so that one worker group serves them (groups.py); a
+growing sweep asks grow.py after every point which one comes next.
 """
 
 from __future__ import annotations
@@ -10,17 +11,18 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from saih import background, grow, launch, provenance, records
+from saih import attempt, background, grow, launch, provenance, records
 from saih.app import App, Point
 from saih.attempt import Attempts
 from saih.config import Config, Grow
 from saih.errors import GroupError, InputError
 from saih.folder import Folder
-from saih.group import Group
+from saih.group import Patience
+from saih.groups import Groups
 from saih.measure import METHOD_VERSION
 from saih.points import Points
 from saih.records import Record
@@ -66,20 +68,21 @@ class Sweep:
         Interrupted after the record of the point in flight was written.
         """
         self.folder.check_method(self.config)
-        self._cores_per_rank = 0  # all that there are, until the machine is known
-        self._attempts = Attempts(self.config, self.app, self.folder, self._group, self.listener.progress)
         growing = self.config.sweep.kind == "grow"
         with self.folder.lock():
             for point in self.points.excluded:
-                self._attempts.skip(point, "excluded by sweep.exclude")
+                attempt.skip(self.app, self.folder, point, "excluded by sweep.exclude")
             pending = self._unfinished() if growing else self._pending()
             if pending:
-                self._launcher = launch.find(self.config.launch)
-                fitting = self._set_up(pending)
-                if growing:
-                    self._grow_all(fitting)
-                else:
-                    self._measure_all(fitting)
+                launcher = launch.find(self.config.launch)
+                groups = Groups(self.config.launch, launcher, self.folder.logs, self.listener.progress)
+                with groups as self._groups:
+                    self._attempts = Attempts(self.config, self.app, self.folder, groups)
+                    fitting = self._set_up(pending)
+                    if growing:
+                        self._grow_all(fitting)
+                    else:
+                        self._measure_all(fitting)
             else:
                 self.folder.write_config(self.config)
         kept = self.folder.records()
@@ -100,32 +103,32 @@ class Sweep:
     def _set_up(self, pending: list[Point]) -> list[Point]:
         """Learn the machine, prepare the data, measure the ceilings; returns the points that fit the machine."""
         self.listener.stage("looking at the machine")
-        with self._group(1, "setup") as group:
-            described = self._ask(group, {"do": "describe"}, CEILING_TIMEOUT_S)
-            self._cores_per_rank = self._share(described["machine"])
-            self.folder.check_machine(described, self.app.version, self._cores_per_rank)
-            self._launcher = self._launcher.filling(launch.slots_per_node(described["machine"], self._cores_per_rank))
-            fitting = self._fitting(pending, described["machine"])
-            data = self._prepare(group, fitting)
+        described = self._ask({"do": "describe"}, 1, "setup", CEILING_TIMEOUT_S)
+        machine = described["machine"]
+        cores = self._cores_per_rank = self._share(machine)
+        self.folder.check_machine(described, self.app.version, cores)
+        fitting = self._fitting(pending, machine)
+        data = self._prepare(fitting)
+        self._groups.fill(launch.slots_per_node(machine, cores), cores, machine["cores"])
         self.folder.write_config(self.config)
         self._write_system(described, data)
         self._measure_ceilings(fitting)
         return fitting
 
-    def _prepare(self, group: Group, points: Sequence[Point]) -> dict[str, Any]:
+    def _prepare(self, points: Sequence[Point]) -> dict[str, Any]:
         """Have the application make or check the input of points; its facts."""
         if not points:
             return {}
         self.listener.stage("preparing the data")
         request = {"do": "prepare", "app": self.config.app, "points": [point.to_dict() for point in points]}
-        data: dict[str, Any] = self._ask(group, request, SETUP_TIMEOUT_S)["data"]
+        data: dict[str, Any] = self._ask(request, 1, "setup", SETUP_TIMEOUT_S)["data"]
         for point in points:
             background.require_paths(point.run.background_read_mb_s, data)
         return data
 
     def _share(self, machine: Mapping[str, Any]) -> int:
         """Cores of a rank: the same at every point, so that a device is the same at every point."""
-        nodes = self._launcher.allocation.nodes
+        nodes = self._groups.launcher.allocation.nodes
         ranks = [p.run.ranks for p in self.points.wanted if p.run.ranks <= machine["devices"] * nodes]
         most_on_a_node = -(-max(ranks, default=1) // nodes)
         others = any(p.run.background_read_mb_s for p in self.points.wanted)
@@ -133,7 +136,7 @@ class Sweep:
         return self.config.launch.cores_per_rank or max(1, cores // most_on_a_node)
 
     def _fitting(self, points: Sequence[Point], machine: Mapping[str, Any]) -> list[Point]:
-        nodes, each = self._launcher.allocation.nodes, launch.slots_per_node(machine, self._cores_per_rank)
+        nodes, each = self._groups.launcher.allocation.nodes, launch.slots_per_node(machine, self._cores_per_rank)
         slots = nodes * each
         has = f"{each} CUDA device{'' if each == 1 else 's'}, one a rank"
         if machine["device_kind"] == "cpu":
@@ -146,10 +149,11 @@ class Sweep:
             advice = "sweep.beyond_slots: skip leaves such points out"
             raise InputError(f"run.ranks = {most}: this machine has {has}; {advice}")
         for point in beyond:
-            self._attempts.skip(point, f"{point.run.ranks} ranks, but this machine has {has}")
+            attempt.skip(self.app, self.folder, point, f"{point.run.ranks} ranks, but this machine has {has}")
         return [point for point in points if point.run.ranks <= slots]
 
     def _write_system(self, described: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        launcher = self._groups.launcher
         known = self.folder.system()
         self.folder.write_system(
             {
@@ -160,8 +164,8 @@ class Sweep:
                 **described,
                 "created": known.get("created", provenance.now()),
                 "git": provenance.git(),
-                "slurm": self._launcher.allocation.facts(),
-                "launcher": {"program": self._launcher.program, "flavour": self._launcher.flavour},
+                "slurm": launcher.allocation.facts(),
+                "launcher": {"program": launcher.program, "flavour": launcher.flavour},
                 "data": {**known.get("data", {}), **data},
                 "peaks": known.get("peaks", []),
                 "growth": known.get("growth", {}),
@@ -177,30 +181,27 @@ class Sweep:
             if not wanted:
                 continue
             self.listener.stage(f"measuring what {ranks} {'rank' if ranks == 1 else 'ranks'} can reach")
-            with self._group(ranks, f"peaks-ranks{ranks}") as group:
-                for precision in wanted:
-                    request = {"do": "peaks", "precision": precision, "seconds_each": self._ceiling_s()}
-                    system["peaks"].append(self._ask(group, request, CEILING_TIMEOUT_S))
+            for precision in wanted:
+                request = {"do": "peaks", "precision": precision, "seconds_each": self._ceiling_s()}
+                system["peaks"].append(self._ask(request, ranks, f"peaks-ranks{ranks}", CEILING_TIMEOUT_S))
             self.folder.write_system(system)
 
     def _ceiling_s(self) -> float:
         """Time for each operation: half a second, or a tenth of what a point may take where that is less."""
         return min(0.5, self.config.measure.max_s / 10)
 
-    def _ask(self, group: Group, request: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+    def _ask(self, request: Mapping[str, Any], ranks: int, log: str, timeout_s: float) -> dict[str, Any]:
         """A set-up request: without its answer there is no sweep, so that any failure is the user's to mend."""
         try:
-            return group.ask(request, timeout_s, self.listener.progress)
+            return self._groups.ask(request, ranks, log, Patience(timeout_s))
         except GroupError as error:
-            fault = group.fault() or {"kind": "failed", "message": str(error)}
-            where = "" if fault["kind"] == "input" else f" (see {group.log})"
-            raise InputError(f"{fault['message']}{where}") from error
+            where = "" if error.fault["kind"] == "input" else f" (see {error.log})"
+            raise InputError(f"{error}{where}") from error
 
     # the points
 
     def _measure_all(self, points: list[Point]) -> None:
-        order = list(points)
-        random.Random(self.config.name).shuffle(order)  # a machine that drifts must not look like a trend
+        order = list(_in_turn(points, random.Random(self.config.name)))
         took_s: list[float] = []
         expected_s = self.config.measure.max_s + START_S
         for point in order:
@@ -245,19 +246,18 @@ class Sweep:
                 try:
                     self._prepare_more(point)
                 except InputError as error:
-                    self._attempts.skip(point, str(error))
+                    attempt.skip(self.app, self.folder, point, str(error))
                     return str(error)
             self.listener.begin(point, len(tried) + 1, None, None)
             started = time.monotonic()
             tried[point.id] = self._attempts.measure(point)
             self.listener.end(tried[point.id], time.monotonic() - started, None)
         if decision.beyond:
-            self._attempts.skip(decision.beyond, f"growth ended before it: {decision.why}")
+            attempt.skip(self.app, self.folder, decision.beyond, f"growth ended before it: {decision.why}")
         return decision.why
 
     def _prepare_more(self, point: Point) -> None:
-        with self._group(1, "setup") as group:
-            data = self._prepare(group, [point])
+        data = self._prepare([point])
         system = self.folder.system()
         self.folder.write_system({**system, "data": {**system["data"], **data}})
 
@@ -274,6 +274,14 @@ class Sweep:
         assert self.config.sweep.grow is not None
         return self.config.sweep.grow
 
-    def _group(self, ranks: int, name: str) -> Group:
-        config, log = self.config.launch, self.folder.logs / f"{name}.log"
-        return Group(self._launcher, ranks, config.device, config.wrapper, self._cores_per_rank, log)
+
+def _in_turn(points: Sequence[Point], chance: random.Random) -> Iterator[Point]:
+    """The points in an order in which a machine that drifts does not look like a trend.
+
+    Repeat after repeat; within one the rank counts in random order, each with its points in random order.
+    """
+    for repeat in sorted({point.repeat for point in points}):
+        counts = sorted({point.run.ranks for point in points})
+        for ranks in chance.sample(counts, len(counts)):
+            block = [point for point in points if (point.repeat, point.run.ranks) == (repeat, ranks)]
+            yield from chance.sample(block, len(block))

@@ -4,13 +4,15 @@
     |- InputError       what the user gave is wrong: one line, exit status 2
     |- Interrupted      a signal asked for the end: exit status 75, the run can go on later
     `- GroupError       a worker group gave no answer; the sweep turns it into a record
-       |- GroupDied     it ended before it answered
-       `- GroupTimeout  it did not answer in time
 
 Anything else that reaches the command line is a fault in SAIH.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 
 class SaihError(Exception):
@@ -33,19 +35,11 @@ class Interrupted(SaihError):
 
 
 class GroupError(SaihError):
-    """A worker group gave no answer."""
+    """A worker group gave no answer and is gone.
 
+    ``fault`` is {"kind": input | oom | timeout | failed, "message", "rank" or None}; ``log`` holds what its ranks said.
+    """
 
-class GroupDied(GroupError):
-    """The worker group ended before it answered; ``exit_status`` is the launcher's."""
-
-    def __init__(self, exit_status: int | None) -> None:
-        super().__init__(f"the worker group ended with exit status {exit_status} before it answered")
-        self.exit_status = exit_status
-
-
-class GroupTimeout(GroupError):
-    """The worker group did not answer in time and was killed."""
-
-    def __init__(self, timeout_s: float) -> None:
-        super().__init__(f"no answer within {timeout_s:g} s; the worker group was killed")
+    def __init__(self, fault: Mapping[str, Any], log: Path) -> None:
+        super().__init__(str(fault["message"]))
+        self.fault, self.log = dict(fault), log

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saih import records, slurm
+from saih import process, records, slurm
 from saih.config import Config, differences, load
 from saih.errors import InputError
 from saih.measure import METHOD_VERSION
@@ -141,7 +141,7 @@ class Folder:
         """
         path = self.path / "lock"
         allocation = slurm.allocation(os.environ)
-        mine = {"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid())}
+        mine = {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
         mine |= {"job": allocation.job, "restarts": allocation.restarts}
         self.path.mkdir(parents=True, exist_ok=True)
         while not _create(path, json.dumps(mine)):
@@ -195,13 +195,9 @@ def gone(holder: Mapping[str, Any]) -> bool:
 
 def _alive(holder: Mapping[str, Any]) -> bool:
     """Whether the very process that wrote the lock still runs: a pid alone may have been given to another since."""
-    return bool(_process_start(int(holder["pid"])) == holder["started"])
+    return bool(_started(int(holder["pid"])) == holder["started"])
 
 
-def _process_start(pid: int) -> str | None:
-    """When a process started, in clock ticks after boot (field 22 of /proc/<pid>/stat); None if there is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except OSError:
-        return None
-    return stat.rpartition(")")[2].split()[19]
+def _started(pid: int) -> int | None:
+    found = process.look(pid)
+    return found.started if found else None

@@ -1,13 +1,18 @@
-"""A worker group as the driver sees it: a child process that answers JSON requests, line by line.
+"""A worker group as the driver sees it: a child process that answers JSON requests, line by line, one after the other.
 
-Requests go to rank 0's stdin, answers come from its stdout, all else that the ranks print goes to a log. End of file
-on stdin ends the group. Whatever goes wrong costs this group only.
+Requests go to rank 0's stdin, answers come from its stdout, all else that the ranks print goes to the request's log.
+End of file on stdin ends the group. Whatever goes wrong costs this group only.
+
+A group is given up when it has not answered in time, and earlier where it certainly hangs: the ranks say, once their
+steps run, within which time the next sign of life comes; and before that, while they build or compile, a group that
+computes nothing at all does not compile.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import queue
 import shutil
@@ -17,85 +22,119 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from saih.errors import GroupDied, GroupTimeout
+from saih.errors import GroupError
 from saih.launch import Launcher
+from saih.watch import Watch
 
 KILL_GRACE_S = 10.0
 """How long srun may take to end its ranks; Slurm's KillWait and a slow node are within it."""
+LOOK_S = 1.0
+"""How often a silent group is looked at."""
+SLOWER = 20
+"""A block may take this many times what the slowest before it took, before it counts as hung."""
 
 OnProgress = Callable[[str, float, float], None]
 
 
-class Group:
-    """One running worker group of ``ranks`` ranks; use it as a context manager.
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for an answer: ``timeout_s`` in all, ``silence_s`` without any sign of life."""
 
-    Each rank binds itself to ``cores_per_rank`` cores, 0 leaving it all of its host's.
+    timeout_s: float
+    silence_s: float = math.inf
+
+
+class _Signs:
+    """The signs of life that a group has given since it was asked."""
+
+    def __init__(self, patience: Patience) -> None:
+        self.patience, self.doing, self.may_compile = patience, "starting", True
+        self._asked_s = self._heard_s = time.monotonic()
+        self._allowed_s = math.inf
+
+    def hear(self, sign: Mapping[str, Any]) -> None:
+        """A sign says what is done now, and how long the next one takes if steps run already (`block_s`)."""
+        self._heard_s, self.doing, block_s = time.monotonic(), sign["progress"][0], sign.get("block_s")
+        self.may_compile = block_s is None
+        self._allowed_s = math.inf if block_s is None else max(self.patience.silence_s, SLOWER * block_s)
+
+    def silent_too_long(self) -> str:
+        """What the group has not kept to, in words; "" while it still may answer."""
+        now = time.monotonic()
+        if now - self._heard_s > self._allowed_s:
+            return f"no sign of life for {now - self._heard_s:.0f} s while {self.doing}"
+        if now - self._asked_s > self.patience.timeout_s:
+            return f"no answer within {self.patience.timeout_s:g} s, last while {self.doing}"
+        return ""
+
+
+class Group:
+    """One running worker group of ``ranks`` ranks, each bound to ``cores_per_rank`` cores (0: all of its host's).
+
+    ``served`` counts what it has answered. ``log`` is where the ranks' output goes until the first request.
     """
 
     def __init__(
         self, launcher: Launcher, ranks: int, device: str, wrapper: list[str], cores_per_rank: int, log: Path
     ) -> None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self.log = log
+        self.ranks, self.cores_per_rank, self.served = ranks, cores_per_rank, 0
         self._faults = log.with_suffix(".faults")
         shutil.rmtree(self._faults, ignore_errors=True)
+        self._log = log
+        self._begin(log)
         # -P keeps the working folder off the import path: a folder called "apps" there must not stand in for ours
         python = [sys.executable, "-P", "-m", "saih.worker"]
         words = [*python, "--ranks", str(ranks), "--device", device, "--cores-per-rank", str(cores_per_rank)]
         words += ["--faults", str(self._faults.absolute())]
         self._oom_kills = _oom_kills()
         self._ask_first = launcher.ends_on_term
-        log.unlink(missing_ok=True)
-        with open(log, "a", encoding="utf-8") as stderr:
-            self._process = subprocess.Popen(
-                launcher.command(ranks, words, wrapper),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                env=os.environ | launcher.environment(),
-                text=True,
-                start_new_session=True,  # so that it can be ended whole, and no Ctrl-C goes past the driver
-            )
+        self._process = subprocess.Popen(
+            launcher.command(ranks, words, wrapper),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | launcher.environment(),
+            text=True,
+            errors="replace",
+            start_new_session=True,  # so that it can be ended whole, and no Ctrl-C goes past the driver
+        )
+        self._watch = Watch(self._process.pid)
         self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._ears = [threading.Thread(target=ear, daemon=True) for ear in (self._hear_answers, self._hear_errors)]
+        for ear in self._ears:
+            ear.start()
 
-    def ask(self, request: Mapping[str, Any], timeout_s: float, on_progress: OnProgress) -> dict[str, Any]:
-        """The group's answer. Raises GroupTimeout or GroupDied; the group is then gone."""
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None and self._ears[0].is_alive()
+
+    def ask(self, request: Mapping[str, Any], log: Path, patience: Patience, on_progress: OnProgress) -> dict[str, Any]:
+        """The group's answer; what it prints meanwhile goes to ``log``. Raises GroupError; the group is then gone."""
+        if self.served:
+            self._begin(log)
         self._send(request)
-        deadline = time.monotonic() + timeout_s
+        signs = _Signs(patience)
         while True:
             try:
-                answer = self._answers.get(timeout=max(0.0, deadline - time.monotonic()))
+                answer = self._answers.get(timeout=LOOK_S)
             except queue.Empty:
-                self.kill()
-                raise GroupTimeout(timeout_s) from None
+                self._give_up_if_hung(signs)
+                continue
             if answer is None:
-                raise GroupDied(self._ended())
-            if "progress" not in answer:
+                raise self._died()
+            if "ready" in answer:
+                self._watch.know(answer["ready"])
+            elif "progress" in answer:
+                signs.hear(answer)
+                on_progress(*answer["progress"])
+            else:
+                self.served += 1
                 return answer
-            on_progress(*answer["progress"])
-
-    def fault(self) -> dict[str, Any] | None:
-        """What the ranks of a dead group left as its cause: {"kind", "message", "rank"}, or None.
-
-        When one rank fails, others fail in its wake: a lack of memory explains the rest, then the earliest does.
-        """
-        found = [json.loads(path.read_text(encoding="utf-8")) for path in self._faults.glob("rank*.json")]
-        shutil.rmtree(self._faults, ignore_errors=True)
-        found.sort(key=lambda fault: (fault["kind"] not in ("input", "oom"), fault["time"]))
-        if found:
-            return dict(found[0])
-        if _oom_kills() > self._oom_kills:
-            return {"kind": "oom", "message": "the kernel ended a process for want of host memory", "rank": None}
-        return None
-
-    def log_end(self, most: int = 2000) -> str:
-        """The last part of what the ranks printed."""
-        return self.log.read_text(encoding="utf-8", errors="replace")[-most:]
 
     def kill(self) -> None:
         """End every process of the group at once. Ranks on other hosts end with their launcher's daemon.
@@ -109,6 +148,8 @@ class Group:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._watch.end()
+        shutil.rmtree(self._faults, ignore_errors=True)
 
     def close(self, grace_s: float = 20.0) -> None:
         """End of file for the group; it is killed if it has not ended after ``grace_s``."""
@@ -118,14 +159,41 @@ class Group:
             self._process.wait(grace_s)
         self.kill()
 
-    def __enter__(self) -> Group:
-        return self
+    def _give_up_if_hung(self, signs: _Signs) -> None:
+        """Raise GroupError for a group that is out of time, or will certainly never answer."""
+        silence_s = signs.patience.silence_s
+        what = signs.silent_too_long()
+        if signs.may_compile and self._watch.idle(silence_s):
+            what = f"nothing was computed for {silence_s:g} s while {signs.doing}"
+        if what:
+            raise self._hung(what)
 
-    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.kill()
+    def _hung(self, what: str) -> GroupError:
+        at = self._watch.words()
+        self.kill()
+        message = f"{what}{f' ({at})' if at else ''}; the worker group was killed"
+        return GroupError({"kind": "timeout", "message": message, "rank": None}, self._log)
+
+    def _died(self) -> GroupError:
+        """Why a group that ended without an answer did so.
+
+        When one rank fails, others fail in its wake: a lack of memory explains the rest, then the earliest does.
+        """
+        try:
+            status: int | None = self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            status = None
+        found = [json.loads(path.read_text(encoding="utf-8")) for path in self._faults.glob("rank*.json")]
+        self.kill()
+        self._ears[1].join(2)
+        found.sort(key=lambda fault: (fault["kind"] not in ("input", "oom"), fault["time"]))
+        if found:
+            return GroupError(found[0], self._log)
+        if _oom_kills() > self._oom_kills:
+            message = "the kernel ended a process for want of host memory"
+            return GroupError({"kind": "oom", "message": message, "rank": None}, self._log)
+        message = f"the worker group ended with exit status {status} before it answered"
+        return GroupError({"kind": "failed", "message": message, "rank": None}, self._log)
 
     def _send(self, request: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -133,24 +201,31 @@ class Group:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise GroupDied(self._ended()) from None
+            raise self._died() from None
 
-    def _read(self) -> None:
+    def _begin(self, log: Path) -> None:
+        """Let what is printed from now on go to ``log``, which begins empty."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("", encoding="utf-8")
+        self._log = log
+
+    def _note(self, line: str) -> None:
+        with contextlib.suppress(OSError), open(self._log, "a", encoding="utf-8") as log:  # on a full disk, go on
+            log.write(line)
+
+    def _hear_answers(self) -> None:
         assert self._process.stdout is not None
-        with open(self.log, "a", encoding="utf-8") as log:
-            for line in self._process.stdout:
-                try:
-                    self._answers.put(json.loads(line))
-                except ValueError:  # not a rank speaks but the launcher, of processes that ended badly
-                    log.write(line)
+        for line in self._process.stdout:
+            try:
+                self._answers.put(json.loads(line))
+            except ValueError:  # not a rank speaks but the launcher, of processes that ended badly
+                self._note(line)
         self._answers.put(None)
 
-    def _ended(self) -> int | None:
-        try:
-            return self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return None
+    def _hear_errors(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._note(line)
 
 
 def _oom_kills() -> int:

@@ -47,8 +47,8 @@ class Ranks(Protocol):
     def synchronise(self) -> None:
         """Wait for the device."""
 
-    def progress(self, what: str, done: float, total: float) -> None:
-        """Tell whoever watches."""
+    def progress(self, what: str, done: float, total: float, block_s: float | None = None) -> None:
+        """Tell whoever watches; ``block_s``: how long the next sign of life takes, where steps run already."""
 
 
 def measure(work: Work, ranks: Ranks, target_percent: float, max_s: float, begin: Callable[[], None]) -> dict[str, Any]:
@@ -69,13 +69,14 @@ def measure(work: Work, ranks: Ranks, target_percent: float, max_s: float, begin
     found = _Samples(n, list(variants))
     begin()
     started = time.perf_counter()
-    stopped = None
+    stopped, rounds_s = None, [step_s * n * len(variants)]
     while stopped is None:
+        ranks.progress("measuring", min(sum(rounds_s[1:]), max_s), max_s, max(rounds_s))
+        round_began = time.perf_counter()
         for name in _turn(list(variants), len(found.block_s["full"])):
             found.add(name, *_block(variants[name], n, ranks))
-        elapsed = time.perf_counter() - started
-        stopped = ranks.broadcast(_stop(found, elapsed, target_percent, max_s))
-        ranks.progress("measuring", min(elapsed, max_s), max_s)
+        rounds_s.append(time.perf_counter() - round_began)
+        stopped = ranks.broadcast(_stop(found, time.perf_counter() - started, target_percent, max_s))
     return found.to_dict() | {"warmup_steps": warmup_steps, "warmup_s": warmup_s, "stopped": stopped}
 
 
@@ -123,7 +124,8 @@ def _warm_up(variants: Mapping[str, Work], ranks: Ranks) -> tuple[int, float, fl
             if name == "full":
                 times.append(seconds)
         elapsed = time.perf_counter() - start
-        ranks.progress("warming up", len(times), max(len(times), WARMUP_MIN_STEPS))
+        again_s = times[-1] * len(variants) if len(times) > 1 else None  # the first may compile, for minutes
+        ranks.progress("warming up", len(times), max(len(times), WARMUP_MIN_STEPS), again_s)
         if ranks.broadcast(_steady(times) or elapsed > WARMUP_MAX_S):
             return len(times), elapsed, min(times[-2:])
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from saih.app import App, Execution, Point
-from saih.config import Config
+from saih.config import Config, Sweep
 from saih.errors import InputError
+
+MOST_POINTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ def expand(config: Config, app: App) -> Points:
     _check_rules("only", only, axes)
     _check_rules("exclude", exclude, axes)
     data = app.resolve_data(config.data)
+    _check_count(axes, config.sweep)
     wanted: list[Point] = []
     excluded: list[Point] = []
     for values in _combinations(axes, config.sweep.kind):
@@ -49,6 +53,17 @@ def expand(config: Config, app: App) -> Points:
     if not wanted:
         raise InputError(f"sweep.{'exclude' if excluded or not only else 'only'}: leaves no point to measure")
     return Points(tuple(wanted), tuple(excluded))
+
+
+def _check_count(axes: Mapping[str, list[Any]], sweep: Sweep) -> None:
+    """A list more can multiply points beyond what any memory holds and any life lasts."""
+    lengths = [len(values) for values in axes.values()]
+    combinations = max(lengths) if sweep.kind == "zip" else math.prod(lengths)
+    if combinations * sweep.repeats > MOST_POINTS:
+        raise InputError(
+            f"size, run and sweep.repeats: give {combinations * sweep.repeats:.6g} points, before only and exclude; "
+            f"must be at most {MOST_POINTS}"
+        )
 
 
 def _check_growth(config: Config, app: App, sizes: int) -> None:

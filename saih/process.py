@@ -1,15 +1,72 @@
-"""What our processes have in common: the signals that end them in order, and ending with their parent."""
+"""What our processes have in common: the signals that end them in order, ending with their parent, and a look at them.
+
+Linux says what a process is at in /proc/<pid>/stat (man 5 proc); only this host's processes can be looked at.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """A user's, a batch system's and its warning of the time limit."""
+
+STATES = {
+    "R": "runs",
+    "S": "waits",
+    "D": "waits for a disk or a file system",
+    "T": "is stopped",
+    "t": "is held by a debugger",
+    "Z": "has ended",
+}
+"""The letter of a process's state -> what it says of the process."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process at one moment. ``started``: in clock ticks after boot. ``cpu_s``: time it has computed, all threads."""
+
+    pid: int
+    state: str
+    session: int
+    started: int
+    cpu_s: float
+
+    @property
+    def ended(self) -> bool:
+        """Whether it only waits to be forgotten by its parent."""
+        return self.state in "ZX"
+
+
+def look(pid: int) -> Process | None:
+    """What a process is at; None if there is none of this number."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()  # from the third on: the second, the name, may hold anything
+    ticks = os.sysconf("SC_CLK_TCK")
+    return Process(pid, fields[0], int(fields[3]), int(fields[19]), (int(fields[11]) + int(fields[12])) / ticks)
+
+
+def everyone() -> Iterator[Process]:
+    """All processes of this host."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and (found := look(int(entry.name))):
+            yield found
+
+
+def kill(pid: int) -> None:
+    """SIGKILL, which a stopped process follows as well; nothing if there is no such process."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def die_with_parent(parent: int | None = None) -> None:

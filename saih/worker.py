@@ -1,15 +1,20 @@
 """One MPI rank of a worker group: takes requests, does them with the other ranks, answers through rank 0.
 
 Requests are JSON lines on rank 0's stdin, each with "do": describe | prepare | peaks | measure. An answer is one JSON
-line on its stdout; lines {"progress": [what, done, total]} may come before it. Anything else that is printed goes to
-stderr. A rank that fails leaves its cause in a file and ends the whole group: peers that wait in a collective
-operation could not be told otherwise.
+line on its stdout; before it may come lines {"progress": [what, done, total], "block_s": how long until the next, or
+null}, and before all else {"ready": [who and where each rank is]}. Anything else that is printed goes to stderr. A rank
+that fails leaves its cause in a file and ends the whole group: peers that wait in a collective operation could not be
+told otherwise.
+
+A group serves point after point; each finds the ranks as the first did: random numbers seeded, memory given back.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
+import gc
 import json
 import os
 import queue
@@ -23,6 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from saih import watch
 from saih.app import Point, load
 from saih.background import Background
 from saih.errors import InputError
@@ -48,21 +54,22 @@ class Worker:
         if on_gpu and not torch.cuda.is_available():
             raise InputError("launch.device = cuda: torch sees no CUDA device here")
         self.device = f"cuda:{world.local_rank % torch.cuda.device_count()}" if on_gpu else "cpu"
-        self._cuda = torch.cuda if on_gpu else None
+        self._torch, self._cuda = torch, torch.cuda if on_gpu else None
         if self._cuda:
             self._cuda.set_device(self.device)
         torch.set_num_threads(len(world.cores))
         world.start_torch_distributed("nccl" if on_gpu else "gloo")
         self.broadcast, self.gather, self.barrier = world.broadcast, world.gather, world.barrier
+        self._data_bytes = _status_bytes("VmData")
 
     def synchronise(self) -> None:
         """Wait until the device has done all it was given."""
         if self._cuda:
             self._cuda.synchronize()
 
-    def progress(self, what: str, done: float, total: float) -> None:
-        """Pass on to the driver how far rank 0 is."""
-        self.answer({"progress": [what, done, total]})
+    def progress(self, what: str, done: float, total: float, block_s: float | None = None) -> None:
+        """Pass on to the driver how far rank 0 is and, where it is known, how long the next such sign takes."""
+        self.answer({"progress": [what, done, total], "block_s": block_s})
 
     def answer(self, content: Mapping[str, Any]) -> None:
         """Send a line to the driver, from rank 0."""
@@ -71,15 +78,14 @@ class Worker:
             self._answers.flush()
 
     def limit_memory(self, gib: float | None) -> None:
-        """Let this rank have ``gib`` more than it holds now: of its device, or of host memory."""
+        """Let this rank have ``gib`` more than when it was ready: of its device, or of host memory."""
         if gib is None:
             return
         if self._cuda:
             total = self._cuda.get_device_properties(self.device).total_memory
             self._cuda.set_per_process_memory_fraction(min(1.0, gib * GIB / total), self.device)
             return
-        held = _status_bytes("VmData")
-        resource.setrlimit(resource.RLIMIT_DATA, (held + int(gib * GIB), resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_DATA, (self._data_bytes + int(gib * GIB), resource.RLIM_INFINITY))
 
     def background(self, mb_s: float, paths: Sequence[str]) -> Background | None:
         """This host's share of reading ``mb_s`` over all hosts, on the host's first rank; None on the others."""
@@ -89,12 +95,15 @@ class Worker:
             return None
         return Background(mb_s / hosts, paths, world.spare_cores or world.host_cores, not world.spare_cores)
 
-    def reset_peak_memory(self) -> None:
-        """Forget earlier peaks."""
+    def begin_anew(self) -> None:
+        """Leave no trace of the point before: give its memory back, forget the peak, seed torch's random numbers."""
+        gc.collect()
+        self._torch.manual_seed(self.seed)
         if self._cuda:
             self._cuda.empty_cache()
             self._cuda.reset_peak_memory_stats(self.device)
         else:
+            _give_back_free_memory()
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
     def peak_memory_bytes(self) -> int:
@@ -131,8 +140,8 @@ def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
     from saih.measure import measure
 
     point = Point.from_dict(request["point"])
+    worker.begin_anew()
     worker.limit_memory(request["memory_gib"])
-    worker.reset_peak_memory()
     worker.progress("building", 0, 1)
     work = load(point.app).build(worker, point)
     try:
@@ -140,6 +149,7 @@ def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
             begin = others.begin if others else _nothing
             samples = measure(work, worker, request["target_percent"], request["max_s"], begin)
             read = [each for each in worker.gather(others.end() if others else None) if each]
+        worker.progress("checking", 0, 1)
         doubts = [doubt for doubt in worker.gather(work.check()) if doubt]
         peak = max(worker.gather(worker.peak_memory_bytes()))
     finally:
@@ -188,6 +198,7 @@ def main() -> None:
 def _serve(worker: Worker, world: World) -> None:
     import torch.distributed as dist
 
+    worker.answer({"ready": world.gather(watch.own())})
     requests = _read_requests() if world.rank == 0 else None
     while True:
         request = world.broadcast(requests.get() if requests else None)
@@ -220,6 +231,12 @@ def _read_requests() -> queue.Queue[dict[str, Any] | None]:
 
     threading.Thread(target=read, daemon=True).start()
     return requests
+
+
+def _give_back_free_memory() -> None:
+    """Have the C library return what it keeps for later: malloc_trim(3), glibc only."""
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _status_bytes(key: str) -> int:

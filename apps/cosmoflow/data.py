@@ -26,6 +26,7 @@ from saih.app import InputError, Point
 
 DEFAULT_FOLDER = "data"
 DEFAULT_REDSHIFTS = 4  # of MLPerf's data set: what a data set must hold, and synthetic input has
+MOST_THREADS = 1024
 VIEWS = ("symmetries", "shifts")
 
 
@@ -86,6 +87,8 @@ def _views(given: Any) -> list[str]:
 
 def _threads(given: Any) -> int | None:
     if given is None or (isinstance(given, int) and not isinstance(given, bool) and given >= 1):
+        if given and given > MOST_THREADS:
+            raise InputError(f"data.threads = {given}: must be at most {MOST_THREADS}")
         return given
     raise InputError(f"data.threads = {given}: must be an integer of at least 1, or null")
 

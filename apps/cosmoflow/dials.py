@@ -30,6 +30,10 @@ DIALS = {
     "depth": Dial("convolutions a block", int, 1, minimum=1),
 }
 
+MOST = {"edge": 4096, "width": 1024, "depth": 1024}
+"""Beyond what devices hold: at edge 4096 a sample of four channels takes 1.1 TB. Without an end, one zero too many in a
+configuration would keep planning busy for hours."""
+
 
 def block_count(edge: int) -> int:
     """Blocks of convolutions and pool that a cube of `edge` voxels a side passes."""
@@ -41,7 +45,8 @@ def validate(point: Point) -> None:
     for name, dial in DIALS.items():
         if name not in point.size:
             raise InputError(f"size.{name}: is required ({dial.help})")
-        dial.parse(point.size[name], f"size.{name}")
+        if dial.parse(point.size[name], f"size.{name}") > MOST[name]:
+            raise InputError(f"size.{name} = {point.size[name]}: must be at most {MOST[name]}")
     edge, width = int(point.size["edge"]), float(point.size["width"])
     multiple = 2 ** block_count(edge)
     if edge % multiple:

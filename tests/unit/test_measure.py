@@ -23,7 +23,7 @@ class OneRank:
     def synchronise(self):
         pass
 
-    def progress(self, what, done, total):
+    def progress(self, what, done, total, block_s=None):
         pass
 
 

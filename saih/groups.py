@@ -1,0 +1,82 @@
+"""The worker groups of a sweep: one at a time, kept warm while the points that follow suit it.
+
+A point is served by the group that is there if it has as many ranks, bound alike, and the point is of the same
+repeat: repeats must differ in all that differs between processes, or their spread would hide it. Two groups never live
+at the same time, since ranks that wait for work would take cores and memory from those that are measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from saih.config import Launch
+from saih.group import Group, OnProgress, Patience
+from saih.launch import Launcher
+
+
+@dataclass
+class Groups:
+    """Starts and ends groups; a context manager that leaves none behind. ``cores_per_rank`` 0: all of a host's."""
+
+    launch: Launch
+    launcher: Launcher
+    logs: Path
+    on_progress: OnProgress
+    cores_per_rank: int = 0
+    _group: Group | None = field(default=None, init=False)
+    _repeat: int | None = field(default=None, init=False)
+
+    def ask(
+        self, request: Mapping[str, Any], ranks: int, name: str, patience: Patience, repeat: int | None = None
+    ) -> dict[str, Any]:
+        """The answer of a group of ``ranks`` ranks, whose output goes to the log ``name``. Raises GroupError.
+
+        ``repeat``: a group that served points serves those of the same repeat only; None suits any.
+        """
+        log = self.logs / f"{name}.log"
+        group = self._suited(ranks, repeat) or self._start(ranks, log)
+        self._repeat = repeat if repeat is not None else self._repeat
+        return group.ask(request, log, patience, self.on_progress)
+
+    def served(self, ranks: int, repeat: int) -> int:
+        """How many requests the group that would serve such a point has served before; 0 where it would be fresh."""
+        group = self._suited(ranks, repeat)
+        return group.served if group else 0
+
+    def fill(self, per_node: int, cores_per_rank: int, host_cores: int) -> None:
+        """From now on, place ``per_node`` ranks on a node and bind each to ``cores_per_rank`` of its cores."""
+        self.launcher, self.cores_per_rank = self.launcher.filling(per_node), cores_per_rank
+        if self._group and cores_per_rank == host_cores:
+            self._group.cores_per_rank = host_cores  # which it has already
+
+    def end(self) -> None:
+        """End the group that is there, in order."""
+        group, self._group, self._repeat = self._group, None, None
+        if group:
+            group.close()
+
+    def __enter__(self) -> Groups:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        if kind is None:
+            self.end()
+        elif self._group:
+            self._group.kill()
+
+    def _suited(self, ranks: int, repeat: int | None) -> Group | None:
+        """The group that is there, if it may serve this."""
+        group = self._group
+        if group is None or not group.alive or (group.ranks, group.cores_per_rank) != (ranks, self.cores_per_rank):
+            return None
+        return group if repeat is None or self._repeat in (None, repeat) else None
+
+    def _start(self, ranks: int, log: Path) -> Group:
+        self.end()
+        launch = self.launch
+        self._group = Group(self.launcher, ranks, launch.device, launch.wrapper, self.cores_per_rank, log)
+        return self._group

@@ -1,0 +1,139 @@
+"""YAML text -> plain values: what JSON can hold, within limits, so that nothing given can hang, crash or mislead later.
+
+YAML can say much more than a configuration needs: dates, binary, sets, keys that are lists, and aliases by which a few
+lines stand for more values than any memory holds. What is no plain value is refused here, with its place.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from saih.errors import InputError
+
+MOST_BYTES = 2**20
+MOST_VALUES = 100_000
+MOST_DEPTH = 32
+MOST_CHARACTERS = 4096
+MOST_INTEGER = 2**63 - 1
+
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError)  # such as a month 13, or lists nested without end
+_NOT_OF_TAG = (ArithmeticError, LookupError, AttributeError, TypeError)  # such as `!!int ""` or `!!timestamp now`
+_NO_TEXT = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, halves of characters, and what ends lines and paragraphs."""
+
+
+def read(path: Path) -> str:
+    """The text of a file. Raises InputError, without the file's name, where it cannot be read or is too long."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MOST_BYTES + 1)  # /dev/zero has no end
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror})") from error
+    if len(content) > MOST_BYTES:
+        raise InputError(f"cannot be read (is larger than {MOST_BYTES // 2**20} MiB)")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError("cannot be read (is not UTF-8 text)") from error
+
+
+def parse(text: str) -> Any:
+    """The value that ``text`` holds. Raises InputError naming the place and what is allowed there."""
+    try:
+        value = yaml.load(text, Loader=_UniqueKeyLoader)
+    except _NOT_YAML as error:
+        raise InputError(f"is not YAML: {short(error, 300)}") from error
+    except _NOT_OF_TAG as error:
+        raise InputError(f"is not YAML: a value does not suit its tag ({short(error)})") from error
+    _Check().value(value, "", 0)
+    return value
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Safe loading that refuses a key given twice, where PyYAML silently keeps the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: the merge key << is not supported")
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: a key must be text")
+            if key in seen:
+                raise yaml.YAMLError(f"line {node.start_mark.line + 1}: key {short(key)} is given twice")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+class _Check:
+    """Walks a value as it would be printed, each alias as often as it stands there; ends at the first fault."""
+
+    def __init__(self) -> None:
+        self._values = 0
+
+    def value(self, value: object, where: str, depth: int) -> None:
+        self._values += 1
+        if self._values > MOST_VALUES:
+            raise InputError(f"holds more than {MOST_VALUES} values, with each alias as often as it is used")
+        if depth > MOST_DEPTH:
+            raise InputError(f"{where[:60]}...: is nested more than {MOST_DEPTH} deep")
+        if isinstance(value, dict):
+            for key, item in value.items():
+                _check_key(key, where)
+                self.value(item, f"{where}.{key}".lstrip("."), depth + 1)
+        elif isinstance(value, list):
+            for i, item in enumerate(value):
+                self.value(item, f"{where}[{i}]", depth + 1)
+        else:
+            _check_scalar(value, where)
+
+
+def _check_key(key: object, where: str) -> None:
+    inside = f"{where}: " if where else ""
+    if not isinstance(key, str):
+        raise InputError(f"{inside}key {_shown(key)}: must be text; put it in quotes")
+    if fault := _fault_of_text(key, 100):
+        raise InputError(f"{inside}key {_shown(key)}: {fault}")
+
+
+def _check_scalar(value: object, where: str) -> None:
+    given = f"{where} = {_shown(value)}" if where else _shown(value)
+    if isinstance(value, str):
+        if fault := _fault_of_text(value, MOST_CHARACTERS):
+            raise InputError(f"{given}: {fault}")
+    elif isinstance(value, int):
+        if abs(value) > MOST_INTEGER:
+            raise InputError(f"{given}: must be an integer from -2^63 to 2^63")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise InputError(f"{given}: must be a finite number")
+    elif value is not None:
+        raise InputError(f"{given}: must be text, a number, true, false or null; put it in quotes for text")
+
+
+def _fault_of_text(text: str, most: int) -> str | None:
+    if len(text) > most:
+        return f"must have at most {most} characters, not {len(text)}"
+    if any(unicodedata.category(character) in _NO_TEXT for character in text):
+        return "must be a single line of characters that can be printed"
+    return None
+
+
+def _shown(value: object) -> str:
+    """A value in few characters; of an integer with more digits than Python writes, how many bits it has."""
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return f"an integer of {value.bit_length()} bits"
+    return short(ascii(value) if isinstance(value, str) else value)
+
+
+def short(value: object, most: int = 60) -> str:
+    """A value as one line of at most ``most`` characters."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= most else f"{text[: most - 3]}..."
