@@ -33,13 +33,20 @@ class Attempts:
     def measure(self, point: Point) -> Record:
         """Measure a point and keep its record. Raises Interrupted once a record of that is kept.
 
-        Where memory ends in a group that has served other points, they may have left too little: a fresh one decides.
+        Where memory ends in a group that has served other points, although it should suffice, they may have left too
+        little: a fresh one decides.
         """
         record = self._measure(point)
-        if record.status == "oom" and record.provenance["served_before"]:
+        if record.status == "oom" and record.provenance["served_before"] and self._should_fit(point):
             record = self._measure(point)
         self._keep(record)
         return record
+
+    def _should_fit(self, point: Point) -> bool:
+        """Whether the predicted memory is no more than a rank may take; so too where either is unknown."""
+        gib, machine = self.config.limits.memory_gib, self.folder.system()["machine"]
+        most = machine["device_memory_bytes"] if gib is None else gib * 2**30
+        return most is None or self.app.cost(point).memory_bytes <= most
 
     def _measure(self, point: Point) -> Record:
         measure, limits, system = self.config.measure, self.config.limits, self.folder.system()

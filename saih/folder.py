@@ -113,10 +113,7 @@ class Folder:
 
     def write_config(self, config: Config) -> None:
         """Keep the resolved configuration."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        temporary = self.path / f"config.yaml.{os.getpid()}.tmp"
-        temporary.write_text(config.to_yaml(), encoding="utf-8")
-        temporary.replace(self.path / "config.yaml")
+        records.write_text(self.path / "config.yaml", config.to_yaml())
 
     def write_system(self, content: Mapping[str, Any]) -> None:
         """Keep what is known of the machine."""
@@ -165,13 +162,13 @@ class Folder:
 def _create(path: Path, text: str) -> bool:
     """Write ``path`` whole unless it exists: a link to a finished file is atomic on shared file systems too."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new.tmp")
-    temporary.write_text(text, encoding="utf-8")
     try:
+        temporary.write_text(text, encoding="utf-8")
         os.link(temporary, path)
     except FileExistsError:
         return False
     finally:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
     return True
 
 

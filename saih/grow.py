@@ -27,6 +27,9 @@ MOST_BATCH = 4096
 REACH = 1024
 """How many multiples of a dial's step away a legal value is looked for."""
 
+LARGEST = 2**53
+"""Whole numbers up to here are exact as floats; no dial means anything beyond."""
+
 Size = Mapping[str, Number]
 
 
@@ -169,6 +172,8 @@ def _stepped(app: App, grow: Grow, start: Point, before: Point, step: int) -> Po
     """The size of this step: start x factor^step, each dial at a legal value above the one before; None if none is."""
     size = dict(before.size)
     for name, factor in grow.along.items():
+        if math.log2(max(1, start.size[name])) + step * math.log2(factor) > math.log2(LARGEST):
+            return None
         value = _nearest(app, before, name, start.size[name] * factor**step, before.size[name], math.inf)
         if value is None:
             return None

@@ -33,10 +33,12 @@ class CosmoFlow(nn.Module):
         return prediction
 
 
-def make(network: Network, seed: int) -> CosmoFlow:
-    """A network on the CPU, initialised by `seed` alone: the same on every rank and for every device."""
-    model = CosmoFlow(network)
-    generator = torch.Generator().manual_seed(seed)
+def make(network: Network, seed: int, device: torch.device | str = "cpu") -> CosmoFlow:
+    """A network on ``device``, initialised there by ``seed`` alone: the same on every rank of one kind of device."""
+    with torch.device("meta"):  # without memory and without torch's own initialisation, which takes minutes when large
+        model = CosmoFlow(network)
+    model = model.to_empty(device=device)
+    generator = torch.Generator(device).manual_seed(seed)
     for layer in model.modules():
         if isinstance(layer, nn.Conv3d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight, generator=generator)

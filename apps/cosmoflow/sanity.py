@@ -23,6 +23,8 @@ from augment.model.network import Network
 from saih.app import Execution
 
 CROP_EDGE = 16
+DEEP = 8
+"""A block of more convolutions than this is compared at half the edge: float64 on a CPU is slow."""
 LARGE_NUMBERS = 2**30
 """A block whose convolution gives more numbers than this is computed in slabs as well."""
 SLAB_NUMBERS = 2**27
@@ -54,7 +56,7 @@ def block_error(
 
     The input is random counts of a small edge. It takes the float64 copy from the parameters as they are.
     """
-    edge = min(net.edge, CROP_EDGE)
+    edge = min(net.edge, CROP_EDGE if _convolutions(block) <= DEEP else CROP_EDGE // 2)
     generator = torch.Generator().manual_seed(1)
     counts = torch.poisson(torch.ones(1, edge, edge, edge, net.channels), generator=generator).to(torch.int16)
     with torch.no_grad():
@@ -62,6 +64,15 @@ def block_error(
         with autocast(precision, device.type):
             found = executed(volumes_of(counts.to(device))).cpu().double()
     return float((found - exact).square().mean().sqrt() / exact.square().mean().sqrt())
+
+
+def tolerance(block: nn.Module, precision: str) -> float:
+    """The largest error to be allowed: rounding errors of convolutions are independent, so they add up as squares."""
+    return float(BLOCK_TOLERANCE[precision] * _convolutions(block) ** 0.5)
+
+
+def _convolutions(block: nn.Module) -> int:
+    return sum(isinstance(layer, nn.Conv3d) for layer in block.modules())
 
 
 def slab_error(
@@ -92,21 +103,21 @@ def slab_error(
     return float((squares[0] / squares[1]).sqrt())
 
 
-def doubt(findings: Sequence[Findings], precision: str) -> str | None:
-    """Why the work of these ranks cannot be believed, or None."""
+def doubt(findings: Sequence[Findings], precision: str, allowed: float) -> str | None:
+    """Why the work of these ranks cannot be believed, or None. ``allowed`` is the `tolerance` of their errors."""
     for rank, found in enumerate(findings):
         if not found.finite:
             return f"rank {rank}: the loss is {found.loss}, or a parameter is not finite"
         if found.checksum != findings[0].checksum:
             return f"rank {rank} holds other parameters or momentum than rank 0: the replicas have diverged"
-        if not found.block_error <= BLOCK_TOLERANCE[precision]:
+        if not found.block_error <= allowed:
             return (
                 f"rank {rank}: the first block in {precision} is off by {found.block_error:.1e} of its RMS from "
-                f"float64; allowed: {BLOCK_TOLERANCE[precision]:.0e}"
+                f"float64; allowed: {allowed:.1g}"
             )
-        if not found.slab_error <= BLOCK_TOLERANCE[precision]:
+        if not found.slab_error <= allowed:
             return (
                 f"rank {rank}: the first block of a whole batch is off by {found.slab_error:.1e} of its RMS from the "
-                f"same computed in slabs; allowed: {BLOCK_TOLERANCE[precision]:.0e}"
+                f"same computed in slabs; allowed: {allowed:.1g}"
             )
     return None

@@ -118,16 +118,18 @@ class Training:
         net, point, device = parts.net, parts.point, torch.device(parts.context.device)
         block = net.blocks[0]
         executed = torch.compile(block) if point.run.execution == "compiled" else block
+        replicas = [*net.parameters(), *parts.update.optimizer.velocities()] if parts.context.size > 1 else []
         loss = float("nan") if self._loss is None else float(self._loss)
         network = network_of(point)
         found = sanity.Findings(
             loss=loss,
             finite=math.isfinite(loss) and all(bool(p.isfinite().all()) for p in net.parameters()),
-            checksum=sanity.checksum([*net.parameters(), *parts.update.optimizer.velocities()]),
+            checksum=sanity.checksum(replicas),
             block_error=sanity.block_error(block, executed, network, point.run.precision, device),
             slab_error=sanity.slab_error(block, executed, network, point.run, device),
         )
-        return sanity.doubt(parts.context.gather(found), point.run.precision)
+        allowed = sanity.tolerance(block, point.run.precision)
+        return sanity.doubt(parts.context.gather(found), point.run.precision, allowed)
 
     def close(self) -> None:
         """Ends the loader and lets go of everything on the device. May be called twice; nothing else after it."""
@@ -151,7 +153,7 @@ def build(context: Context, point: Point) -> Training:
     device = torch.device(context.device)
     precision.switch(point.run.precision, device)
     torch.manual_seed(_seed(context))  # dropout
-    net = make(network_of(point), context.seed).to(device)
+    net = make(network_of(point), context.seed, device)
     rate = partial(learning_rate, global_batch=point.run.batch * context.size)
     update = Update(net, rate, _scaler(point, device))
     model = _executed(Objective(net, point.run.precision, device.type), context, point)

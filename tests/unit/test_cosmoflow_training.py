@@ -227,8 +227,8 @@ class Scaled(nn.Module):
 def test_doubts_name_the_rank() -> None:
     good = sanity.Findings(loss=0.3, finite=True, checksum=1, block_error=1e-7)
     other = sanity.Findings(loss=0.3, finite=True, checksum=2, block_error=1e-7)
-    assert sanity.doubt([good, good], "fp32") is None
-    assert str(sanity.doubt([good, other], "fp32")).startswith("rank 1 holds other parameters")
+    assert sanity.doubt([good, good], "fp32", 1e-5) is None
+    assert str(sanity.doubt([good, other], "fp32", 1e-5)).startswith("rank 1 holds other parameters")
 
 
 def test_precision_switches_tf32(built) -> None:
