@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import saih
-from saih import background, metrics, provenance, records
+from saih import background, everywhere, metrics, provenance, records
 from saih import peaks as ceilings
 from saih.app import App, Point
 from saih.config import Config
@@ -29,6 +29,8 @@ class Attempts:
     app: App
     folder: Folder
     groups: Groups
+    copies: Mapping[int, int]
+    """Ranks of a point -> how many copies of it are measured at once, each with so many ranks."""
 
     def measure(self, point: Point) -> Record:
         """Measure a point and keep its record. Raises Interrupted once a record of that is kept.
@@ -60,10 +62,12 @@ class Attempts:
         }
         started = provenance.now(), time.monotonic()
         blank = Record(point.id, "failed", point.to_dict(), system=_own_system(system))
-        served_before = self.groups.served(point.run.ranks, point.repeat)
+        copies = self.copies[point.run.ranks]
+        ranks = copies * point.run.ranks
+        served_before = self.groups.served(ranks, point.repeat, copies)
         patience = Patience(limits.point_timeout_s, limits.silence_s)
         try:
-            answer = self.groups.ask(request, point.run.ranks, point.id, patience, point.repeat)
+            answer = self.groups.ask(request, ranks, point.id, patience, point.repeat, copies)
             record = self._judge(point, answer, system, blank)
         except GroupError as error:
             record = _fallen(blank, error)
@@ -77,11 +81,13 @@ class Attempts:
     def _judge(self, point: Point, answer: Mapping[str, Any], system: Mapping[str, Any], blank: Record) -> Record:
         """The record of a point that answered: ok, or invalid where its figures cannot be believed."""
         run = point.run
-        at = [p for p in system["peaks"] if p["ranks"] == run.ranks and p["precision"] == run.precision]
+        count = self.copies[run.ranks]
+        at = [p for p in system["peaks"] if p["ranks"] == count * run.ranks and p["precision"] == run.precision]
         ceiling = at[0] if at else None
         quoted = ceilings.datasheet(system["machine"]["device"], run.precision)
         samples = answer["samples"]
-        found = metrics.compute(samples, self.app.cost(point), run, ceiling, quoted)
+        one = everywhere.part(samples, everywhere.middle(samples, run, count), run.ranks)
+        found = metrics.compute(one, self.app.cost(point), run, ceiling, quoted)
         found["peak_mem_bytes"] = metrics.peak_memory(answer["peak_mem_bytes"], system["machine"]["device_kind"])
         found |= metrics.declared(self.app.metrics, samples["values"])
         doubt = answer["doubt"] or metrics.invalid_because(found, ceiling)
@@ -89,7 +95,10 @@ class Attempts:
         if doubt:
             error = {"kind": "invalid", "message": doubt, "log_end": None}
             return replace(record, status="invalid", metrics=metrics.withheld(found, doubt), error=error)
-        return replace(record, status="ok", metrics=found, diagnosis=diagnose(found))
+        beside = (
+            {"everywhere": everywhere.compare(samples, run, answer["ranks"])} if self.config.sweep.everywhere else {}
+        )
+        return replace(record, status="ok", metrics=found, diagnosis=diagnose(found) | beside)
 
     def _provenance(self, started: tuple[str, float], system: Mapping[str, Any]) -> dict[str, Any]:
         return {

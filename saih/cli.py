@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import saih
-from saih import augment_data, augment_model, status, submit
+from saih import augment_data, augment_model, peaks_verb, status, submit
 from saih.errors import InputError, Interrupted
 from saih.process import STOP_SIGNALS
 
@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     augment_data.add_parser(kinds)
     augment_model.add_parser(kinds)
 
+    peaks_verb.add_parser(verbs)
     submit.add_parser(verbs)
     status.add_parser(verbs)
     return parser

@@ -90,7 +90,7 @@ class Sweep(Section):
 
     ``only`` and ``exclude`` are rules: a point matches one if it has every value, or one of every list of values, that
     the rule names. What matches none of ``only`` is no part of the sweep; what matches one of ``exclude`` is recorded
-    as skipped.
+    as skipped. ``everywhere``: every device, or every node, measures each point for itself, all at once.
     """
 
     kind: Literal["matrix", "zip", "grow"] = "matrix"
@@ -99,6 +99,7 @@ class Sweep(Section):
     exclude: list[dict[str, Any]] = []
     repeats: Annotated[int, Field(ge=1, le=1000)] = 1
     beyond_slots: Literal["refuse", "skip"] = "refuse"
+    everywhere: Literal["device", "node"] | None = None
 
 
 class Measure(Section):

@@ -77,8 +77,9 @@ class Sweep:
                 launcher = launch.find(self.config.launch)
                 groups = Groups(self.config.launch, launcher, self.folder.logs, self.listener.progress)
                 with groups as self._groups:
-                    self._attempts = Attempts(self.config, self.app, self.folder, groups)
                     fitting = self._set_up(pending)
+                    copies = {point.run.ranks: self._copies(point.run.ranks) for point in self.points.wanted}
+                    self._attempts = Attempts(self.config, self.app, self.folder, groups, copies)
                     if growing:
                         self._grow_all(fitting)
                     else:
@@ -128,7 +129,7 @@ class Sweep:
 
     def _share(self, machine: Mapping[str, Any]) -> int:
         """Cores of a rank: the same at every point, so that a device is the same at every point."""
-        nodes = self._groups.launcher.allocation.nodes
+        nodes = self._nodes
         ranks = [p.run.ranks for p in self.points.wanted if p.run.ranks <= machine["devices"] * nodes]
         most_on_a_node = -(-max(ranks, default=1) // nodes)
         others = any(p.run.background_read_mb_s for p in self.points.wanted)
@@ -136,7 +137,7 @@ class Sweep:
         return self.config.launch.cores_per_rank or max(1, cores // most_on_a_node)
 
     def _fitting(self, points: Sequence[Point], machine: Mapping[str, Any]) -> list[Point]:
-        nodes, each = self._groups.launcher.allocation.nodes, launch.slots_per_node(machine, self._cores_per_rank)
+        nodes, each = self._nodes, launch.slots_per_node(machine, self._cores_per_rank)
         slots = nodes * each
         has = f"{each} CUDA device{'' if each == 1 else 's'}, one a rank"
         if machine["device_kind"] == "cpu":
@@ -176,24 +177,41 @@ class Sweep:
         """One ceiling for each rank count and precision, since ranks share a host's memory and power."""
         for ranks in sorted({point.run.ranks for point in points}):
             system = self.folder.system()
-            known = {peak["precision"] for peak in system["peaks"] if peak["ranks"] == ranks}
+            copies = self._copies(ranks)
+            all_ranks = copies * ranks
+            known = {peak["precision"] for peak in system["peaks"] if peak["ranks"] == all_ranks}
             wanted = sorted({point.run.precision for point in points if point.run.ranks == ranks} - known)
             if not wanted:
                 continue
-            self.listener.stage(f"measuring what {ranks} {'rank' if ranks == 1 else 'ranks'} can reach")
+            self.listener.stage(f"measuring what {all_ranks} {'rank' if all_ranks == 1 else 'ranks'} can reach")
             for precision in wanted:
                 request = {"do": "peaks", "precision": precision, "seconds_each": self._ceiling_s()}
-                system["peaks"].append(self._ask(request, ranks, f"peaks-ranks{ranks}", CEILING_TIMEOUT_S))
+                log = f"peaks-ranks{all_ranks}"
+                system["peaks"].append(self._ask(request, all_ranks, log, CEILING_TIMEOUT_S, copies))
             self.folder.write_system(system)
 
     def _ceiling_s(self) -> float:
         """Time for each operation: half a second, or a tenth of what a point may take where that is less."""
         return min(0.5, self.config.measure.max_s / 10)
 
-    def _ask(self, request: Mapping[str, Any], ranks: int, log: str, timeout_s: float) -> dict[str, Any]:
+    @property
+    def _nodes(self) -> int:
+        """How many nodes a point may use: one where every node works for itself."""
+        return 1 if self.config.sweep.everywhere else self._groups.launcher.allocation.nodes
+
+    def _copies(self, ranks: int) -> int:
+        """How many copies of a point of ``ranks`` ranks are measured at once."""
+        machine, nodes = self.folder.system()["machine"], self._groups.launcher.allocation.nodes
+        if self.config.sweep.everywhere == "device":
+            return nodes * launch.slots_per_node(machine, self._cores_per_rank)
+        return nodes if self.config.sweep.everywhere == "node" else 1
+
+    def _ask(
+        self, request: Mapping[str, Any], ranks: int, log: str, timeout_s: float, copies: int = 1
+    ) -> dict[str, Any]:
         """A set-up request: without its answer there is no sweep, so that any failure is the user's to mend."""
         try:
-            return self._groups.ask(request, ranks, log, Patience(timeout_s))
+            return self._groups.ask(request, ranks, log, Patience(timeout_s), copies=copies)
         except GroupError as error:
             where = "" if error.fault["kind"] == "input" else f" (see {error.log})"
             raise InputError(f"{error}{where}") from error

@@ -33,6 +33,7 @@ METHOD_KEYS = (
     "app",
     "measure.target_percent",
     "limits.memory_gib",
+    "sweep.everywhere",
     "launch.launcher",
     "launch.device",
     "launch.mpiexec",

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from saih.config import Launch
 from saih.errors import GroupError
 from saih.launch import Launcher
 from saih.watch import Watch
@@ -75,25 +76,26 @@ class _Signs:
 class Group:
     """One running worker group of ``ranks`` ranks, each bound to ``cores_per_rank`` cores (0: all of its host's).
 
+    They do a request together, or divided into ``copies`` equal parts that do it side by side.
     ``served`` counts what it has answered. ``log`` is where the ranks' output goes until the first request.
     """
 
     def __init__(
-        self, launcher: Launcher, ranks: int, device: str, wrapper: list[str], cores_per_rank: int, log: Path
+        self, launcher: Launcher, ranks: int, launch: Launch, cores_per_rank: int, copies: int, log: Path
     ) -> None:
-        self.ranks, self.cores_per_rank, self.served = ranks, cores_per_rank, 0
+        self.ranks, self.cores_per_rank, self.copies, self.served = ranks, cores_per_rank, copies, 0
         self._faults = log.with_suffix(".faults")
         shutil.rmtree(self._faults, ignore_errors=True)
         self._log = log
         self._begin(log)
         # -P keeps the working folder off the import path: a folder called "apps" there must not stand in for ours
         python = [sys.executable, "-P", "-m", "saih.worker"]
-        words = [*python, "--ranks", str(ranks), "--device", device, "--cores-per-rank", str(cores_per_rank)]
-        words += ["--faults", str(self._faults.absolute())]
+        words = [*python, "--ranks", str(ranks), "--device", launch.device, "--cores-per-rank", str(cores_per_rank)]
+        words += ["--copies", str(copies), "--faults", str(self._faults.absolute())]
         self._oom_kills = _oom_kills()
         self._ask_first = launcher.ends_on_term
         self._process = subprocess.Popen(
-            launcher.command(ranks, words, wrapper),
+            launcher.command(ranks, words, launch.wrapper),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

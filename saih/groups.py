@@ -31,20 +31,27 @@ class Groups:
     _repeat: int | None = field(default=None, init=False)
 
     def ask(
-        self, request: Mapping[str, Any], ranks: int, name: str, patience: Patience, repeat: int | None = None
+        self,
+        request: Mapping[str, Any],
+        ranks: int,
+        name: str,
+        patience: Patience,
+        repeat: int | None = None,
+        copies: int = 1,
     ) -> dict[str, Any]:
         """The answer of a group of ``ranks`` ranks, whose output goes to the log ``name``. Raises GroupError.
 
-        ``repeat``: a group that served points serves those of the same repeat only; None suits any.
+        ``repeat``: a group that served points serves those of the same repeat only; None suits any. ``copies``: the
+        ranks do the request in so many equal parts side by side, spread evenly over all nodes.
         """
         log = self.logs / f"{name}.log"
-        group = self._suited(ranks, repeat) or self._start(ranks, log)
+        group = self._suited(ranks, repeat, copies) or self._start(ranks, copies, log)
         self._repeat = repeat if repeat is not None else self._repeat
         return group.ask(request, log, patience, self.on_progress)
 
-    def served(self, ranks: int, repeat: int) -> int:
+    def served(self, ranks: int, repeat: int, copies: int) -> int:
         """How many requests the group that would serve such a point has served before; 0 where it would be fresh."""
-        group = self._suited(ranks, repeat)
+        group = self._suited(ranks, repeat, copies)
         return group.served if group else 0
 
     def fill(self, per_node: int, cores_per_rank: int, host_cores: int) -> None:
@@ -68,15 +75,17 @@ class Groups:
         elif self._group:
             self._group.kill()
 
-    def _suited(self, ranks: int, repeat: int | None) -> Group | None:
+    def _suited(self, ranks: int, repeat: int | None, copies: int) -> Group | None:
         """The group that is there, if it may serve this."""
-        group = self._group
-        if group is None or not group.alive or (group.ranks, group.cores_per_rank) != (ranks, self.cores_per_rank):
+        group, wanted = self._group, (ranks, self.cores_per_rank, copies)
+        if group is None or not group.alive or (group.ranks, group.cores_per_rank, group.copies) != wanted:
             return None
         return group if repeat is None or self._repeat in (None, repeat) else None
 
-    def _start(self, ranks: int, log: Path) -> Group:
+    def _start(self, ranks: int, copies: int, log: Path) -> Group:
         self.end()
-        launch = self.launch
-        self._group = Group(self.launcher, ranks, launch.device, launch.wrapper, self.cores_per_rank, log)
+        launcher = self.launcher
+        if copies > 1:
+            launcher = launcher.filling(-(-ranks // launcher.allocation.nodes))
+        self._group = Group(launcher, ranks, self.launch, self.cores_per_rank, copies, log)
         return self._group

@@ -13,17 +13,53 @@ from saih.errors import InputError
 from saih.launch import own_cores
 
 
-class World:
-    """All ranks of the worker group, as one of them sees them."""
+class Communicator:
+    """Ranks that speak with each other, as one of them sees them."""
+
+    def __init__(self, comm: MPI.Comm) -> None:
+        self._comm = comm
+        self.rank: int = comm.rank
+        self.size: int = comm.size
+
+    def broadcast(self, value: Any) -> Any:
+        """Rank 0's ``value`` on every rank."""
+        return self._comm.bcast(value)
+
+    def gather(self, value: Any) -> list[Any]:
+        """Every rank's ``value``, in order of rank, on every rank."""
+        return self._comm.allgather(value)
+
+    def barrier(self) -> None:
+        """Return once every rank has come here."""
+        self._comm.Barrier()
+
+    def start_torch_distributed(self, backend: str) -> None:
+        """Initialise torch.distributed over these ranks: MPI tells everyone where rank 0's store listens.
+
+        The store chooses a free port itself, so that no two jobs of a host can collide.
+        """
+        import torch.distributed as dist
+        from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+        one_host = self._comm.Split_type(MPI.COMM_TYPE_SHARED).size == self.size
+        if one_host:
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        host = self.broadcast("127.0.0.1" if one_host else socket.gethostbyname(socket.gethostname()))
+        store = TCPStore(host, 0, is_master=True, wait_for_workers=False) if self.rank == 0 else None
+        port = self.broadcast(store.port if store else None)
+        store = store or TCPStore(host, port, is_master=False)
+        dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size)
+
+
+class World(Communicator):
+    """All ranks of the worker group, and what their hosts have."""
 
     def __init__(self, asked_ranks: int, cores_per_rank: int) -> None:
         """Bind this rank to ``cores_per_rank`` cores (0: all that it was given).
 
         Raises InputError where the launcher started another number of ranks than ``asked_ranks``.
         """
-        self._comm = MPI.COMM_WORLD
-        self.rank: int = self._comm.rank
-        self.size: int = self._comm.size
+        super().__init__(MPI.COMM_WORLD)
         if self.size != asked_ranks:
             raise InputError(
                 f"launch.mpiexec: {asked_ranks} ranks were asked for, but MPI counts {self.size}: the launcher and the "
@@ -46,37 +82,12 @@ class World:
         """The MPI library's own description, first line."""
         return MPI.Get_library_version().strip("\0 \n").splitlines()[0].strip()
 
-    def broadcast(self, value: Any) -> Any:
-        """Rank 0's ``value`` on every rank."""
-        return self._comm.bcast(value)
-
-    def gather(self, value: Any) -> list[Any]:
-        """Every rank's ``value``, in order of rank, on every rank."""
-        return self._comm.allgather(value)
-
-    def barrier(self) -> None:
-        """Return once every rank has come here."""
-        self._comm.Barrier()
+    def part(self, parts: int) -> Communicator:
+        """The ranks of this one's part, where all are divided in order into so many parts of one size."""
+        return self if parts == 1 else Communicator(self._comm.Split(self.rank * parts // self.size))
 
     def abort(self, status: int) -> NoReturn:
         """End every rank of the group at once."""
         sys.stderr.flush()
         self._comm.Abort(status)
         os._exit(status)
-
-    def start_torch_distributed(self, backend: str) -> None:
-        """Initialise torch.distributed over these ranks: MPI tells everyone where rank 0's store listens.
-
-        The store chooses a free port itself, so that no two jobs of a host can collide.
-        """
-        import torch.distributed as dist
-        from torch.distributed import TCPStore  # type: ignore[attr-defined]
-
-        one_host = self.local_size == self.size
-        if one_host:
-            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-        host = self.broadcast("127.0.0.1" if one_host else socket.gethostbyname(socket.gethostname()))
-        store = TCPStore(host, 0, is_master=True, wait_for_workers=False) if self.rank == 0 else None
-        port = self.broadcast(store.port if store else None)
-        store = store or TCPStore(host, port, is_master=False)
-        dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size)

@@ -48,6 +48,7 @@ def expand(config: Config, app: App) -> Points:
             if not out:
                 app.validate(point)
             (excluded if out else wanted).append(point)
+    _check_everywhere(config)
     if config.sweep.kind == "grow" or config.sweep.grow:
         _check_growth(config, app, len({tuple(point.size.values()) for point in wanted}))
     if not wanted:
@@ -64,6 +65,14 @@ def _check_count(axes: Mapping[str, list[Any]], sweep: Sweep) -> None:
             f"size, run and sweep.repeats: give {combinations * sweep.repeats:.6g} points, before only and exclude; "
             f"must be at most {MOST_POINTS}"
         )
+
+
+def _check_everywhere(config: Config) -> None:
+    everywhere, ranks = config.sweep.everywhere, config.run.ranks
+    if everywhere and config.sweep.kind == "grow":
+        raise InputError(f"sweep.everywhere = {everywhere}: needs sweep.kind = matrix or zip, not grow")
+    if everywhere == "device" and ranks != [1]:
+        raise InputError(f"run.ranks = {max(ranks)}: must be 1 with sweep.everywhere = device, where each is alone")
 
 
 def _check_growth(config: Config, app: App, sizes: int) -> None:

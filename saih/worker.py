@@ -1,10 +1,10 @@
 """One MPI rank of a worker group: takes requests, does them with the other ranks, answers through rank 0.
 
-Requests are JSON lines on rank 0's stdin, each with "do": describe | prepare | peaks | measure. An answer is one JSON
-line on its stdout; before it may come lines {"progress": [what, done, total], "block_s": how long until the next, or
-null}, and before all else {"ready": [who and where each rank is]}. Anything else that is printed goes to stderr. A rank
-that fails leaves its cause in a file and ends the whole group: peers that wait in a collective operation could not be
-told otherwise.
+Requests are JSON lines on rank 0's stdin, each with "do": describe | prepare | peaks | ceiling | measure. An answer is
+one JSON line on its stdout; before it may come lines {"progress": [what, done, total], "block_s": how long until the
+next, or null}, and before all else {"ready": [who and where each rank is]}. Anything else that is printed goes to
+stderr. A rank that fails leaves its cause in a file and ends the whole group: peers that wait in a collective operation
+could not be told otherwise.
 
 A group serves point after point; each finds the ranks as the first did: random numbers seeded, memory given back.
 """
@@ -32,7 +32,7 @@ from saih import watch
 from saih.app import Point, load
 from saih.background import Background
 from saih.errors import InputError
-from saih.mpi import World
+from saih.mpi import Communicator, World
 from saih.process import die_with_parent
 from saih.records import write_json
 
@@ -41,10 +41,18 @@ FAULT_STATUS = 3
 _NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 
 
-class Worker:
-    """This rank with its device: the context an application gets, and what measuring needs."""
+class Copy:
+    """What an application gets: the ranks that work on one copy of the point, all of the group's as a rule."""
 
-    def __init__(self, world: World, device: str, answers: TextIO) -> None:
+    def __init__(self, worker: Worker, ranks: Communicator) -> None:
+        self.rank, self.size, self.device, self.seed = ranks.rank, ranks.size, worker.device, worker.seed
+        self.broadcast, self.gather, self.progress = ranks.broadcast, ranks.gather, worker.progress
+
+
+class Worker:
+    """This rank with its device, among all of the group: what measuring needs. ``copy`` is for the application."""
+
+    def __init__(self, world: World, device: str, copies: int, answers: TextIO) -> None:
         import torch
 
         self._world = world
@@ -58,8 +66,10 @@ class Worker:
         if self._cuda:
             self._cuda.set_device(self.device)
         torch.set_num_threads(len(world.cores))
-        world.start_torch_distributed("nccl" if on_gpu else "gloo")
         self.broadcast, self.gather, self.barrier = world.broadcast, world.gather, world.barrier
+        ranks = world.part(copies)
+        ranks.start_torch_distributed("nccl" if on_gpu else "gloo")
+        self.copy = Copy(self, ranks)
         self._data_bytes = _status_bytes("VmData")
 
     def synchronise(self) -> None:
@@ -125,7 +135,7 @@ def describe(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
 def prepare(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
     """Have the application make or check the input of points."""
     points = [Point.from_dict(raw) for raw in request["points"]]
-    return {"data": load(request["app"]).prepare(worker, points)}
+    return {"data": load(request["app"]).prepare(worker.copy, points)}
 
 
 def peaks(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,6 +143,13 @@ def peaks(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
     from saih import peaks
 
     return {"ranks": worker.size, **peaks.measure(worker, request["precision"], request["seconds_each"])}
+
+
+def ceiling(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
+    """One of the other ceilings while all ranks run: memory, copies, launches, allreduce or storage."""
+    from saih import peaks
+
+    return peaks.ceiling(worker, request["part"], request)
 
 
 def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,7 +160,7 @@ def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
     worker.begin_anew()
     worker.limit_memory(request["memory_gib"])
     worker.progress("building", 0, 1)
-    work = load(point.app).build(worker, point)
+    work = load(point.app).build(worker.copy, point)
     try:
         with worker.background(point.run.background_read_mb_s, request["paths"]) or contextlib.nullcontext() as others:
             begin = others.begin if others else _nothing
@@ -167,6 +184,7 @@ _HANDLERS: dict[str, Callable[[Worker, Mapping[str, Any]], dict[str, Any]]] = {
     "describe": describe,
     "prepare": prepare,
     "peaks": peaks,
+    "ceiling": ceiling,
     "measure": measure,
 }
 
@@ -177,6 +195,7 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, required=True)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), required=True)
     parser.add_argument("--cores-per-rank", type=int, required=True)
+    parser.add_argument("--copies", type=int, required=True)
     parser.add_argument("--faults", type=Path, required=True)
     arguments = parser.parse_args()
     die_with_parent()
@@ -185,7 +204,7 @@ def main() -> None:
     world: World | None = None
     try:
         world = World(arguments.ranks, arguments.cores_per_rank)
-        _serve(Worker(world, arguments.device, answers), world)
+        _serve(Worker(world, arguments.device, arguments.copies, answers), world)
     except BaseException as error:
         traceback.print_exc()
         rank = world.rank if world else 0

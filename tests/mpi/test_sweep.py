@@ -299,6 +299,36 @@ def test_a_launcher_that_starts_singletons_is_caught_at_once(saih):
     assert "2 ranks were asked for, but MPI counts 1" in err
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_every_device_measures_the_point_for_itself_all_at_once(saih):
+    launch = {"device": "cpu", "cores_per_rank": 1}
+    saih.write("toy.yaml", toy_config(run={"ranks": 1}, sweep={"everywhere": "device"}, launch=launch))
+    saih("sweep", "toy.yaml")
+    cores = len(os.sched_getaffinity(0))
+    for record in read(saih.folder / "runs" / "toy").values():
+        assert record.status == "ok"
+        assert len(record.system["ranks"]) == cores
+        beside = record.diagnosis["everywhere"]["copies"]
+        assert len({each["device"] for each in beside}) == len(beside) == cores
+        assert record.value("samples_per_s") in [each["samples_per_s"] for each in beside]
+        assert record.metrics["exposed_comm_s"]["method"] == "one rank: there is no communication"
+        assert record.value("percent_of_measured_peak") > 0
+
+
+def test_everywhere_is_for_points_that_are_alone(saih):
+    saih.write("toy.yaml", toy_config(run={"ranks": [1, 2]}, sweep={"everywhere": "device"}))
+    assert "run.ranks = 2: must be 1 with sweep.everywhere = device" in saih("plan", "toy.yaml", status=2).stderr
+
+
+def test_a_group_serves_point_after_point_and_each_repeat_has_its_own(saih):
+    saih.write("toy.yaml", toy_config(size={"n": [8, 16, 32]}, run={"ranks": 2}, sweep={"repeats": 2}))
+    saih("sweep", "toy.yaml")
+    found = read(saih.folder / "runs" / "toy").values()
+    served = {repeat: sorted(r.provenance["served_before"] for r in found if r.point["repeat"] == repeat)
+              for repeat in (0, 1)}  # fmt: skip
+    assert served == {0: [1, 2, 3], 1: [0, 1, 2]}  # the ceiling was measured by the first
+
+
 def _ranks_of(folder):
     """Worker processes started from this test's folder that still run."""
     found = []

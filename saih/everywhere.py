@@ -1,0 +1,88 @@
+"""The same point on every device or node at once: which of them are odd. Pure.
+
+Acceptance tests ask it: a sweep over ranks shows what a machine does together, and a single slow device only as a step
+that is a little longer. Here every copy works for itself, all at the same time, so that power and cooling are shared as
+in production; copies differ by what their devices differ by.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from saih.metrics import samples_per_s
+
+ODD_PERCENT = 3.0
+"""Copies closer to the median than this are alike, however little the others vary."""
+ODD_SPREADS = 3.0
+"""An odd copy is this many standard deviations from the median, these being told from the median of the distances."""
+MAD_TO_SIGMA = 1.4826
+"""Of a normal distribution: standard deviation over median absolute deviation."""
+FEWEST = 3
+"""With two copies that differ nobody can say which one is odd."""
+
+PER_RANK = ("read_bytes",)
+PER_RANK_OF_EACH = ("block_s", "phases_s")
+
+
+def part(samples: Mapping[str, Any], copy: int, ranks: int) -> dict[str, Any]:
+    """The samples of one copy of ``ranks`` ranks, in the form of a record's."""
+
+    def own(blocks: Sequence[Sequence[Any]]) -> list[Any]:
+        return [block[copy * ranks : (copy + 1) * ranks] for block in blocks]
+
+    of_each = {key: {name: own(blocks) for name, blocks in samples[key].items()} for key in PER_RANK_OF_EACH}
+    return {**samples, **of_each, **{key: own(samples[key]) for key in PER_RANK}}
+
+
+def middle(samples: Mapping[str, Any], run: Any, copies: int) -> int:
+    """The copy of median throughput (the lower one of two): what the point's own figures are of."""
+    rates = [samples_per_s(part(samples, copy, run.ranks), run) for copy in range(copies)]
+    return rates.index(statistics.median_low(rates))
+
+
+def compare(samples: Mapping[str, Any], run: Any, places: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Each copy's throughput beside the median's, and in words which are odd.
+
+    ``places``: where every rank was ({"host", "device", "cores"}), copy after copy. Returns {"copies": [{"host",
+    "device", "samples_per_s", "percent_of_median", "odd"}], "spread_percent": of the largest over the smallest,
+    "words"}.
+    """
+    count = len(places) // run.ranks
+    rates = [samples_per_s(part(samples, copy, run.ranks), run) for copy in range(count)]
+    median = statistics.median(rates)
+    beside = [100 * rate / median for rate in rates]
+    allowed = max(ODD_PERCENT, ODD_SPREADS * MAD_TO_SIGMA * statistics.median(abs(each - 100) for each in beside))
+    copies = [
+        {
+            "host": places[copy * run.ranks]["host"],
+            "device": _device(places[copy * run.ranks : (copy + 1) * run.ranks]),
+            "samples_per_s": rates[copy],
+            "percent_of_median": beside[copy],
+            "odd": count >= FEWEST and abs(beside[copy] - 100) > allowed,
+        }
+        for copy in range(count)
+    ]
+    spread = 100 * (max(rates) / min(rates) - 1)
+    return {"copies": copies, "spread_percent": spread, "words": _words(copies, spread, allowed)}
+
+
+def _device(ranks: Sequence[Mapping[str, Any]]) -> str:
+    if len(ranks) > 1:
+        return "all of its ranks"
+    device, cores = ranks[0]["device"], ranks[0]["cores"]
+    return str(device) if device != "cpu" else f"cores {cores[0]} to {cores[-1]}" if cores[1:] else f"core {cores[0]}"
+
+
+def _words(copies: Sequence[Mapping[str, Any]], spread: float, allowed: float) -> str:
+    if len(copies) == 1:
+        return "There was one copy only: nothing to compare."
+    if len(copies) < FEWEST:
+        return f"The faster of two copies is {spread:.1f} % faster; which one is odd, two cannot tell."
+    odd = [
+        f"{each['host']} {each['device']} ({each['percent_of_median'] - 100:+.1f} %)" for each in copies if each["odd"]
+    ]
+    if not odd:
+        return f"All {len(copies)} copies are within {allowed:.1f} % of the median, at most {spread:.1f} % apart."
+    return f"Odd among {len(copies)} copies, more than {allowed:.1f} % from the median: {', '.join(odd)}."

@@ -1,0 +1,37 @@
+"""The machine's ceilings: quoted from datasheets (`datasheet`, `bandwidth`), and measured.
+
+`measure` is arithmetic in one precision; `ceiling` one of the others, by its name in `PARTS`. All of them run on every
+rank at once, and answer the same on every rank. `doubts` says where they do not fit one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from saih.measure import Ranks
+from saih.peaks import allreduce, copies, launches, memory, storage
+from saih.peaks.arithmetic import measure
+from saih.peaks.datasheets import DATASHEETS, bandwidth, datasheet, quoted
+from saih.peaks.plausible import doubts
+
+__all__ = ["DATASHEETS", "PARTS", "bandwidth", "ceiling", "datasheet", "doubts", "measure", "quoted"]
+
+PARTS = ("memory", "copies", "launches", "allreduce", "storage")
+"""What besides arithmetic has a ceiling. Storage needs a path to read."""
+
+
+def ceiling(ranks: Ranks, part: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The ceiling of ``part``: what its module's ``measure`` returns.
+
+    ``request`` holds "seconds_each" of a case; for all-reduce also "largest_bytes" and "smaller_groups"; for storage
+    "path" and "bytes_a_rank" instead. Raises InputError where storage cannot be read.
+    """
+    if part == "storage":
+        return storage.measure(ranks, request["path"], request["bytes_a_rank"])
+    seconds = request["seconds_each"]
+    if part == "allreduce":
+        return allreduce.measure(ranks, seconds, request["largest_bytes"], request["smaller_groups"])
+    others: dict[str, Callable[[Ranks, float], dict[str, Any]]]
+    others = {"memory": memory.measure, "copies": copies.measure, "launches": launches.measure}
+    return others[part](ranks, seconds)

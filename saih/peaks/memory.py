@@ -1,0 +1,92 @@
+"""The ceiling of a device's own memory: long arrays copied and combined, as STREAM does it.
+
+Bytes count as STREAM counts them, every array read or written once (J. McCalpin, "Memory Bandwidth and Machine Balance
+in Current High Performance Computers", 1995): a processor that reads a line before it writes to it moves more. An array
+is four times the last-level cache or longer, STREAM's rule, so that nothing of it is there when it is read again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from saih.measure import Ranks
+from saih.peaks.timing import best, repeats
+
+LEAST_BYTES = {"cuda": 2**30, "cpu": 64 * 2**20}
+"""Also where the cache is small, or unknown: many times what any device of the kind starts and stops in."""
+CACHES = 4
+ARRAYS = 3
+MOST_OF_MEMORY = 1 / 4
+"""All arrays of all ranks take no more of a device's or a host's memory."""
+
+
+def measure(ranks: Ranks, seconds_each: float) -> dict[str, Any]:
+    """{"memory_bytes_per_s" of a device while all ranks run, "median_...", "spread_percent", "best", "entries", ...}.
+
+    "array_bytes" and "cache_bytes" say how long the arrays were, and what cache they had to exceed.
+    """
+    import torch
+
+    cache = cache_bytes(ranks.device)
+    wanted = max(LEAST_BYTES["cuda" if ranks.device.startswith("cuda") else "cpu"], CACHES * cache)
+    n = min(ranks.gather(min(wanted, _most_bytes(ranks)))) // 4
+    # fill_ touches pages first, with all threads: each then lies in the memory next to the core that works on it
+    a, b, c = (torch.empty(n, device=ranks.device).fill_(0).uniform_() for _ in range(ARRAYS))
+    operations = (
+        ("copy, b = a", 2, lambda: b.copy_(a)),
+        ("triad, c = a + s b", 3, lambda: torch.add(a, b, alpha=0.5, out=c)),
+    )
+    entries = []
+    for done, (name, arrays, run) in enumerate(operations):
+        ranks.progress("measuring memory", done, len(operations))
+        entries.append({"name": name, **best("memory_bytes_per_s", arrays * 4 * n, repeats(run, ranks, seconds_each))})
+    highest = max(entries, key=lambda entry: entry["memory_bytes_per_s"])
+    return {
+        **highest,
+        "best": highest["name"],
+        "entries": entries,
+        "array_bytes": 4 * n,
+        "cache_bytes": max(ranks.gather(cache)),
+        "method": "bytes read and written of long arrays of random FP32 numbers, a device, all ranks at once",
+    }
+
+
+def _most_bytes(ranks: Ranks) -> int:
+    """How long an array may be, memory permitting."""
+    import torch
+
+    if ranks.device.startswith("cuda"):
+        memory, sharing = torch.cuda.get_device_properties(ranks.device).total_memory, 1
+    else:
+        memory, sharing = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), len(ranks.gather(None))
+    return int(memory * MOST_OF_MEMORY / ARRAYS / sharing)
+
+
+def cache_bytes(device: str) -> int:
+    """The last-level cache that this rank's device has; 0 where neither driver nor kernel tells."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(getattr(torch.cuda.get_device_properties(device), "L2_cache_size", 0))
+    return host_cache_bytes(os.sched_getaffinity(0), Path("/sys/devices/system/cpu"))
+
+
+def host_cache_bytes(cores: Iterable[int], cpus: Path) -> int:
+    """The sum of the highest level's caches that ``cores`` have, as the kernel tells under ``cpus``."""
+    found: dict[tuple[int, str], int] = {}
+    for core in cores:
+        for index in cpus.glob(f"cpu{core}/cache/index*"):
+            try:
+                level, size, shared = (_line(index / name) for name in ("level", "size", "shared_cpu_list"))
+            except OSError:
+                continue
+            found[int(level), shared] = int(size.removesuffix("K")) * 1024
+    highest = max((level for level, _ in found), default=0)
+    return sum(size for (level, _), size in found.items() if level == highest)
+
+
+def _line(path: Path) -> str:
+    return path.read_text(encoding="ascii").strip()

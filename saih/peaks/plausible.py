@@ -1,0 +1,123 @@
+"""Do the ceilings fit one another, and what the maker says? Pure.
+
+A rule speaks only where both of its figures are known. What it says is a sentence with both figures in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from saih.peaks.allreduce import bus_factor
+from saih.peaks.datasheets import bandwidth, datasheet
+from saih.peaks.memory import CACHES
+
+BEYOND = 1.05
+"""Clocks may exceed the one that a datasheet computes with, and printed figures are rounded."""
+FAR_BELOW = 0.1
+"""A tenth of the datasheet: shared, throttled, or not the device that its name says."""
+LAUNCH_S = (50e-9, 1e-3)
+"""From less than any host needs to call a function to more than any needs to start a kernel."""
+
+Found = Mapping[str, Any]
+
+
+def doubts(machine: Found, peaks: Sequence[Found], ceilings: Sequence[Found]) -> list[str]:
+    """Sentences about figures that must not be believed as they stand; empty where all fit.
+
+    ``machine``, ``peaks`` and ``ceilings`` as in system.json (docs/peaks.md).
+    """
+    rules: tuple[Callable[[Found, Sequence[Found], Found], Iterator[str]], ...]
+    rules = (_memory, _copies, _launches, _allreduce, _storage)
+    found = list(_arithmetic(machine, peaks))
+    for ceiling in ceilings:
+        found += [sentence for rule in rules for sentence in rule(machine, peaks, ceiling)]
+    return found
+
+
+def _arithmetic(machine: Found, peaks: Sequence[Found]) -> Iterator[str]:
+    for peak in peaks:
+        quoted = datasheet(machine["device"], peak["precision"], machine.get("device_memory_bytes"))
+        yield from _beside_datasheet(f"{peak['precision']} arithmetic", peak["flop_per_s"], quoted.get("flop_per_s"))
+        yield from _slower_than_fp32(machine, peak, peaks)
+
+
+def _beside_datasheet(what: str, measured: float, printed: float | None) -> Iterator[str]:
+    if printed is None:
+        return
+    percent = f"{100 * measured / printed:.3g} % of the datasheet's {printed:.4g}"
+    if measured > BEYOND * printed:
+        yield f"{what} reached {percent}: more than the device can do"
+    if measured < FAR_BELOW * printed:
+        yield f"{what} reached {percent}: is the device shared or throttled?"
+
+
+def _slower_than_fp32(machine: Found, peak: Found, peaks: Sequence[Found]) -> Iterator[str]:
+    """Where the maker prints more for a precision than for FP32, it should also be measured so."""
+    printed, printed_fp32 = (
+        datasheet(machine["device"], precision, machine.get("device_memory_bytes")).get("flop_per_s")
+        for precision in (peak["precision"], "fp32")
+    )
+    fp32 = [each for each in peaks if each["precision"] == "fp32" and each["ranks"] == peak["ranks"]]
+    if printed is None or printed_fp32 is None or printed <= printed_fp32 or not fp32:
+        return
+    if peak["flop_per_s"] < fp32[0]["flop_per_s"]:
+        rates = f"{peak['flop_per_s']:.4g} and {fp32[0]['flop_per_s']:.4g} FLOP/s"
+        yield f"{peak['precision']} arithmetic is slower than fp32 ({rates}), though its datapath is the faster one"
+
+
+def _memory(machine: Found, peaks: Sequence[Found], ceiling: Found) -> Iterator[str]:
+    memory = ceiling.get("memory") or {}
+    rate = memory.get("memory_bytes_per_s")
+    if rate is None:
+        return
+    printed = bandwidth(machine["device"], machine.get("device_memory_bytes")).get("memory_bytes_per_s")
+    yield from _beside_datasheet("memory", rate, printed)
+    if memory["array_bytes"] < CACHES * memory["cache_bytes"]:
+        cache = f"{memory['array_bytes']} B, the cache holds {memory['cache_bytes']} B"
+        yield f"memory: an array had only {cache}: this may be the cache's rate"
+
+
+def _copies(machine: Found, peaks: Sequence[Found], ceiling: Found) -> Iterator[str]:
+    copies = ceiling.get("copies") or {}
+    for way in ("h2d_bytes_per_s", "d2h_bytes_per_s"):
+        yield from _not_beyond_memory(f"copies ({way[:3]})", copies.get(way), ceiling)
+
+
+def _launches(machine: Found, peaks: Sequence[Found], ceiling: Found) -> Iterator[str]:
+    launches = ceiling.get("launches") or {}
+    low, high = LAUNCH_S
+    for name in ("launch_s", "graph_launch_s"):
+        seconds = launches.get(name)
+        if seconds is not None and not low <= seconds <= high:
+            yield f"{name} = {seconds:.3g}: must lie between {low:g} and {high:g}"
+    once, trip = launches.get("launch_s"), launches.get("round_trip_s")
+    if once is not None and trip is not None and trip < once:
+        yield f"a launch that is waited for ({trip:.3g} s) is shorter than one that is not ({once:.3g} s)"
+
+
+def _allreduce(machine: Found, peaks: Sequence[Found], ceiling: Found) -> Iterator[str]:
+    allreduce = ceiling.get("allreduce") or {}
+    best = allreduce.get("bus_bytes_per_s")
+    if ceiling["ranks"] == 1 and best is not None:
+        yield "all-reduce of one rank has a bandwidth, though nothing was moved"
+    yield from _not_beyond_memory("all-reduce", best, ceiling)
+    for entry in allreduce.get("entries") or []:
+        moved = bus_factor(entry["ranks"]) * entry["bytes"] / entry["seconds"]
+        if moved > BEYOND * entry["bus_bytes_per_s"]:
+            case = f"all-reduce of {entry['bytes']} B on {entry['ranks']} ranks"
+            yield f"{case}: bytes over time give {moved:.4g} B/s, more than its best, {entry['bus_bytes_per_s']:.4g}"
+
+
+def _storage(machine: Found, peaks: Sequence[Found], ceiling: Found) -> Iterator[str]:
+    """Of a host's memory something is known only where it is the device's."""
+    if machine["device_kind"] == "cpu":
+        rate = (ceiling.get("storage") or {}).get("read_bytes_per_s")
+        yield from _not_beyond_memory("storage, a rank,", rate / ceiling["ranks"] if rate else None, ceiling)
+
+
+def _not_beyond_memory(what: str, rate: float | None, ceiling: Found) -> Iterator[str]:
+    """What ends in a device's memory cannot come faster than that memory takes it."""
+    memory = (ceiling.get("memory") or {}).get("memory_bytes_per_s")
+    if rate is not None and memory is not None and rate > memory:
+        yield f"{what} reached {rate:.4g} B/s, more than the device's memory ({memory:.4g} B/s)"

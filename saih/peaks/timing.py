@@ -1,0 +1,52 @@
+"""How every ceiling is timed: all ranks begin together, a repeat lasts as long as its slowest rank, the fastest counts.
+
+A ceiling should be a ceiling, so the fastest repeat counts; the median is given with it, and the distance from the
+fastest down to it is the spread.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from saih.measure import Ranks
+
+REPEATS = 8
+WARM_UPS = 3
+
+
+def repeats(run: Callable[[], Any], ranks: Ranks, seconds: float, most: int | None = None) -> list[float]:
+    """Seconds of one ``run`` in each of `REPEATS` repeats of together about ``seconds``; equal on all ranks.
+
+    A repeat is many runs, at most ``most``, between two moments at which the device has nothing to do.
+    """
+    once_s = [together(run, 1, ranks) for _ in range(WARM_UPS)][-1]
+    n = max(1, round(seconds / REPEATS / once_s))
+    n = n if most is None else min(n, most)
+    return [together(run, n, ranks) / n for _ in range(REPEATS)]
+
+
+def together(run: Callable[[], Any], n: int, ranks: Ranks) -> float:
+    """Seconds of the slowest rank for ``n`` runs begun together."""
+    ranks.synchronise()
+    ranks.barrier()
+    start = time.perf_counter()
+    for _ in range(n):
+        run()
+    ranks.synchronise()
+    return float(max(ranks.gather(time.perf_counter() - start)))
+
+
+def best(unit: str, amount: float, times_s: Sequence[float]) -> dict[str, Any]:
+    """{``unit`` of the fastest repeat, "median_<unit>", "spread_percent"} of ``amount`` (FLOPs, bytes) a run."""
+    rates = [amount / seconds for seconds in times_s]
+    fastest, median = max(rates), statistics.median(rates)
+    return {unit: fastest, f"median_{unit}": median, "spread_percent": 100 * (1 - median / fastest)}
+
+
+def shortest(times_s: Sequence[float]) -> dict[str, Any]:
+    """{"seconds", "median_seconds", "spread_percent"}: the fastest repeat's, and how much longer the median is."""
+    fastest, median = min(times_s), statistics.median(times_s)
+    return {"seconds": fastest, "median_seconds": median, "spread_percent": 100 * (median / fastest - 1)}
