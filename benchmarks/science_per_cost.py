@@ -1,57 +1,56 @@
 """What does a larger problem buy? The error on unseen universes against edge and width, with what training cost.
 
-    python -m benchmarks.science_per_cost [--device cuda] [--edges 32 64 128] [--widths 0.25 0.5 1] [--out FILE]
+    python -m benchmarks.science_per_cost [--device cuda] [--edges 16 32] [--widths 0.125 0.25] [--out FILE]
 
-Every size is trained in the same way on the same universes (one box in finer cells): as often through them, with the
-same batch, learning rate and symmetries, once for each seed. FLOPs are the algorithm's; joules are the GPU board's,
-by the driver's counter. Prints a line a size, and one of JSON at the end.
+Universes are simulated at one edge, and the smaller ones see the same particles in wider voxels. Every size is
+trained in the same way: as often through the universes, with the same batch, learning rate and symmetries, once for
+each seed; the cheapest size comes first. Beside them what power spectra alone tell of the same unseen universes, and
+what a constant does. FLOPs are the algorithm's; joules are the GPU board's, by the driver's counter. Prints a line a
+size, and one of JSON at the end; --out has all trainings done so far, also where the minutes end first.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-import sys
-import tempfile
-from pathlib import Path
-from typing import Any
 
 import torch
 
 from apps.cosmoflow.architecture import describe
-from apps.cosmoflow.model import make
 from apps.cosmoflow.optimizer import KerasSGD
-from augment.data.recipe import Recipe
 from augment.model.cost import parameters, training_flop
 from benchmarks import learning
+from benchmarks.learning_sets import Universes
+from benchmarks.learning_study import Row, Study, parser, tell
+from benchmarks.spending import Deadline, spending
 
 
-def study(data: learning.Universes, edge: int, width: float, seed: int, given: argparse.Namespace) -> dict[str, Any]:
-    """One training: errors on unseen universes, and what it cost."""
+def study(data: Universes, width: float, seed: int, given: argparse.Namespace, deadline: Deadline) -> Row:
+    """One training: errors on unseen universes, and what it cost. Raises OutOfTime."""
     torch.manual_seed(seed)
-    network = describe(edge, width)
-    net = make(network, seed).to(given.device)
-    rate = lambda epoch: learning.learning_rate(given.peak_lr, epoch / given.epochs)  # noqa: E731
+    network = describe(data.edge, width)
+    net = learning.network_of(network, seed, given.dropout, given.device)
+
+    def rate(epoch: float) -> float:
+        return learning.learning_rate(given.peak_lr, epoch / given.epochs)
+
     optimizer = KerasSGD(net.parameters(), rate(0))
-    with learning.spending(given.device) as spent:
-        losses = learning.train(net, optimizer, data, range(given.epochs), rate, given.batch, seed)
-    samples = given.epochs * (len(data.counts) // given.batch) * given.batch
-    errors = learning.mean_absolute_errors(learning.predict(net, data.unseen_counts, given.batch), data.unseen_labels)
+    learning.warm_up(net, data, given.batch)
+    with spending(given.device) as spent:
+        losses = learning.train(net, optimizer, data, range(given.epochs), rate, given.batch, seed, deadline.check)
     return {
-        "edge": edge,
+        "edge": data.edge,
         "width": width,
         "seed": seed,
         "parameters": parameters(network),
-        "flop": samples * training_flop(network),
-        "seconds": round(spent.seconds, 2),
-        "joules": None if spent.joules is None else round(spent.joules, 1),
+        "flop": given.epochs * learning.samples_an_epoch(data, given.batch) * training_flop(network),
+        **spent.figures(),
         "loss_last_epoch": round(losses[-1], 4),
-        "mae_unseen": errors,
+        "mae_unseen": learning.errors_unseen(net, data, given.batch),
     }
 
 
-def told(rows: list[dict[str, Any]]) -> str:
+def told(rows: list[Row]) -> str:
     """The trainings of one size in a line."""
     first = rows[0]
     errors = {name: [row["mae_unseen"][name] for row in rows] for name in ("sigma8", "omega_m")}
@@ -60,48 +59,26 @@ def told(rows: list[dict[str, Any]]) -> str:
     return f"edge {first['edge']} width {first['width']:g}: {words}; {first['flop']:.3g} FLOP, {seconds:.0f} s"
 
 
+def sizes(given: argparse.Namespace) -> list[tuple[int, float]]:
+    """Edges and widths, the cheapest training first."""
+    pairs = [(edge, width) for edge in given.edges for width in given.widths]
+    return sorted(pairs, key=lambda pair: training_flop(describe(*pair)))
+
+
+def run(found: Study) -> None:
+    """All trainings, the cheapest size first. Raises OutOfTime."""
+    given = found.given
+    by_edge = found.universes(given.edges)
+    for edge, width in sizes(given):
+        tell(told([found.keep(study(by_edge[edge], width, seed, given, found.deadline)) for seed in given.seeds]))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--edges", type=int, nargs="+", default=[32])
-    parser.add_argument("--widths", type=float, nargs="+", default=[0.125, 0.25, 0.5])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--universes", type=int, default=512)
-    parser.add_argument("--epochs", type=int, default=40)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--peak-lr", type=float, default=0.01)
-    parser.add_argument("--folder", type=Path, help="keep the universes here, or take them from here")
-    parser.add_argument("--out", type=Path, help="also write the JSON here")
-    given = parser.parse_args()
-    recipe = Recipe(universes=given.universes, edge=32, box_mpc_h=128.0)
-    rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as temporary:
-        for edge in given.edges:
-            data = learning.universes(recipe.at(edge), (given.folder or Path(temporary)) / f"edge{edge}", given.device)
-            for width in given.widths:
-                same = [study(data, edge, width, seed, given) for seed in given.seeds]
-                rows += same
-                print(told(same), file=sys.stderr, flush=True)
-                _write(given, rows, data)
-    print(json.dumps(_result(given, rows, data)))
-
-
-def _result(given: argparse.Namespace, rows: list[dict[str, Any]], data: learning.Universes) -> dict[str, Any]:
-    kept = ("universes", "epochs", "batch", "peak_lr")
-    return {
-        "benchmark": "science_per_cost",
-        "machine": learning.machine(given.device),
-        **{name: getattr(given, name) for name in kept},
-        "unseen_universes": len(data.unseen_labels),
-        "mae_unseen_of_a_constant": learning.of_a_constant(data),
-        "trainings": rows,
-    }
-
-
-def _write(given: argparse.Namespace, rows: list[dict[str, Any]], data: learning.Universes) -> None:
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(_result(given, rows, data), indent=1) + "\n", encoding="utf-8")
+    asked = parser(__doc__, epochs=40)
+    asked.add_argument("--edges", type=int, nargs="+", default=[16, 32])
+    asked.add_argument("--widths", type=float, nargs="+", default=[0.125, 0.25])
+    given = asked.parse_args()
+    Study("science_per_cost", given).run(run)
 
 
 if __name__ == "__main__":

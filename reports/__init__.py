@@ -7,11 +7,14 @@ every decision. The second only draws and writes what the first decided.
                    cases.py     replicates joined: one case a problem and execution, quantities with intervals
                    axes.py      what varies between the cases, and which of it is shown how
                    trend.py     lines, growth, effects of dials, scaling efficiency
+                   hockney.py   rate approached and size of half of it, fitted to a line
                    step.py      where a step's time goes
                    io.py        input sources, and reading beside others
-                   findings.py  what the records say in sentences, with causes.py, failures.py and io_findings.py
+                   findings.py  what the records say in sentences, with causes.py, failures.py, steadiness.py
+                                and io_findings.py
                    charts.py, bars.py, io_charts.py                  what the figures show
-                   tables.py, trend_tables.py, io_tables.py, facts.py, ceilings.py, table.py   what the tables hold
+                   tables.py, trend_tables.py, trend_figures.py, fixed_sizes.py, io_tables.py, facts.py, ceilings.py,
+                   table.py                                          what the tables hold
                    method.py, glossary.py, text.py                   words and numbers
                    model.py     all of it as one Report
     Report      -> figures.py, io_figures.py, svg.py    pictures

@@ -4,15 +4,17 @@ Problem size is the work of one device in one step, x = flop_per_sample x batch:
 A point that failed has no metrics; its x is taken from a case of the same application and size, if all such agree.
 
 Intervals: of one replicate, the record's own (within-run). A rate that has none is given the step's, since rate is
-proportional to 1 / step time: [value x step / step_high, value x step / step_low]. Of several replicates: the median,
-and from the smallest to the largest.
+proportional to 1 / step time: [value x step / step_high, value x step / step_low].
+
+Of several replicates: the median, with its interval by order statistics. They ran in processes of their own and are
+independent, so that it holds what differs between processes as well. Below six it is the whole range and its confidence
+is low (50 % for two); then the replicates' own intervals are joined to it, so that it is never narrower than theirs.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,12 +23,15 @@ from reports.runs import Run
 from reports.text import listed, scalar
 from saih.metrics import UNITS
 from saih.records import STATUSES, Record
+from saih.stats import median_interval
 
 Scalar = int | float | str | bool | None
 
 RATES = ("samples_per_s", "flop_per_s_per_device", "percent_of_peak", "percent_of_measured_peak")
 """Proportional to 1 / step time."""
 BACKGROUND = "background_read_mb_s"
+FULL = 0.95
+"""Confidence that order statistics of six replicates or more have."""
 EXECUTION = ("ranks", "batch", "precision", "execution", "input", BACKGROUND)
 _PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 
@@ -103,12 +108,24 @@ class Case:
             return found[0]
         if min(values) == max(values):  # a count, not a measurement
             return Quantity(values[0], found[0].unit)
-        kind = f"smallest to largest of {len(values)} replicates"
-        return Quantity(statistics.median(values), found[0].unit, min(values), max(values), kind)
+        return _of_replicates([each for each in found if each.value is not None])
 
     def value(self, name: str) -> float | None:
         """The value of a metric, or None."""
         return self.quantity(name).value
+
+
+def _of_replicates(found: Sequence[Quantity]) -> Quantity:
+    """The median over replicates that differ."""
+    interval = median_interval([each.value for each in found if each.value is not None])
+    kind = f"order statistics of {len(found)} fresh-process replicates"
+    low, high = interval.low, interval.high
+    own = [each for each in found if each.low is not None and each.high is not None]
+    if interval.confidence < FULL and own:
+        kind += " and their own intervals"
+        low = min(low, *(each.low for each in own if each.low is not None))
+        high = max(high, *(each.high for each in own if each.high is not None))
+    return Quantity(interval.median, found[0].unit, low, high, f"{kind}, {100 * interval.confidence:.0f} %")
 
 
 def _of_record(record: Record, name: str, unit: str) -> Quantity:

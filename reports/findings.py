@@ -20,8 +20,11 @@ from reports.growth import growth_ends
 from reports.io import IO_KEYS, Group
 from reports.io_findings import io_findings
 from reports.runs import Run
+from reports.steadiness import steady_findings
 from reports.text import clauses, count, fold, interval, listed, number, percent, quantity, signed_percent
 from reports.trend import FLAT, Growth, Scaling, Trend
+from reports.trend_figures import approach
+from saih.emulate import in_words, together
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,11 @@ YARDSTICK_WORDS = {
 def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend, groups: Sequence[Group]) -> list[Finding]:
     """All findings, the most important question first."""
     return [
+        *emulated(cases),
         *reach([case for case in cases if not case.disturbed] or cases, trend),
         *where_growth_ends(trend),
         *growth_ends(runs),
+        *approach(trend),
         *strongest_dial(cases, trend),
         *scaling(trend.scalings),
         *exposed(cases, "exposed_comm_s", "communication"),
@@ -55,8 +60,22 @@ def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend, groups: S
         *faults(cases, trend.where),
         *precision(runs, cases),
         *uncertain_ceilings(runs),
+        *steady_findings(cases),
         *not_measured(cases),
     ]
+
+
+def emulated(cases: Sequence[Case]) -> list[Finding]:
+    """Was a lesser machine asked for? Every point that was disturbed on purpose, by its disturbances."""
+    groups: dict[str, list[Case]] = {}
+    for case in cases:
+        label = together(record.system.get("emulated") for record in case.records)
+        if label:
+            groups.setdefault(in_words(label), []).append(case)
+    told = (
+        "These points were disturbed on purpose, by real means (docs/emulate.md): they are not this machine as it is."
+    )
+    return [Finding("caution", f"Emulated: {words}", told, tuple(group)) for words, group in groups.items()]
 
 
 def reach(cases: Sequence[Case], trend: Trend) -> list[Finding]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from reports.cases import Case
+from reports.hockney import MIN_SIZES, WORST_MISFIT
 from reports.runs import Run
 from reports.text import listed, scalar, span
 from reports.trend import FLAT
@@ -40,6 +41,15 @@ DERIVED = (
     "Effect of a change: the ratio between points equal in all else, at its highest and lowest value; the median over "
     "such pairs."
 )
+FIGURES = (
+    "Hockney's form, time(n) = (n + n½) / r∞ with n the work of one device in one step, is fitted to each growth path: "
+    "r∞ is the rate that growing problems approach, n½ the problem that reaches half of it. The squares of the "
+    "logarithms of measured over fitted time are least, so that every size counts alike. Intervals are profile "
+    "intervals (95 %) from the scatter of the sizes about the form, or from the times' own intervals where those are "
+    "wider. The worst misfit says how well two numbers describe the path. There is no figure where there are fewer "
+    f"than {MIN_SIZES} sizes, the largest reaches less than half of r∞, the rate falls again, or a size is off by more "
+    f"than a factor of {1 + WORST_MISFIT:g}. Time a sample is 1 / throughput."
+)
 
 
 BACKGROUND = (
@@ -64,6 +74,7 @@ def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
         ("Diagnosis", _diagnosis()),
         ("Intervals", _intervals(runs, cases)),
         ("Derived in this report", DERIVED),
+        ("Trend figures", FIGURES),
         ("Version of the method", _versions(runs)),
     ]
 
@@ -112,6 +123,10 @@ def _intervals(runs: Sequence[Run], cases: Sequence[Case]) -> str:
         if asked
         else "",
         "An interval within a run holds the noise inside one process; another process, day or node can differ by more. "
+        "Replicates run in processes of their own, so that an interval over them holds that as well; below six, order "
+        "statistics have less than 95 % confidence, and the replicates' own intervals are joined to their range. "
+        "Outliers are blocks beyond 3.5 robust standard deviations of the median; drift is Theil and Sen's slope over "
+        "all blocks, clear where Kendall's test gives it a chance below 1 %. Both are told, and no block is left out. "
         "A rate takes its interval from the step time.",
     ]
     return " ".join(part for part in told if part)

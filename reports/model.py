@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import saih
-from reports import ceilings, facts, io_tables, tables, trend_tables
+from reports import ceilings, facts, io_tables, tables, trend_figures, trend_tables
 from reports.bars import BarChart, step_charts
 from reports.cases import Case, make_cases
 from reports.charts import Chart, scaling_charts, trend_charts
 from reports.failures import reason
 from reports.finding import Finding
 from reports.findings import findings
+from reports.fixed_sizes import fixed_sizes
 from reports.glossary import Entry, glossary
 from reports.io import find_groups
 from reports.io_charts import LoadChart, SourceChart, load_charts, source_charts
@@ -59,6 +60,8 @@ class Report:
     data: Table | None
     charts: tuple[Chart, ...]
     growth: Table | None
+    trend_figures: Table | None
+    fixed_sizes: Table | None
     effects: Table | None
     scaling_charts: tuple[Chart, ...]
     scaling: Table | None
@@ -95,6 +98,8 @@ def build(runs: Sequence[Run]) -> Report:
         data=facts.data_sets(runs),
         charts=tuple(trend_charts(cases, trend)),
         growth=trend_tables.growth(trend),
+        trend_figures=trend_figures.figures(trend),
+        fixed_sizes=fixed_sizes(cases, trend),
         effects=trend_tables.effects(trend),
         scaling_charts=tuple(scaling_charts(trend)),
         scaling=trend_tables.scaling(trend.scalings, trend.axes),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reports import steadiness
 from reports.axes import Axis
 from reports.cases import Case, Quantity
 from reports.causes import verdict
@@ -17,6 +18,7 @@ from saih.metrics import UNITS
 
 SPEED = ("step_s", "samples_per_s", "flop_per_s_per_device", "percent_of_measured_peak", "percent_of_peak")
 RESOURCES = ("parameters", "peak_mem_bytes", "read_bytes_per_s", "rank_imbalance_percent")
+HOW_STEADY = (Head("spread of blocks", "quartiles, % of median"), Head("drift", "first to last block"))
 ARROWS = {"higher": "higher is better", "lower": "lower is better"}
 
 
@@ -48,7 +50,7 @@ def resources(cases: Sequence[Case], axes: Sequence[Axis]) -> Table | None:
     notes = Notes()
     names = [*RESOURCES, *own]
     labels = [Head(_own_label(name, measured) or label_of(name)) for name in names]
-    head = (*case_head(axes), *labels, Head("blocks", "blocks x steps"), Head("stopped", number=False))
+    head = (*case_head(axes), *labels, Head("blocks", "blocks x steps"), *HOW_STEADY, Head("stopped", number=False))
     rows = [
         (*case_cells(case, axes), *(notes.cell(case.quantity(name)) for name in names), *_how(case, notes))
         for case in measured
@@ -62,7 +64,8 @@ def _own_label(name: str, cases: Sequence[Case]) -> str:
     return next((str(entry["label"]) for entry in entries if entry.get("label")), "")
 
 
-def _how(case: Case, notes: Notes) -> tuple[Cell, Cell]:
+def _how(case: Case, notes: Notes) -> tuple[Cell, ...]:
+    """How many blocks, how steady they were, and what ended them."""
     told = dict.fromkeys(
         f"{len((record.samples.get('block_s') or {}).get('full') or [])} x {record.samples['block_steps']}"
         for record in case.ok
@@ -71,6 +74,7 @@ def _how(case: Case, notes: Notes) -> tuple[Cell, Cell]:
     stopped = dict.fromkeys(str(record.samples["stopped"]) for record in case.ok if "stopped" in record.samples)
     return (
         Cell(" / ".join(told)) if told else notes.missing("not recorded"),
+        *steadiness.cells(case, notes),
         words(" / ".join(stopped)) if stopped else notes.missing("not recorded"),
     )
 

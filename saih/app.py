@@ -197,7 +197,8 @@ class App(Protocol):
     """The first half. Importing it, and every call but ``prepare`` and ``build``, must not import torch.
 
     An application whose network ``saih augment model`` can show and grow has two calls more: ``network(point)``, its
-    layers (augment.model.network.Network), and ``module(point)``, the same as a torch module.
+    layers (augment.model.network.Network), and ``module(point)``, the same as a torch module. One whose memory differs
+    between kinds of device has ``cost_on(point, device, cores)``: the cost on "cuda" or "cpu", with that many cores.
     """
 
     name: str

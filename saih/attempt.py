@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import saih
-from saih import background, everywhere, metrics, provenance, records
+from saih import background, emulate, everywhere, metrics, provenance, records
 from saih import peaks as ceilings
 from saih.app import App, Point
 from saih.config import Config
@@ -19,6 +19,7 @@ from saih.group import Patience
 from saih.groups import Groups
 from saih.measure import METHOD_VERSION
 from saih.records import Record
+from saih.telemetry.suspect import suspect
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Attempts:
             "paths": background.paths_named(system["data"]),
         }
         started = provenance.now(), time.monotonic()
-        blank = Record(point.id, "failed", point.to_dict(), system=_own_system(system))
+        blank = Record(point.id, "failed", point.to_dict(), system=_own_system(system) | self._emulated(point))
         copies = self.copies[point.run.ranks]
         ranks = copies * point.run.ranks
         served_before = self.groups.served(ranks, point.repeat, copies)
@@ -81,24 +82,32 @@ class Attempts:
     def _judge(self, point: Point, answer: Mapping[str, Any], system: Mapping[str, Any], blank: Record) -> Record:
         """The record of a point that answered: ok, or invalid where its figures cannot be believed."""
         run = point.run
-        count = self.copies[run.ranks]
+        count, machine = self.copies[run.ranks], system["machine"]
         at = [p for p in system["peaks"] if p["ranks"] == count * run.ranks and p["precision"] == run.precision]
         ceiling = at[0] if at else None
-        quoted = ceilings.datasheet(system["machine"]["device"], run.precision)
+        quoted = ceilings.datasheet(machine["device"], run.precision, machine["device_memory_bytes"])
         samples = answer["samples"]
         one = everywhere.part(samples, everywhere.middle(samples, run, count), run.ranks)
         found = metrics.compute(one, self.app.cost(point), run, ceiling, quoted)
-        found["peak_mem_bytes"] = metrics.peak_memory(answer["peak_mem_bytes"], system["machine"]["device_kind"])
+        found["peak_mem_bytes"] = metrics.peak_memory(answer["peak_mem_bytes"], machine["device_kind"])
         found |= metrics.declared(self.app.metrics, samples["values"])
         doubt = answer["doubt"] or metrics.invalid_because(found, ceiling)
         record = replace(blank, samples=samples, system={**blank.system, "ranks": answer["ranks"]})
+        disturbed = emulate.together(rank["emulated"] for rank in answer["ranks"])  # by launch.wrapper, too
+        record = replace(record, system={**record.system, "emulated": disturbed})
         if doubt:
             error = {"kind": "invalid", "message": doubt, "log_end": None}
             return replace(record, status="invalid", metrics=metrics.withheld(found, doubt), error=error)
         beside = (
             {"everywhere": everywhere.compare(samples, run, answer["ranks"])} if self.config.sweep.everywhere else {}
         )
-        return replace(record, status="ok", metrics=found, diagnosis=diagnose(found) | beside)
+        told = {"suspect": suspect(samples["telemetry"], samples)} | beside
+        return replace(record, status="ok", metrics=found, diagnosis=diagnose(found) | told)
+
+    def _emulated(self, point: Point) -> dict[str, Any]:
+        """The disturbances that were asked for, which a group that gives no answer cannot tell."""
+        asked, ranks = self.config.emulate.settings(), self.copies[point.run.ranks] * point.run.ranks
+        return {"emulated": emulate.together(asked.at(rank, ranks) for rank in range(ranks))}
 
     def _provenance(self, started: tuple[str, float], system: Mapping[str, Any]) -> dict[str, Any]:
         return {

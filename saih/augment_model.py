@@ -90,7 +90,7 @@ def _table(app: Any, point: Point) -> list[str]:
         f"{whole.parameters:,} parameters, {whole.forward_flop_per_sample / 1e9:.4g} GFLOP a sample forward, "
         f"{whole.flop_per_sample / 1e9:.4g} in training",
         f"at least {moved / 1e6:,.0f} MB moved a step of training: {flop / moved:,.0f} FLOP/B",
-        f"memory {whole.memory_bytes / 2**20:,.0f} MiB, workspaces up to {whole.workspace_bytes / 2**20:,.0f} MiB",
+        f"GPU memory {whole.memory_bytes / 2**20:,.0f} MiB, workspaces up to {whole.workspace_bytes / 2**20:,.0f} MiB",
     ]
 
 

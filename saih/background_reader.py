@@ -65,7 +65,7 @@ class Source:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.direct = True
-        self._fd = os.open(path, os.O_RDONLY | os.O_DIRECT) if _takes_direct(path) else -1
+        self._fd = os.open(path, os.O_RDONLY | os.O_DIRECT) if takes_direct(path) else -1
         if self._fd < 0:
             self.direct = False
             self._fd = os.open(path, os.O_RDONLY)
@@ -83,7 +83,7 @@ class Source:
         return done
 
 
-def _takes_direct(path: Path) -> bool:
+def takes_direct(path: Path) -> bool:
     """Whether a direct read of the file works: some file systems refuse it at opening, some at reading."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECT)

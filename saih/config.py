@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from saih import plain_yaml
 from saih.app import Execution
+from saih.emulate import Settings
 from saih.errors import InputError
 
 SCHEMA = 1
@@ -134,6 +135,34 @@ class Launch(Section):
     wrapper: list[str] = []
 
 
+class SlowRank(Section):
+    """A rank that runs for ``share`` of the time."""
+
+    rank: Annotated[int, Field(ge=0)]
+    share: Annotated[float, Field(ge=0.01, le=0.99)]
+
+
+class StopRank(Section):
+    """A rank that stops for good ``after_s`` seconds after its start."""
+
+    rank: Annotated[int, Field(ge=0)]
+    after_s: Annotated[float, Field(ge=0, le=1e7)]
+
+
+class Emulate(Section):
+    """Disturbances of all points, real and labelled; null: none. docs/emulate.md. Rates are in MB/s (1e6 B/s)."""
+
+    storage_mb_s: Annotated[float, Field(ge=1e-3, le=1e6)] | None = None
+    link_mb_s: Annotated[float, Field(ge=1e-3, le=1e6)] | None = None
+    slow_rank: SlowRank | None = None
+    stop_rank: StopRank | None = None
+    memory_gib: Annotated[float, Field(ge=1e-3, le=1e6)] | None = None
+
+    def settings(self) -> Settings:
+        """The same as `saih.emulate` takes it."""
+        return Settings.of(self.model_dump())
+
+
 class Config(Section):
     """The whole of a sweep's configuration."""
 
@@ -147,6 +176,7 @@ class Config(Section):
     measure: Measure = Measure()
     limits: Limits = Limits()
     launch: Launch = Launch()
+    emulate: Emulate = Emulate()
 
     def resolved(self) -> dict[str, Any]:
         """Every key with the value in force, as YAML and JSON can hold it."""
@@ -171,9 +201,20 @@ def parse(text: str) -> Config:
     if not isinstance(raw, dict):
         raise InputError("must hold keys and values; docs/configuration.md shows them all")
     try:
-        return Config.model_validate(raw)
+        config = Config.model_validate(raw)
     except ValidationError as error:
         raise InputError(_in_words(error)) from error
+    _require_emulation(config)
+    return config
+
+
+def _require_emulation(config: Config) -> None:
+    """Raise InputError where disturbances do not suit the rest."""
+    link, memory = config.emulate.link_mb_s, config.emulate.memory_gib
+    if link is not None and config.launch.device != "cpu":
+        raise InputError(f"emulate.link_mb_s = {link:g}: needs launch.device: cpu; GPUs would not use these links")
+    if memory is not None and config.limits.memory_gib is not None:
+        raise InputError(f"emulate.memory_gib = {memory:g}: limits.memory_gib would replace it; give one of them")
 
 
 def _in_words(error: ValidationError) -> str:

@@ -1,9 +1,9 @@
 """The sweep: which point next, until all have a record; resume is the same walk again.
 
-The driver is no MPI rank and imports no torch. It asks a group of one rank what machine this is and has it prepare the
-data, groups of every rank count for the ceilings, and has one attempt (attempt.py) made at each point. A matrix is
-walked in shuffled order, the points of one rank count together, so that one worker group serves them (groups.py); a
-growing sweep asks grow.py after every point which one comes next.
+The driver is no MPI rank and imports no torch. It has the machine, the data and the ceilings seen to (preparation.py)
+and one attempt (attempt.py) made at each point, by worker groups that it starts and ends (groups.py). A matrix is
+walked in shuffled order, the points of one rank count together, so that one group serves them; a growing sweep asks
+grow.py after every point which one comes next.
 """
 
 from __future__ import annotations
@@ -15,21 +15,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from saih import attempt, background, grow, launch, provenance, records
+from saih import attempt, emulate, grow, launch, records
 from saih.app import App, Point
 from saih.attempt import Attempts
 from saih.config import Config, Grow
-from saih.errors import GroupError, InputError
+from saih.errors import InputError
 from saih.folder import Folder
-from saih.group import Patience
 from saih.groups import Groups
-from saih.measure import METHOD_VERSION
 from saih.points import Points
+from saih.preparation import Preparation
 from saih.records import Record
 
-SETUP_TIMEOUT_S = 24 * 3600.0
-"""Making a data set may take long, and shows its progress; only a sign of life could tell a hang from work."""
-CEILING_TIMEOUT_S = 600.0
 START_S = 8.0
 """What starting a group and warming up add to a point, in order of magnitude, until points have told."""
 
@@ -75,10 +71,14 @@ class Sweep:
             pending = self._unfinished() if growing else self._pending()
             if pending:
                 launcher = launch.find(self.config.launch)
+                disturbed = self.config.emulate.settings()
+                emulate.require(disturbed)
                 groups = Groups(self.config.launch, launcher, self.folder.logs, self.listener.progress)
+                groups.emulated = disturbed.wrapper()
                 with groups as self._groups:
-                    fitting = self._set_up(pending)
-                    copies = {point.run.ranks: self._copies(point.run.ranks) for point in self.points.wanted}
+                    self._preparation = self._preparing(groups)
+                    fitting = self._preparation.run(pending)
+                    copies = {point.run.ranks: self._preparation.copies(point.run.ranks) for point in fitting}
                     self._attempts = Attempts(self.config, self.app, self.folder, groups, copies)
                     if growing:
                         self._grow_all(fitting)
@@ -90,6 +90,9 @@ class Sweep:
         asked = list(kept) if growing else [point.id for point in (*self.points.wanted, *self.points.excluded)]
         return [kept[id_] for id_ in asked]
 
+    def _preparing(self, groups: Groups) -> Preparation:
+        return Preparation(self.config, self.app, self.folder, groups, self.points.wanted, self.listener.stage)
+
     def _pending(self) -> list[Point]:
         decided = self._decided()
         return [point for point in self.points.wanted if point.id not in decided]
@@ -98,123 +101,6 @@ class Sweep:
         """The records that stand: neither undecided nor to be tried again."""
         again = {*records.UNDECIDED, *self.retry}
         return {id_: record for id_, record in self.folder.records().items() if record.status not in again}
-
-    # set-up: the machine, the data, the ceilings
-
-    def _set_up(self, pending: list[Point]) -> list[Point]:
-        """Learn the machine, prepare the data, measure the ceilings; returns the points that fit the machine."""
-        self.listener.stage("looking at the machine")
-        described = self._ask({"do": "describe"}, 1, "setup", CEILING_TIMEOUT_S)
-        machine = described["machine"]
-        cores = self._cores_per_rank = self._share(machine)
-        self.folder.check_machine(described, self.app.version, cores)
-        fitting = self._fitting(pending, machine)
-        data = self._prepare(fitting)
-        self._groups.fill(launch.slots_per_node(machine, cores), cores, machine["cores"])
-        self.folder.write_config(self.config)
-        self._write_system(described, data)
-        self._measure_ceilings(fitting)
-        return fitting
-
-    def _prepare(self, points: Sequence[Point]) -> dict[str, Any]:
-        """Have the application make or check the input of points; its facts."""
-        if not points:
-            return {}
-        self.listener.stage("preparing the data")
-        request = {"do": "prepare", "app": self.config.app, "points": [point.to_dict() for point in points]}
-        data: dict[str, Any] = self._ask(request, 1, "setup", SETUP_TIMEOUT_S)["data"]
-        for point in points:
-            background.require_paths(point.run.background_read_mb_s, data)
-        return data
-
-    def _share(self, machine: Mapping[str, Any]) -> int:
-        """Cores of a rank: the same at every point, so that a device is the same at every point."""
-        nodes = self._nodes
-        ranks = [p.run.ranks for p in self.points.wanted if p.run.ranks <= machine["devices"] * nodes]
-        most_on_a_node = -(-max(ranks, default=1) // nodes)
-        others = any(p.run.background_read_mb_s for p in self.points.wanted)
-        cores = machine["cores"] - (background.CORES_FOR_READERS if others else 0)
-        return self.config.launch.cores_per_rank or max(1, cores // most_on_a_node)
-
-    def _fitting(self, points: Sequence[Point], machine: Mapping[str, Any]) -> list[Point]:
-        nodes, each = self._nodes, launch.slots_per_node(machine, self._cores_per_rank)
-        slots = nodes * each
-        has = f"{each} CUDA device{'' if each == 1 else 's'}, one a rank"
-        if machine["device_kind"] == "cpu":
-            has = f"{machine['cores']} cores, {self._cores_per_rank} a rank"
-        if nodes > 1:
-            has = f"{nodes} nodes of {has}"
-        beyond = [point for point in points if point.run.ranks > slots]
-        if beyond and self.config.sweep.beyond_slots == "refuse":
-            most = max(point.run.ranks for point in beyond)
-            advice = "sweep.beyond_slots: skip leaves such points out"
-            raise InputError(f"run.ranks = {most}: this machine has {has}; {advice}")
-        for point in beyond:
-            attempt.skip(self.app, self.folder, point, f"{point.run.ranks} ranks, but this machine has {has}")
-        return [point for point in points if point.run.ranks <= slots]
-
-    def _write_system(self, described: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        launcher = self._groups.launcher
-        known = self.folder.system()
-        self.folder.write_system(
-            {
-                "schema": records.SCHEMA,
-                "method_version": METHOD_VERSION,
-                "app_version": self.app.version,
-                "cores_per_rank": self._cores_per_rank,
-                **described,
-                "created": known.get("created", provenance.now()),
-                "git": provenance.git(),
-                "slurm": launcher.allocation.facts(),
-                "launcher": {"program": launcher.program, "flavour": launcher.flavour},
-                "data": {**known.get("data", {}), **data},
-                "peaks": known.get("peaks", []),
-                "growth": known.get("growth", {}),
-            }
-        )
-
-    def _measure_ceilings(self, points: Sequence[Point]) -> None:
-        """One ceiling for each rank count and precision, since ranks share a host's memory and power."""
-        for ranks in sorted({point.run.ranks for point in points}):
-            system = self.folder.system()
-            copies = self._copies(ranks)
-            all_ranks = copies * ranks
-            known = {peak["precision"] for peak in system["peaks"] if peak["ranks"] == all_ranks}
-            wanted = sorted({point.run.precision for point in points if point.run.ranks == ranks} - known)
-            if not wanted:
-                continue
-            self.listener.stage(f"measuring what {all_ranks} {'rank' if all_ranks == 1 else 'ranks'} can reach")
-            for precision in wanted:
-                request = {"do": "peaks", "precision": precision, "seconds_each": self._ceiling_s()}
-                log = f"peaks-ranks{all_ranks}"
-                system["peaks"].append(self._ask(request, all_ranks, log, CEILING_TIMEOUT_S, copies))
-            self.folder.write_system(system)
-
-    def _ceiling_s(self) -> float:
-        """Time for each operation: half a second, or a tenth of what a point may take where that is less."""
-        return min(0.5, self.config.measure.max_s / 10)
-
-    @property
-    def _nodes(self) -> int:
-        """How many nodes a point may use: one where every node works for itself."""
-        return 1 if self.config.sweep.everywhere else self._groups.launcher.allocation.nodes
-
-    def _copies(self, ranks: int) -> int:
-        """How many copies of a point of ``ranks`` ranks are measured at once."""
-        machine, nodes = self.folder.system()["machine"], self._groups.launcher.allocation.nodes
-        if self.config.sweep.everywhere == "device":
-            return nodes * launch.slots_per_node(machine, self._cores_per_rank)
-        return nodes if self.config.sweep.everywhere == "node" else 1
-
-    def _ask(
-        self, request: Mapping[str, Any], ranks: int, log: str, timeout_s: float, copies: int = 1
-    ) -> dict[str, Any]:
-        """A set-up request: without its answer there is no sweep, so that any failure is the user's to mend."""
-        try:
-            return self._groups.ask(request, ranks, log, Patience(timeout_s), copies=copies)
-        except GroupError as error:
-            where = "" if error.fault["kind"] == "input" else f" (see {error.log})"
-            raise InputError(f"{error}{where}") from error
 
     # the points
 
@@ -262,7 +148,7 @@ class Sweep:
             if point.data and point.size not in prepared:  # without data there is nothing to prepare
                 prepared.append(point.size)
                 try:
-                    self._prepare_more(point)
+                    self._preparation.more_data(point)
                 except InputError as error:
                     attempt.skip(self.app, self.folder, point, str(error))
                     return str(error)
@@ -273,11 +159,6 @@ class Sweep:
         if decision.beyond:
             attempt.skip(self.app, self.folder, decision.beyond, f"growth ended before it: {decision.why}")
         return decision.why
-
-    def _prepare_more(self, point: Point) -> None:
-        data = self._prepare([point])
-        system = self.folder.system()
-        self.folder.write_system({**system, "data": {**system["data"], **data}})
 
     def _lane(self, start: Point, machine: Mapping[str, Any]) -> grow.Lane:
         if self._growth.batch == "fixed":

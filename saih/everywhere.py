@@ -22,9 +22,6 @@ MAD_TO_SIGMA = 1.4826
 FEWEST = 3
 """With two copies that differ nobody can say which one is odd."""
 
-PER_RANK = ("read_bytes",)
-PER_RANK_OF_EACH = ("block_s", "phases_s")
-
 
 def part(samples: Mapping[str, Any], copy: int, ranks: int) -> dict[str, Any]:
     """The samples of one copy of ``ranks`` ranks, in the form of a record's."""
@@ -32,8 +29,10 @@ def part(samples: Mapping[str, Any], copy: int, ranks: int) -> dict[str, Any]:
     def own(blocks: Sequence[Sequence[Any]]) -> list[Any]:
         return [block[copy * ranks : (copy + 1) * ranks] for block in blocks]
 
-    of_each = {key: {name: own(blocks) for name, blocks in samples[key].items()} for key in PER_RANK_OF_EACH}
-    return {**samples, **of_each, **{key: own(samples[key]) for key in PER_RANK}}
+    of_each = {key: {name: own(blocks) for name, blocks in samples[key].items()} for key in ("block_s", "phases_s")}
+    mine = slice(copy * ranks, (copy + 1) * ranks)
+    rest = {"read_bytes": own(samples["read_bytes"]), "telemetry": samples["telemetry"][mine]}
+    return {**samples, **of_each, **rest}
 
 
 def middle(samples: Mapping[str, Any], run: Any, copies: int) -> int:

@@ -38,6 +38,7 @@ METHOD_KEYS = (
     "launch.device",
     "launch.mpiexec",
     "launch.wrapper",
+    "emulate",
 )
 """What all points of a folder share. Sizes, executions, repeats and time may be added."""
 

@@ -7,7 +7,7 @@ at the same time, since ranks that wait for work would take cores and memory fro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -20,15 +20,20 @@ from saih.launch import Launcher
 
 @dataclass
 class Groups:
-    """Starts and ends groups; a context manager that leaves none behind. ``cores_per_rank`` 0: all of a host's."""
+    """Starts and ends groups; a context manager that leaves none behind. ``cores_per_rank`` 0: all of a host's.
+
+    ``emulated``: words before the ranks' commands of groups that serve points, and of no others.
+    """
 
     launch: Launch
     launcher: Launcher
     logs: Path
     on_progress: OnProgress
     cores_per_rank: int = 0
+    emulated: Sequence[str] = ()
     _group: Group | None = field(default=None, init=False)
     _repeat: int | None = field(default=None, init=False)
+    _wrapper: list[str] = field(default_factory=list, init=False)
 
     def ask(
         self,
@@ -45,7 +50,7 @@ class Groups:
         ranks do the request in so many equal parts side by side, spread evenly over all nodes.
         """
         log = self.logs / f"{name}.log"
-        group = self._suited(ranks, repeat, copies) or self._start(ranks, copies, log)
+        group = self._suited(ranks, repeat, copies) or self._start(ranks, copies, self._words(repeat), log)
         self._repeat = repeat if repeat is not None else self._repeat
         return group.ask(request, log, patience, self.on_progress)
 
@@ -80,12 +85,20 @@ class Groups:
         group, wanted = self._group, (ranks, self.cores_per_rank, copies)
         if group is None or not group.alive or (group.ranks, group.cores_per_rank, group.copies) != wanted:
             return None
+        if self._wrapper != self._words(repeat):
+            return None
         return group if repeat is None or self._repeat in (None, repeat) else None
 
-    def _start(self, ranks: int, copies: int, log: Path) -> Group:
+    def _words(self, repeat: int | None) -> list[str]:
+        """What comes before each rank's command: points are disturbed where that is asked for, all else is not."""
+        return [*(self.emulated if repeat is not None else ()), *self.launch.wrapper]
+
+    def _start(self, ranks: int, copies: int, wrapper: list[str], log: Path) -> Group:
         self.end()
         launcher = self.launcher
         if copies > 1:
             launcher = launcher.filling(-(-ranks // launcher.allocation.nodes))
-        self._group = Group(launcher, ranks, self.launch, self.cores_per_rank, copies, log)
+        self._wrapper = wrapper
+        launch = self.launch.model_copy(update={"wrapper": wrapper})
+        self._group = Group(launcher, ranks, launch, self.cores_per_rank, copies, log)
         return self._group

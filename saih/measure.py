@@ -8,24 +8,31 @@ all alike and their difference tells what each costs. Rank 0 decides, so that al
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from saih.app import Ran, Work
-from saih.stats import median_interval
+from saih.stats import MIN_STEPS, serial_median_interval, steady_from
 
-METHOD_VERSION = 2
+METHOD_VERSION = 3
 """Raised whenever figures measured before could differ from figures measured after."""
 
 MIN_BLOCK_S = 0.2
 """A block lasts at least this long, so that its start and its synchronisation are under 1 % of it."""
 MIN_ROUNDS = 3
-MIN_ROUNDS_PRECISE = 6
-"""Fewer blocks have no 95 % interval by order statistics."""
-WARMUP_MIN_STEPS = 4
-WARMUP_MAX_S = 60.0
+MIN_ROUNDS_PRECISE = 8
+"""Fewer blocks show nothing of how they are correlated (saih/stats.py)."""
+WARMUP_MIN_S = 0.5
+"""Short steps are many until then: what is slow at first for a while shows."""
+WARMUP_MAX_S, WARMUP_LEAST_S = 60.0, 2.0
+"""The longest warm-up, and how long one may last however short the measurement is; between them twice that."""
+WARMUP_OF_OTHERS = 2
+"""Steps of each variant besides the full work."""
+WARMUP_GROWTH = 1.25
+"""The warm-up is looked at again when it has so many times the steps: every look is a chance to end it by luck."""
 PARTS = ("input", "communication")
 
 
@@ -51,10 +58,18 @@ class Ranks(Protocol):
         """Tell whoever watches; ``block_s``: how long the next sign of life takes, where steps run already."""
 
 
-def measure(work: Work, ranks: Ranks, target_percent: float, max_s: float, begin: Callable[[], None]) -> dict[str, Any]:
+def measure(
+    work: Work,
+    ranks: Ranks,
+    target_percent: float,
+    max_s: float,
+    begin: Callable[[], None],
+    around: Callable[[str], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
+) -> dict[str, Any]:
     """Raw samples of ``work`` as the record holds them (saih/records.py), equal on all ranks.
 
-    ``begin`` is called once, on every rank, between the warm-up and the first block.
+    ``begin`` is called once, on every rank, between the warm-up and the first block; ``around(variant)`` is
+    entered on every rank around each block of that variant.
 
     Stops when the interval of the median step has a half-width of ``target_percent`` ("precise") or ``max_s`` seconds
     have passed ("limit"), whichever is first, but not before three rounds.
@@ -64,7 +79,7 @@ def measure(work: Work, ranks: Ranks, target_percent: float, max_s: float, begin
         lacking = work.without(part)
         if lacking is not None:
             variants[f"without_{part}"] = lacking
-    warmup_steps, warmup_s, step_s = _warm_up(variants, ranks)
+    warmup, step_s = _warm_up(variants, ranks, min(WARMUP_MAX_S, max(WARMUP_LEAST_S, 2 * max_s)))
     n = ranks.broadcast(max(1, math.ceil(MIN_BLOCK_S / step_s)))
     found = _Samples(n, list(variants))
     begin()
@@ -74,10 +89,12 @@ def measure(work: Work, ranks: Ranks, target_percent: float, max_s: float, begin
         ranks.progress("measuring", min(sum(rounds_s[1:]), max_s), max_s, max(rounds_s))
         round_began = time.perf_counter()
         for name in _turn(list(variants), len(found.block_s["full"])):
-            found.add(name, *_block(variants[name], n, ranks))
+            with around(name):
+                times_s, ran = _block(variants[name], n, ranks)
+            found.add(name, times_s, ran)
         rounds_s.append(time.perf_counter() - round_began)
         stopped = ranks.broadcast(_stop(found, time.perf_counter() - started, target_percent, max_s))
-    return found.to_dict() | {"warmup_steps": warmup_steps, "warmup_s": warmup_s, "stopped": stopped}
+    return found.to_dict() | warmup | {"stopped": stopped}
 
 
 class _Samples:
@@ -114,25 +131,33 @@ def _block(work: Work, n: int, ranks: Ranks) -> tuple[list[float], list[Ran]]:
     return [each[0] for each in both], [each[1] for each in both]
 
 
-def _warm_up(variants: Mapping[str, Work], ranks: Ranks) -> tuple[int, float, float]:
-    """Single steps of every variant until the full one gets no faster; (steps, seconds, seconds of a step)."""
+def _warm_up(variants: Mapping[str, Work], ranks: Ranks, limit_s: float) -> tuple[dict[str, Any], float]:
+    """Single steps of every variant until the full one is steady, or the time is up; (what it took, seconds of a step).
+
+    What it took, as the record's samples hold it: steps, seconds, and which of the two ended it. The first step, which
+    may compile, counts for neither.
+    """
     times: list[float] = []
-    start = time.perf_counter()
+    look_at = MIN_STEPS
+    start = steps_start = time.perf_counter()
     while True:
         for name, work in variants.items():
-            seconds = max(_block(work, 1, ranks)[0])
             if name == "full":
-                times.append(seconds)
-        elapsed = time.perf_counter() - start
-        again_s = times[-1] * len(variants) if len(times) > 1 else None  # the first may compile, for minutes
-        ranks.progress("warming up", len(times), max(len(times), WARMUP_MIN_STEPS), again_s)
-        if ranks.broadcast(_steady(times) or elapsed > WARMUP_MAX_S):
-            return len(times), elapsed, min(times[-2:])
-
-
-def _steady(times: list[float]) -> bool:
-    """The faster of the last two steps is no more than 5 % faster than any step before them."""
-    return len(times) >= WARMUP_MIN_STEPS and min(times[-2:]) >= 0.95 * min(times[:-2])
+                times.append(max(_block(work, 1, ranks)[0]))
+            elif len(times) <= WARMUP_OF_OTHERS:  # they share what the full work has warmed
+                _block(work, 1, ranks)
+        if len(times) == 1:
+            steps_start = time.perf_counter()
+        elapsed_s = time.perf_counter() - steps_start
+        again_s = times[-1] * len(variants) if len(times) > 1 else None
+        ranks.progress("warming up", len(times), max(len(times), look_at), again_s)
+        ended = "limit" if elapsed_s > limit_s else None
+        if len(times) >= look_at and elapsed_s >= WARMUP_MIN_S:
+            ended = "steady" if steady_from(times) is not None else ended
+            look_at = math.ceil(WARMUP_GROWTH * len(times))
+        if (ended := ranks.broadcast(ended)) is not None:
+            took_s = time.perf_counter() - start
+            return {"warmup_steps": len(times), "warmup_s": took_s, "warmup_ended": ended}, min(times[-2:])
 
 
 def _turn(names: list[str], round_number: int) -> list[str]:
@@ -143,7 +168,7 @@ def _turn(names: list[str], round_number: int) -> list[str]:
 
 def _stop(found: _Samples, elapsed_s: float, target_percent: float, max_s: float) -> str | None:
     steps = [max(times) for times in found.block_s["full"]]
-    precise = median_interval(steps).half_width_percent <= target_percent
+    precise = serial_median_interval(steps).half_width_percent <= target_percent
     if len(steps) >= MIN_ROUNDS_PRECISE and precise:
         return "precise"
     return "limit" if len(steps) >= MIN_ROUNDS and elapsed_s >= max_s else None

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saih.app import Cost, Execution, MetricSpec
-from saih.stats import median_interval
+from saih.stats import serial_median_interval
+from saih.telemetry.energy import per_sample
 
 Metric = dict[str, Any]
 
@@ -84,7 +85,7 @@ def compute(
         **_exposed(samples, run),
         "background_read_bytes_per_s": _background(samples["background"], run),
         "launch_gap_s": unknown("launch_gap_s", "this version does not measure it"),
-        "energy_j_per_sample": unknown("energy_j_per_sample", "this version does not measure it"),
+        "energy_j_per_sample": _energy(samples, run),
         "scaling_efficiency": unknown("scaling_efficiency", "relates several points: see the report"),
     }
 
@@ -101,9 +102,12 @@ def declared(specs: Sequence[MetricSpec], values: Mapping[str, float | None]) ->
 
 def samples_per_s(samples: Mapping[str, Any], run: Execution) -> float:
     """Total samples over total time of the full blocks."""
-    blocks = samples["block_s"]["full"]
-    total = len(blocks) * samples["block_steps"] * run.ranks * run.batch
-    return float(total / sum(max(ranks) for ranks in blocks))
+    return float(served(samples, run) / sum(max(ranks) for ranks in samples["block_s"]["full"]))
+
+
+def served(samples: Mapping[str, Any], run: Execution) -> int:
+    """Samples of all ranks in the full blocks."""
+    return int(len(samples["block_s"]["full"]) * samples["block_steps"] * run.ranks * run.batch)
 
 
 def invalid_because(metrics: Mapping[str, Metric], ceiling: Mapping[str, Any] | None) -> str | None:
@@ -121,7 +125,8 @@ def peak_memory(value: int, device_kind: str) -> Metric:
     """The most that a rank held at once."""
     if device_kind == "cuda":
         return metric("peak_mem_bytes", value, "largest sum of allocated tensors on a device, largest rank")
-    return metric("peak_mem_bytes", value, "largest resident memory of a rank's process, libraries included")
+    method = "largest growth of a rank's resident memory since before the point was built; libraries it loads count too"
+    return metric("peak_mem_bytes", value, method)
 
 
 def withheld(metrics: Mapping[str, Metric], why: str) -> dict[str, Metric]:
@@ -132,14 +137,14 @@ def withheld(metrics: Mapping[str, Metric], why: str) -> dict[str, Metric]:
 
 def _step(samples: Mapping[str, Any]) -> Metric:
     steps = [max(ranks) / samples["block_steps"] for ranks in samples["block_s"]["full"]]
-    found = median_interval(steps)
+    found = serial_median_interval(steps)
     return metric(
         "step_s",
         found.median,
         "median over blocks of the slowest rank's time / steps",
         low=found.low,
         high=found.high,
-        interval=f"within-run, order statistics, {100 * found.confidence:.0f} %",
+        interval=f"within-run, order statistics of correlated blocks, {100 * found.confidence:.0f} %",
     )
 
 
@@ -167,8 +172,11 @@ def _percent_of_ceiling(flop_per_s: float, ceiling: Mapping[str, Any] | None) ->
 def _imbalance(samples: Mapping[str, Any], run: Execution) -> Metric:
     if run.ranks == 1:
         return unknown("rank_imbalance_percent", "one rank")
-    late = [100 * (max(ranks) / statistics.mean(ranks) - 1) for ranks in samples["block_s"]["full"]]
-    return metric("rank_imbalance_percent", statistics.median(late), "median over blocks of slowest over mean rank - 1")
+    alone = samples["block_s"].get("without_communication")  # where ranks meet in every step, all end together
+    late = [100 * (max(ranks) / statistics.mean(ranks) - 1) for ranks in alone or samples["block_s"]["full"]]
+    how = ", in the blocks without communication, where none waits for another" if alone else ""
+    method = f"median over blocks of slowest over mean rank - 1{how}"
+    return metric("rank_imbalance_percent", statistics.median(late), method)
 
 
 def _phases(samples: Mapping[str, Any]) -> dict[str, Metric]:
@@ -203,6 +211,12 @@ def _exposed(samples: Mapping[str, Any], run: Execution) -> dict[str, Metric]:
     return found
 
 
+def _energy(samples: Mapping[str, Any], run: Execution) -> Metric:
+    name = "energy_j_per_sample"
+    found = per_sample(samples["telemetry"], served(samples, run))
+    return unknown(name, found["why"]) if "why" in found else metric(name, found["j_per_sample"], found["method"])
+
+
 def _background(hosts: Sequence[Mapping[str, Any]], run: Execution) -> Metric:
     """What the readers of all hosts achieved, which may be less than was asked for; ``shares_cores`` as measured."""
     name = "background_read_bytes_per_s"
@@ -219,6 +233,6 @@ def _background(hosts: Sequence[Mapping[str, Any]], run: Execution) -> Metric:
 
 def _difference(name: str, values: Sequence[float]) -> Metric:
     method = "median over pairs of neighbouring blocks: with it less without it, per step; may be negative"
-    found = median_interval(values)
-    kind = f"within-run, order statistics, {100 * found.confidence:.0f} %"
+    found = serial_median_interval(values)
+    kind = f"within-run, order statistics of correlated blocks, {100 * found.confidence:.0f} %"
     return metric(name, found.median, method, low=found.low, high=found.high, interval=kind)

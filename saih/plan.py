@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from saih import grow
-from saih.app import App, Execution, load
+from saih.app import App, Cost, Execution, Point, load
 from saih.config import Config
 from saih.config import load as load_config
 from saih.driver import START_S
@@ -26,17 +27,25 @@ def read(path: Path) -> tuple[Config, App, Points]:
         raise error.at(str(path)) from error
 
 
+DEVICES = {"cuda": "GPU", "cpu": "CPU"}
+ANY = "any"
+
+
 def rows(config: Config, app: App, points: Points) -> list[dict[str, Any]]:
     """One row a point, in plain JSON types. ``time_s`` is the time limit with start-up: most points end earlier.
 
-    Of a growing sweep the sizes that it comes to if nothing ends it.
+    ``memory_bytes`` and, of it, libraries' ``workspace_bytes`` are a rank's, by kind of device: the one that
+    launch.device names, "cuda" and "cpu" for auto, "any" where the application does not tell them apart. Of a growing
+    sweep the sizes that it comes to if nothing ends it.
     """
+    cores = cores_per_rank(config)
     found = []
     wanted = points.wanted
     if config.sweep.grow:
         wanted = tuple(point for start in points.wanted for point in grow.sizes(app, config.sweep.grow, start))
     for point in wanted:
-        cost = app.cost(point)
+        costs = _costs(app, point, config.launch.device, cores)
+        cost = next(iter(costs.values()))
         found.append(
             {
                 "id": point.id,
@@ -44,12 +53,28 @@ def rows(config: Config, app: App, points: Points) -> list[dict[str, Any]]:
                 "parameters": cost.parameters,
                 "flop_per_sample": cost.flop_per_sample,
                 "flop_per_step_per_device": cost.flop_per_sample * point.run.batch,
-                "memory_bytes": cost.memory_bytes + cost.workspace_bytes,
+                "memory_bytes": {kind: each.memory_bytes + each.workspace_bytes for kind, each in costs.items()},
+                "workspace_bytes": {kind: each.workspace_bytes for kind, each in costs.items()},
+                "cores_per_rank": cores,
                 "sample_bytes": cost.sample_bytes,
                 "time_s": config.measure.max_s + START_S,
             }
         )
     return found
+
+
+def cores_per_rank(config: Config) -> int:
+    """The cores that a rank has on a CPU: as configured, else as on this host."""
+    most = max(config.run.ranks)
+    return config.launch.cores_per_rank or max(1, len(os.sched_getaffinity(0)) // most)
+
+
+def _costs(app: App, point: Point, device: str, cores: int) -> dict[str, Cost]:
+    """The cost on each kind of device that may be meant. Which one `auto` finds is known only where it runs."""
+    cost_on = getattr(app, "cost_on", None)
+    if cost_on is None:
+        return {ANY: app.cost(point)}
+    return {kind: cost_on(point, kind, cores) for kind in DEVICES if device in (kind, "auto")}
 
 
 def table(rows: list[dict[str, Any]], statuses: Mapping[str, str]) -> list[str]:
@@ -61,7 +86,7 @@ def table(rows: list[dict[str, Any]], statuses: Mapping[str, str]) -> list[str]:
         "parameters",
         "GFLOP/sample",
         "GFLOP/step",
-        "memory",
+        *(f"memory {DEVICES[kind]}" if kind in DEVICES else "memory" for kind in rows[0]["memory_bytes"]),
         *(["status"] if statuses else []),
     ]
     body = [
@@ -71,7 +96,7 @@ def table(rows: list[dict[str, Any]], statuses: Mapping[str, str]) -> list[str]:
             f"{row['parameters']:,}",
             f"{row['flop_per_sample'] / 1e9:.4g}",
             f"{row['flop_per_step_per_device'] / 1e9:.4g}",
-            f"{row['memory_bytes'] / 2**20:,.0f} MiB",
+            *(f"{size / 2**20:,.0f} MiB" for size in row["memory_bytes"].values()),
             *([statuses.get(row["id"], "to be measured")] if statuses else []),
         ]
         for row in rows
@@ -79,7 +104,16 @@ def table(rows: list[dict[str, Any]], statuses: Mapping[str, str]) -> list[str]:
     widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in [head, *body]]
     most_s = sum(row["time_s"] for row in rows)
-    return [*lines, f"{len(rows)} points, at most about {duration(most_s)} and the data set's making"]
+    time = f"{len(rows)} points, at most about {duration(most_s)} and the data set's making"
+    return [*lines, time + _memory_words(rows[0])]
+
+
+def _memory_words(row: Mapping[str, Any]) -> str:
+    """What the memory is of, where the application tells devices apart."""
+    if "cpu" not in row["memory_bytes"]:
+        return ""
+    cores = row["cores_per_rank"]
+    return f"; a CPU's memory for {cores} {'core' if cores == 1 else 'cores'} a rank, without its process's libraries"
 
 
 def _varying(runs: list[Mapping[str, Any]]) -> list[str]:

@@ -10,11 +10,15 @@ Schema 1, top-level keys:
     metrics     name -> {"value", "unit", "better", "method"}; null values carry "why", measured ones may carry
                 {"low", "high", "interval"}, and an application's own "label"
     samples     raw times: {"block_steps", "block_s": {variant: [[seconds of each rank] of each block]},
-                "warmup_steps", "warmup_s", "phases_s": {phase: [[seconds of each rank] of each block]}, "stopped",
+                "warmup_steps", "warmup_s", "warmup_ended": steady | limit, "stopped": precise | limit,
+                "phases_s": {phase: [[seconds of each rank] of each block]},
                 "background": [{"mb_s" asked of the host, "bytes", "seconds", "files", "file_bytes", "direct_files",
-                "threads", "cores", "shares_cores"} of each host], empty where none was asked for}
-    diagnosis   {"verdict", "evidence", "shares": {part: share of the step}} or null
-    system      {"machine", "software", "ranks": [{"host", "device", "cores"}]}
+                "threads", "cores", "shares_cores"} of each host], empty where none was asked for,
+                "telemetry": [energy, power, clocks, throttling, neighbours, as each rank saw them: saih/telemetry/]}
+    diagnosis   {"verdict", "evidence", "shares": {part: share of the step}, "suspect": [why the point may not stand for
+                the machine], "everywhere": how equal copies compare (saih/everywhere.py), if asked for} or null
+    system      {"machine", "software", "ranks": [{"host", "device", "uuid" of a GPU, "cores", "emulated"}],
+                "emulated": the disturbances that were asked for (docs/emulate.md), or null}
     provenance  versions, time, data set, what it took
     error       null, or {"kind", "message", "log_end"}
 

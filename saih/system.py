@@ -14,8 +14,9 @@ import saih
 
 
 def describe(device: str, mpi_library: str) -> dict[str, Any]:
-    """The host, the machine and the software, as they go into system.json."""
-    return {"host": socket.gethostname(), "machine": machine(device), "software": software(mpi_library)}
+    """The host, the machine, the software and the site's modules that are loaded, as they go into system.json."""
+    found = {"host": socket.gethostname(), "machine": machine(device), "software": software(mpi_library)}
+    return found | {"modules": [name for name in os.environ.get("LOADEDMODULES", "").split(":") if name]}
 
 
 def machine(device: str) -> dict[str, Any]:

@@ -28,16 +28,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from saih import watch
-from saih.app import Point, load
+from saih import emulate, watch
+from saih.app import Point, Work, load
 from saih.background import Background
 from saih.errors import InputError
 from saih.mpi import Communicator, World
 from saih.process import die_with_parent
 from saih.records import write_json
+from saih.telemetry.watch import Telemetry
 
 GIB = 2**30
 FAULT_STATUS = 3
+SIGN_S = 0.1
+"""Signs of life are no closer together than this, unless something else begins."""
 _NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 
 
@@ -58,6 +61,7 @@ class Worker:
         self._world = world
         self._answers = answers
         self.rank, self.size, self.seed = world.rank, world.size, 1
+        self._told, self._told_s = "", 0.0
         on_gpu = torch.cuda.is_available() if device == "auto" else device == "cuda"
         if on_gpu and not torch.cuda.is_available():
             raise InputError("launch.device = cuda: torch sees no CUDA device here")
@@ -71,6 +75,7 @@ class Worker:
         ranks.start_torch_distributed("nccl" if on_gpu else "gloo")
         self.copy = Copy(self, ranks)
         self._data_bytes = _status_bytes("VmData")
+        self._resident_bytes = _status_bytes("VmRSS")
 
     def synchronise(self) -> None:
         """Wait until the device has done all it was given."""
@@ -79,6 +84,10 @@ class Worker:
 
     def progress(self, what: str, done: float, total: float, block_s: float | None = None) -> None:
         """Pass on to the driver how far rank 0 is and, where it is known, how long the next such sign takes."""
+        now = time.monotonic()
+        if what == self._told and now - self._told_s < SIGN_S:
+            return
+        self._told, self._told_s = what, now
         self.answer({"progress": [what, done, total], "block_s": block_s})
 
     def answer(self, content: Mapping[str, Any]) -> None:
@@ -105,6 +114,13 @@ class Worker:
             return None
         return Background(mb_s / hosts, paths, world.spare_cores or world.host_cores, not world.spare_cores)
 
+    def telemetry(self) -> Telemetry:
+        """What watches this rank's device and, on a host's first rank, the host."""
+        here = socket.gethostname()
+        told = self.gather((here, os.getpid(), self._world.cores))
+        ranks = {pid: cores for host, pid, cores in told if host == here}
+        return Telemetry(self.device, ranks, self._world.local_rank == 0)
+
     def begin_anew(self) -> None:
         """Leave no trace of the point before: give its memory back, forget the peak, seed torch's random numbers."""
         gc.collect()
@@ -115,14 +131,19 @@ class Worker:
         else:
             _give_back_free_memory()
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+            self._resident_bytes = _status_bytes("VmRSS")
 
     def peak_memory_bytes(self) -> int:
-        """The most this rank has held since the last reset."""
-        return int(self._cuda.max_memory_allocated(self.device)) if self._cuda else _status_bytes("VmHWM")
+        """The most this rank has held for this point: tensors on a device, or growth of the process."""
+        if self._cuda:
+            return int(self._cuda.max_memory_allocated(self.device))
+        return max(0, _status_bytes("VmHWM") - self._resident_bytes)
 
     def whereabouts(self) -> dict[str, Any]:
-        """Which host, device and cores this rank has."""
-        return {"host": socket.gethostname(), "device": self.device, "cores": self._world.cores}
+        """Which host, device and cores this rank has, and under which disturbances it runs."""
+        uuid = f"GPU-{self._cuda.get_device_properties(self.device).uuid}" if self._cuda else None
+        own = {"host": socket.gethostname(), "device": self.device, "uuid": uuid, "cores": self._world.cores}
+        return {**own, "emulated": emulate.label()}
 
 
 def describe(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,30 +175,41 @@ def ceiling(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
 
 def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
     """One point: build it, time it, ask whether it can be believed."""
-    from saih.measure import measure
-
     point = Point.from_dict(request["point"])
     worker.begin_anew()
-    worker.limit_memory(request["memory_gib"])
-    worker.progress("building", 0, 1)
-    work = load(point.app).build(worker.copy, point)
-    try:
-        with worker.background(point.run.background_read_mb_s, request["paths"]) or contextlib.nullcontext() as others:
-            begin = others.begin if others else _nothing
-            samples = measure(work, worker, request["target_percent"], request["max_s"], begin)
-            read = [each for each in worker.gather(others.end() if others else None) if each]
-        worker.progress("checking", 0, 1)
-        doubts = [doubt for doubt in worker.gather(work.check()) if doubt]
-        peak = max(worker.gather(worker.peak_memory_bytes()))
-    finally:
-        work.close()
+    with worker.telemetry() as telemetry:
+        worker.limit_memory(request["memory_gib"])
+        worker.progress("building", 0, 1)
+        work = load(point.app).build(worker.copy, point)
+        try:
+            samples = _timed(worker, work, telemetry, request, point.run.background_read_mb_s)
+            worker.progress("checking", 0, 1)
+            doubts = [doubt for doubt in worker.gather(work.check()) if doubt]
+            peak = max(worker.gather(worker.peak_memory_bytes()))
+        finally:
+            work.close()
     doubt = doubts[0] if doubts else None
     ranks = worker.gather(worker.whereabouts())
-    return {"samples": samples | {"background": read}, "peak_mem_bytes": peak, "doubt": doubt, "ranks": ranks}
+    return {"samples": samples, "peak_mem_bytes": peak, "doubt": doubt, "ranks": ranks}
 
 
-def _nothing() -> None:
-    """What a rank without a reader does where others have theirs counted."""
+def _timed(
+    worker: Worker, work: Work, telemetry: Telemetry, request: Mapping[str, Any], background_mb_s: float
+) -> dict[str, Any]:
+    """The timed blocks, watched, and beside the background reading that the point asks for."""
+    from saih.measure import measure
+
+    with worker.background(background_mb_s, request["paths"]) or contextlib.nullcontext() as others:
+        counted: list[Telemetry | Background] = [telemetry, others] if others else [telemetry]
+
+        def begin() -> None:
+            for each in counted:
+                each.begin()
+
+        samples = measure(work, worker, request["target_percent"], request["max_s"], begin, telemetry.block)
+        samples["telemetry"] = worker.gather(telemetry.end())
+        samples["background"] = [each for each in worker.gather(others.end() if others else None) if each]
+    return samples
 
 
 _HANDLERS: dict[str, Callable[[Worker, Mapping[str, Any]], dict[str, Any]]] = {

@@ -35,6 +35,10 @@ class CosmoFlow:
         """What one sample of a training step costs."""
         return cost_of(point)
 
+    def cost_on(self, point: Point, device: str, cores: int) -> Cost:
+        """The same with the memory on a kind of device: "cuda", or "cpu" with so many cores a rank."""
+        return cost_of(point, device, cores)
+
     def network(self, point: Point) -> Network:
         """The layers, which `saih augment model` shows and grows."""
         return network_of(point)

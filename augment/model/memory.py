@@ -1,45 +1,45 @@
 """The most memory that a training step holds at once, in closed form. No torch.
 
 A step is followed tensor by tensor, as autograd keeps and frees them. Forward keeps what backward will need: the
-input of every layer with weights, the output of every LeakyReLU (which works in place) and the indices of every pool.
-Backward goes back through them; a gradient lives until the layer before has its own. The largest sum on the way is
-the peak. With Y the output of the first convolution that is often at its LeakyReLU on the way back, when all later
-activations are gone: its output, the gradient that comes in and the one that goes out, 3 Y.
+input of every layer with weights, the output of every LeakyReLU (which works in place), the input of every pool and
+its indices. Backward goes back through them; a gradient lives until the layer before has its own. The largest sum on
+the way is the peak. With Y the output of the first convolution that is often at its LeakyReLU on the way back, when all
+later activations are gone: its output, the gradient that comes in and the one that goes out, 3 Y.
 
-Held throughout: weights and momentum in fp32, in lower precision also a copy of the weights; their gradients from
-backward on. Not in it: what a library takes as workspace for a layer, and what the allocator keeps in reserve.
+Held throughout: weights and momentum in fp32; their gradients from backward on. The input, float32, is the caller's
+until forward ends. What a kind of device does in its own way is in `augment.model.memory_steps`. Not in it: what a
+library takes as workspace for a layer, and what the allocator keeps in reserve.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from augment.model.cost import FLOAT_BYTES, INDEX_BYTES, parameters, parameters_of
-from augment.model.network import Dropout, Flatten, Layer, LeakyReLU, MaxPool, Network, Shape, Tanh, Weighted
+from augment.model.cost import FLOAT_BYTES, parameters
+from augment.model.memory_steps import CPU, CUDA, Step, steps
+from augment.model.network import Convolution, Dropout, Flatten, LeakyReLU, MaxPool, Network, Tanh, Weighted
 
 
-def training_peak_bytes(network: Network, batch: int, number_bytes: int = FLOAT_BYTES, held_bytes: int = 0) -> int:
+def training_peak_bytes(
+    network: Network,
+    batch: int,
+    number_bytes: int = FLOAT_BYTES,
+    held_bytes: int = 0,
+    device: str = CUDA,
+    in_buckets: bool = False,
+) -> int:
     """Largest sum of tensors in a step with momentum; `held_bytes` is what is held besides, such as the counts.
 
     number_bytes: of a number in the precision computed with, 4 or 2; weights, gradients and momentum are fp32.
+    device: "cuda" or "cpu". in_buckets: gradients are copied, layer by layer, into buckets that are always there, as
+    DistributedDataParallel does it with gradient_as_bucket_view.
     """
-    count = parameters(network)
-    ledger = _Ledger(held_bytes + 2 * FLOAT_BYTES * count + (number_bytes * count if number_bytes < FLOAT_BYTES else 0))
-    steps = [
-        _Step(layer, batch * number_bytes * _numbers(before), batch * number_bytes * _numbers(after), _numbers(after))
-        for layer, before, after in network.shapes()
-    ]
-    memories = _forward(ledger, steps, batch)
-    _backward(ledger, steps, memories, network.dimensions)
+    ledger = _Ledger(held_bytes + (3 if in_buckets else 2) * FLOAT_BYTES * parameters(network))
+    layers = list(steps(network, batch, number_bytes, device))
+    _backward(ledger, layers, _forward(ledger, layers), in_buckets)
+    if device == CPU:
+        ledger.pass_by(max((s.weights_bytes for s in layers if isinstance(s.layer, Convolution)), default=0))
     return ledger.peak
-
-
-@dataclass(frozen=True)
-class _Step:
-    layer: Layer
-    before_bytes: int
-    after_bytes: int
-    after_numbers: int
 
 
 @dataclass
@@ -59,6 +59,10 @@ class _Ledger:
         self.peak = max(self.peak, self.held)
         return len(self.sizes) - 1
 
+    def pass_by(self, size: int) -> None:
+        """Memory that is taken and at once given back."""
+        self.drop(self.take(size))
+
     def keep(self, tensor: int) -> None:
         """One more holder."""
         self.needed[tensor] += 1
@@ -70,56 +74,55 @@ class _Ledger:
             self.held -= self.sizes[tensor]
 
 
-def _forward(ledger: _Ledger, steps: list[_Step], batch: int) -> list[list[int]]:
+def _forward(ledger: _Ledger, layers: list[Step]) -> list[list[int]]:
     """For each layer, what it keeps for backward."""
-    now = ledger.take(steps[0].before_bytes)
+    given = now = ledger.take(layers[0].before_bytes)
+    ledger.keep(given)
     kept: list[list[int]] = []
-    for step in steps:
-        saved: list[int] = []
-        after = now
-        if isinstance(step.layer, Weighted | MaxPool):
-            saved.append(now)
+    for step in layers:
+        read = now
+        if step.casts:
+            read = ledger.take(step.reads_bytes)
+        own = [ledger.take(size) for size in (step.lowered_bytes, step.besides_bytes) if size]
+        after = read
         if isinstance(step.layer, Weighted | MaxPool | Dropout | Tanh):
             after = ledger.take(step.after_bytes)
-        own = _kept_besides(step, batch)
-        if own:
-            saved.append(ledger.take(own))
+        ledger.pass_by(step.scratch_bytes)
+        shared = [read] if isinstance(step.layer, Weighted | MaxPool) else []
         if isinstance(step.layer, LeakyReLU | Tanh):
-            saved.append(after)
-        for tensor in saved:
+            shared.append(after)
+        for tensor in shared:
             ledger.keep(tensor)
-        if own:
-            ledger.drop(saved[-1])  # only backward knows it
+        kept.append(own + shared)
+        if step.casts:
+            ledger.drop(read)
         if after != now:
             ledger.drop(now)
         now = after
-        kept.append(saved)
     ledger.drop(now)
+    ledger.drop(given)
     return kept
 
 
-def _kept_besides(step: _Step, batch: int) -> int:
-    """Bytes of what a layer makes for backward alone: a pool's indices, a dropout's mask."""
-    if isinstance(step.layer, MaxPool):
-        return batch * INDEX_BYTES * step.after_numbers
-    return step.after_bytes if isinstance(step.layer, Dropout) else 0
-
-
-def _backward(ledger: _Ledger, steps: list[_Step], kept: list[list[int]], dimensions: int) -> None:
-    first = next((i for i, step in enumerate(steps) if isinstance(step.layer, Weighted)), 0)
-    gradient = ledger.take(steps[-1].after_bytes)
-    for i in range(len(steps) - 1, first - 1, -1):
-        step = steps[i]
+def _backward(ledger: _Ledger, layers: list[Step], kept: list[list[int]], in_buckets: bool) -> None:
+    first = next((i for i, step in enumerate(layers) if isinstance(step.layer, Weighted)), 0)
+    gradient = ledger.take(layers[-1].after_bytes)
+    for i in range(len(layers) - 1, first - 1, -1):
+        step = layers[i]
         if isinstance(step.layer, Flatten):
             continue  # a view
-        if isinstance(step.layer, Weighted):
-            ledger.take(FLOAT_BYTES * parameters_of(step.layer, dimensions))
-        before = ledger.take(step.before_bytes if i > first else 0)
+        before = ledger.take(step.reads_bytes if i > first else 0)
+        weights = ledger.take(step.lowered_bytes or step.weights_bytes)
+        ledger.pass_by(step.scratch_bytes)
         ledger.drop(gradient)
         for tensor in kept[i]:
             ledger.drop(tensor)
+        if step.lowered_bytes:
+            lowered, weights = weights, ledger.take(step.weights_bytes)
+            ledger.drop(lowered)
+        if in_buckets:
+            ledger.drop(weights)
         gradient = before
-
-
-def _numbers(shape: Shape) -> int:
-    return shape.channels * shape.voxels
+        if step.casts and i > first:
+            gradient = ledger.take(step.before_bytes)
+            ledger.drop(before)

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from saih.background_reader import _takes_direct
+from saih.background_reader import takes_direct
 from saih.errors import InputError
 from saih.measure import Ranks
 from saih.peaks.timing import REPEATS, best, together
@@ -79,7 +79,7 @@ class _Source:
 
     def __init__(self, path: Path, start: int, requests: int) -> None:
         self.requests, self._start = requests, start
-        self.direct = _takes_direct(path)
+        self.direct = takes_direct(path)
         self._fd = os.open(path, os.O_RDONLY | (os.O_DIRECT if self.direct else 0))
         os.fdatasync(self._fd)  # what is not written back yet cannot be dropped
         os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)

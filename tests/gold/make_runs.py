@@ -83,6 +83,7 @@ def samples(point: Point, law: Law, blocks: int, stopped: str) -> dict[str, Any]
     return {
         "block_steps": steps, "block_s": found, "phases_s": phases, "read_bytes": read, "values": {},
         "background": [],
+        "telemetry": [],
         "warmup_steps": 5, "warmup_s": round(6 * seconds["full"], 4), "stopped": stopped,
     }  # fmt: skip
 

@@ -4,10 +4,11 @@ from typing import ClassVar
 
 from augment.model import cost, memory
 from augment.model.network import Dense, LeakyReLU, Network
-from saih.app import Cost, Dial, Point
+from saih.app import Cost, Dial, InputError, Point
 from tests.toys.toy import Toy
 
 INPUTS = 6
+MOST = 4096
 
 
 class Perceptron(Toy):
@@ -21,7 +22,9 @@ class Perceptron(Toy):
         return dict(data)
 
     def validate(self, point: Point) -> None:
-        """Every width and depth will do."""
+        for name, value in point.size.items():
+            if value > MOST:
+                raise InputError(f"size.{name} = {value}: must be at most {MOST}")
 
     def network(self, point: Point) -> Network:
         width, depth = point.size["width"], point.size["depth"]

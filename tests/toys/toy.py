@@ -27,7 +27,10 @@ class Toy:
     metrics = (MetricSpec("trace", "1", "none", "trace", "sum of the diagonal"),)
 
     def resolve_data(self, data):
-        for n, kind in data.get("faults", {}).items():
+        faults = data.get("faults", {})
+        if not isinstance(faults, dict):
+            raise InputError(f"data.faults = {faults}: must be keys and values, such as 8: oom")
+        for n, kind in faults.items():
             if kind not in FAULTS:
                 raise InputError(f"data.faults.{n} = {kind}: must be one of {', '.join(FAULTS)}")
         return dict(data)
@@ -80,6 +83,9 @@ class ToyWork:
             if self._communicates and self._context.size > 1:
                 self._context.gather(float(result[0, 0]))
         self._trace = float(np.trace(result))
+        return self._ran(n)
+
+    def _ran(self, n):
         return Ran(n * self._point.run.batch, {"input_wait_s": 0.0}, 0, {"trace": self._trace})
 
     def _read(self):

@@ -84,7 +84,7 @@ def test_a_read_returns_the_file_s_bytes(files, folder, request):
 
 
 def test_where_direct_reads_are_refused_pages_are_dropped(files, monkeypatch):
-    monkeypatch.setattr(reader, "_takes_direct", lambda path: False)
+    monkeypatch.setattr(reader, "takes_direct", lambda path: False)
     path = files / "a"
     os.sync()
     source = reader.Source(path)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from apps.cosmoflow import APP
+from apps.cosmoflow import APP, training
 from apps.cosmoflow.architecture import blocks, describe
 from apps.cosmoflow.model import CosmoFlow, make, volumes_of
 from augment.model.cost import forward_flop, parameters, training_flop
@@ -19,7 +21,9 @@ from augment.model.deepen import deepen
 from augment.model.grow import grow
 from augment.model.network import Network
 from augment.model.torch_weights import load_weights, weights_of
+from saih import plan
 from saih.app import Execution, Point
+from tests.unit.test_cosmoflow_training import Alone
 
 BATCH = 2
 SIZES = [(8, 1 / 32, 1), (16, 0.5, 2), (24, 0.25, 3), (48, 1.5, 1), (64, 1.0, 2), (128, 1.0, 1)]
@@ -124,13 +128,140 @@ def test_the_torch_free_half_is_torch_free() -> None:
 
 @pytest.mark.parametrize("machine", ["h100", "h200"])
 def test_memory_is_what_gpus_held(machine: str) -> None:
-    """Against the peaks that torch's allocator reported on GPUs, kept with the benchmarks: within 10 %."""
+    """Against the peaks that torch's allocator reported on GPUs, kept with the benchmarks: within 7 %."""
     results = Path(__file__).parents[2] / "benchmarks" / "results" / f"cosmoflow-{machine}.json"
     compared = 0
     for point in json.loads(results.read_text(encoding="utf-8"))["points"]:
         run = Execution(**point["run"])
         if run.execution == "plain" and point["size"]["depth"] == 1 and point["peak_mem_bytes"]:
             cost = APP.cost(Point("cosmoflow", point["size"], run))
-            assert cost.memory_bytes + cost.workspace_bytes == pytest.approx(point["peak_mem_bytes"], rel=0.1)
+            assert cost.memory_bytes + cost.workspace_bytes == pytest.approx(point["peak_mem_bytes"], rel=0.07)
             compared += 1
     assert compared >= 10
+
+
+def drawn(size: tuple[int, float, int], batch: int, precision: str) -> Point:
+    run = Execution(ranks=1, batch=batch, precision=precision, execution="plain", input="synthetic")
+    return Point("cosmoflow", dict(zip(("edge", "width", "depth"), size, strict=True)), run)
+
+
+def allocated(point: Point) -> tuple[int, int]:
+    """The most bytes that torch's CPU allocator held in two steps: of tensors, and with the scratch of libraries.
+
+    Scratch is what a convolution takes by itself and gives back before it returns. oneDNN has it from torch's
+    allocator, so that the profiler counts it.
+    """
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        work = training.build(Alone(), point)
+        work.run(2)
+    work.close()
+    events: list[tuple[int, int, bool]] = []
+
+    def collect(node) -> None:
+        own = [child for child in node.children if child.name == "[memory]"]
+        scratch: set[int] = set()
+        if node.name in ("aten::convolution_backward", "aten::mkldnn_convolution"):
+            taken, given = ({c.extra_fields.ptr for c in own if c.extra_fields.alloc_size * s > 0} for s in (1, -1))
+            scratch = taken & given
+        events.extend((c.start_time_ns, c.extra_fields.alloc_size, c.extra_fields.ptr in scratch) for c in own)
+        for child in node.children:
+            collect(child)
+
+    for root in seen.profiler.kineto_results.experimental_event_tree():
+        if root.name == "[memory]":
+            events.append((root.start_time_ns, root.extra_fields.alloc_size, False))
+        collect(root)
+    tensors = both = most_tensors = most = 0
+    for _, size, is_scratch in sorted(events):
+        both += size
+        tensors += 0 if is_scratch else size
+        most_tensors, most = max(most_tensors, tensors), max(most, both)
+    return most_tensors, most
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+ON_CPU = [
+    ((8, 1 / 8, 1), 2), ((8, 1.0, 2), 4), ((16, 0.25, 1), 1), ((16, 1.0, 1), 4), ((16, 0.5, 3), 2), ((24, 0.5, 2), 1),
+    ((32, 1 / 8, 1), 8), ((32, 1.0, 1), 2), ((32, 2.0, 1), 1), ((40, 0.25, 1), 2), ((48, 0.25, 2), 1),
+    ((64, 1 / 32, 1), 1), ((64, 1 / 4, 1), 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(("size", "batch"), ON_CPU)
+def test_memory_is_what_a_cpu_step_allocates(
+    size: tuple[int, float, int], batch: int, precision: str, one_thread: None
+) -> None:
+    """Tensors within 5 %, and what oneDNN takes besides within its cap."""
+    if precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("this processor has no bf16 convolutions in oneDNN")
+    point = drawn(size, batch, precision)
+    cost = APP.cost_on(point, "cpu", 1)
+    tensors, most = allocated(point)
+    assert cost.memory_bytes == pytest.approx(tensors, rel=0.05)
+    if torch.backends.cpu.get_cpu_capability() == "AVX512" and not torch.cpu._is_amx_tile_supported():
+        assert most <= 1.01 * (cost.memory_bytes + cost.workspace_bytes)
+
+
+def test_a_process_grows_by_what_is_allocated() -> None:
+    """Resident memory, with the C library told to keep no holes: the prediction, and little that torch does not see."""
+    precisions = ["fp32", "bf16"] if torch.ops.mkldnn._is_mkldnn_bf16_supported() else ["fp32"]
+    program = f"""if True:
+        import re
+        import torch
+        from apps.cosmoflow import training
+        from tests.unit.test_cosmoflow_cost import Alone, drawn
+        torch.set_num_threads(1)
+        def held(key):
+            return 1024 * int(re.search(key + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
+        def run(point):
+            work = training.build(Alone(), point)
+            work.run(2)
+            work.close()
+        for precision in {precisions}:
+            run(drawn((16, 0.25, 1), 2, precision))
+            open("/proc/self/clear_refs", "w").write("5")
+            before = held("VmRSS")
+            run(drawn((64, 0.25, 1), 2, precision))
+            print(held("VmHWM") - before)
+    """
+    environment = os.environ | {"MALLOC_MMAP_THRESHOLD_": "65536"}
+    command = [sys.executable, "-c", program]
+    found = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    for precision, grown_bytes in zip(precisions, map(int, found.stdout.split()), strict=True):
+        cost = APP.cost_on(drawn((64, 0.25, 1), 2, precision), "cpu", 1)
+        assert 0.95 * cost.memory_bytes < grown_bytes < cost.memory_bytes + cost.workspace_bytes + 16 * 2**20
+
+
+def test_a_plan_tells_memory_for_the_devices_that_may_be_meant(tmp_path: Path) -> None:
+    def planned(launch: str) -> tuple[list[dict], list[str]]:
+        config = tmp_path / "c.yaml"
+        config.write_text(
+            "{schema: 1, name: x, app: cosmoflow, size: {edge: 64, width: 0.5}, "
+            f"run: {{precision: bf16, input: synthetic, ranks: [1, 2]}}, launch: {launch}}}"
+        )
+        rows = plan.rows(*plan.read(config))
+        return rows, plan.table(rows, {})
+
+    rows, table = planned("{cores_per_rank: 3}")
+    point = Point.from_dict(rows[0]["point"])
+    for kind, told in rows[0]["memory_bytes"].items():
+        cost = APP.cost_on(point, kind, 3)
+        assert (told, rows[0]["workspace_bytes"][kind]) == (
+            cost.memory_bytes + cost.workspace_bytes,
+            cost.workspace_bytes,
+        )
+    assert list(rows[0]["memory_bytes"]) == ["cuda", "cpu"]
+    assert table[0].endswith("memory GPU  memory CPU")
+    assert "for 3 cores a rank" in table[-1]
+    assert list(planned("{device: cpu}")[0][0]["memory_bytes"]) == ["cpu"]
+    rows, table = planned("{device: cuda}")
+    assert list(rows[0]["memory_bytes"]) == ["cuda"]
+    assert "core" not in table[-1]

@@ -17,6 +17,7 @@ def samples_of(*times_s):
         "block_s": {"full": blocks},
         "phases_s": {"input_wait_s": blocks},
         "read_bytes": [[10 * number for number, _ in enumerate(times_s)] for _ in range(3)],
+        "telemetry": [{} for _ in times_s],
         "stopped": "limit",
     }
 

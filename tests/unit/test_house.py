@@ -14,6 +14,7 @@ ALLOWED = {
     "apps": {"apps", "saih.app", "augment"},
     "reports": {
         "reports", "saih.records", "saih.metrics", "saih.diagnose", "saih.errors", "saih.app", "saih.stats",
+        "saih.emulate",
     },
 }  # fmt: skip
 LAZY = {

@@ -21,6 +21,7 @@ SAMPLES = {
     "read_bytes": [[100, 100], [100, 100], [100, 100]],
     "values": {},
     "background": [],
+    "telemetry": [],
 }
 
 

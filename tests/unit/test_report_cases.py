@@ -77,13 +77,25 @@ def test_cases_are_ordered_by_value_not_by_name():
     assert [case.number for case in cases] == [1, 2, 3, 4, 5, 6]
 
 
-def test_replicates_become_one_case_with_their_range():
-    (case,) = cases_of(*(measured({"edge": 16}, percent, repeat=i) for i, percent in enumerate((10, 14, 11))))
+def replicates(*percents):
+    return cases_of(*(measured({"edge": 16}, percent, repeat=i) for i, percent in enumerate(percents)))
+
+
+def test_few_replicates_become_one_case_with_their_range_and_their_own_intervals():
+    (case,) = replicates(10, 14, 11)
     found = case.quantity("percent_of_measured_peak")
-    assert (found.value, found.low, found.high) == (11, 10, 14)
-    assert found.interval == "smallest to largest of 3 replicates"
+    assert found.value == 11
+    assert (found.low, found.high) == pytest.approx((10 / 1.01, 14 / 0.99))  # a step's is 1 % either way
+    assert found.interval == "order statistics of 3 fresh-process replicates and their own intervals, 75 %"
     assert case.quantity("flop_per_sample").low is None  # a count that all agree on has no range
     assert case.status_text == "ok (3 of 3)"
+
+
+def test_many_replicates_have_the_interval_of_order_statistics():
+    (case,) = replicates(*range(1, 21))
+    found = case.quantity("percent_of_measured_peak")
+    assert (found.value, found.low, found.high) == (10.5, 6, 15)  # Conover's table: ranks 6 and 15 of 20
+    assert found.interval == "order statistics of 20 fresh-process replicates, 96 %"
 
 
 def test_a_case_is_ok_if_one_replicate_is():

@@ -1,9 +1,20 @@
 import math
 import random
 
+import numpy as np
 import pytest
+import scipy.stats
 
-from saih.stats import median_interval
+from saih.stats import (
+    MIN_STEPS,
+    drift,
+    median_interval,
+    outliers,
+    serial_median_interval,
+    spread_percent,
+    steady_from,
+    student_t,
+)
 
 
 def test_six_values_need_the_whole_range_and_know_their_confidence():
@@ -35,3 +46,124 @@ def test_coverage_is_what_it_says():
 def test_nothing_to_measure():
     with pytest.raises(ValueError, match="no values"):
         median_interval([])
+
+
+def ar1(draw, n, phi):
+    """Log-normal values around 1 whose logarithms follow x' = phi x + noise."""
+    x = draw.gauss(0, 1 / math.sqrt(1 - phi * phi))
+    found = []
+    for _ in range(n):
+        x = phi * x + draw.gauss(0, 1)
+        found.append(math.exp(0.1 * x))
+    return found
+
+
+def coverage(interval, n, phi, trials=500):
+    draw = random.Random(n)
+    found = [interval(ar1(draw, n, phi)) for _ in range(trials)]
+    return sum(each.low <= 1 <= each.high for each in found) / trials
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.5, 0.8])
+def test_the_interval_of_blocks_in_a_row_holds_although_they_are_correlated(phi):
+    assert coverage(serial_median_interval, 40, phi) >= 0.93
+    if phi:
+        assert coverage(median_interval, 40, phi) < 0.87  # what independence would claim
+
+
+def test_few_blocks_in_a_row_have_the_plain_interval():
+    values = [1.0, 3.0, 2.0, 4.0, 6.0, 5.0, 7.0]
+    assert serial_median_interval(values) == median_interval(values)
+
+
+def test_blocks_that_move_once_have_an_interval_that_holds_both_levels():
+    values = [1.0 + 0.001 * i for i in range(12)] + [2.0 + 0.001 * i for i in range(12)]
+    found = serial_median_interval(values)
+    assert (found.low, found.high) == (min(values), max(values))
+    assert found.confidence == 0.95
+
+
+def test_student_s_quantiles_are_scipy_s():
+    for confidence in (0.5, 0.9, 0.95, 0.99):
+        for free in (1, 2, 3, 4, 7, 10, 19, 60):
+            expected = scipy.stats.t.ppf(0.5 + confidence / 2, free)
+            assert student_t(confidence, free) == pytest.approx(expected, rel=1e-9)
+
+
+def stop(step_s, most=400):
+    """How many steps a warm-up takes that asks `steady_from` as measuring does."""
+    n = MIN_STEPS
+    while steady_from([step_s(i) for i in range(n)]) is None and n < most:
+        n += math.ceil(n / 4)
+    return n
+
+
+@pytest.mark.parametrize(
+    ("step_s", "least", "most"),
+    [
+        (lambda i: 1.0, 8, 30),
+        (lambda i: 30.0 if i < 1 else 1.0, 8, 40),  # a compilation
+        (lambda i: 2.0 if i < 3 else 1.0, 8, 60),
+        (lambda i: 1 + 0.02 * max(0, 30 - i), 31, 250),  # 2 % faster every step: no step is much faster than the last
+        (lambda i: 1 + 0.5 * 0.97**i, 60, 500),
+    ],
+)
+def test_a_warm_up_lasts_until_steps_get_no_faster(step_s, least, most):
+    found = []
+    for seed in range(15):
+        draw = random.Random(seed)
+        noise = [draw.gauss(1, 0.01) for _ in range(500)]
+        found.append(stop(lambda i, noise=noise: step_s(i) * noise[i]))
+    assert sum(each >= least for each in found) >= 12
+    assert sum(each <= most for each in found) >= 14
+
+
+def test_steady_from_says_where_the_slow_start_ends():
+    for slow, n in ((4, 20), (15, 200)):
+        found = []
+        for seed in range(20):
+            draw = random.Random(seed)
+            found.append(steady_from([draw.gauss(5 if i < slow else 1, 0.01) for i in range(n)]))
+        assert all(each is None or each >= slow for each in found)
+        assert found.count(slow) >= 8  # None: the rest seems to fall by chance, which costs some more steps
+    assert steady_from([1.0] * (MIN_STEPS - 1)) is None
+
+
+def test_mser_against_its_definition():
+    draw = random.Random(5)
+    x = np.array([draw.gauss(1 + 2 * math.exp(-i / 2), 0.05) for i in range(30)])
+    errors = [x[d:].var() / (len(x) - d) for d in range(16)]
+    assert steady_from(list(x)) == int(np.argmin(errors)) > 3
+
+
+def test_drift_is_theil_and_sen_s_slope_with_kendall_s_p_value():
+    draw = random.Random(4)
+    values = [10 - 0.1 * i + draw.gauss(0, 0.3) for i in range(20)]
+    change_percent, p = drift(values)
+    slope = scipy.stats.theilslopes(values).slope
+    assert change_percent == pytest.approx(100 * slope * 19 / scipy.stats.tmean(values), rel=0.05)
+    assert p == pytest.approx(scipy.stats.kendalltau(range(20), values, method="asymptotic").pvalue, rel=0.3)
+    assert p < 0.001
+
+
+def test_values_that_only_scatter_drift_rarely():
+    draw = random.Random(6)
+    found = [drift([draw.gauss(1, 0.1) for _ in range(15)])[1] for _ in range(600)]
+    assert sum(p < 0.05 for p in found) / 600 == pytest.approx(0.05, abs=0.025)
+    assert drift([1.0, 2.0, 3.0]) == (0.0, 1.0)
+    assert drift([1.0] * 9)[1] == 1
+
+
+def test_outliers_are_counted_and_the_farthest_is_told():
+    values = [1.0, 1.1, 0.9, 1.05, 0.95, 1.02, 5.0, 3.0]
+    found = outliers(values)
+    assert (found.count, found.worst) == (2, 5.0)
+    assert outliers([1.0, 1.0, 1.0, 9.0]).count == 0  # half are equal: there is no scale
+    draw = random.Random(1)
+    assert outliers([draw.gauss(1, 0.1) for _ in range(200)]).count <= 3
+
+
+def test_the_spread_is_the_distance_of_the_quartiles():
+    values = [4.0, 1.0, 3.0, 2.0, 5.0]
+    assert spread_percent(values) == pytest.approx(100 * (np.percentile(values, 75) - np.percentile(values, 25)) / 3)
+    assert spread_percent([2.0]) == 0

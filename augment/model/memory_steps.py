@@ -1,0 +1,101 @@
+"""What the layers of a network take of memory in a training step, on each kind of device. No torch.
+
+On both kinds the input is float32, and in lower precision autocast copies into it what a convolution or a dense layer
+reads: volumes in another precision, and the weights. A CPU differs in three ways (torch 2.11 to 2.13):
+
+    pools          max_pool3d is on autocast's list of operations that stay in float32 (ATen/autocast_mode.cpp,
+                   KERNEL_CPU): its input is copied to float32, its output stays so, and the next layer casts again
+    small batches  a float32 convolution of one sample with at most 20,480 channels x edge^2 does not go to oneDNN
+                   (ATen/native/Convolution.cpp, use_mkldnn). Torch's own makes a column of every voxel's
+                   neighbourhood, channels_in x kernel^d x voxels numbers, and copies its arguments out of
+                   channels_last (ATen/native/ConvolutionMM3d.cpp)
+    optimiser      the fused SGD copies, one at a time, what does not lie in torch's default layout
+
+Volumes and weights of convolutions are taken to lie in channels_last, which torch is fastest with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from augment.model.cost import FLOAT_BYTES, INDEX_BYTES, parameters_of
+from augment.model.network import Convolution, Dropout, Layer, MaxPool, Network, Shape, Weighted
+
+CPU, CUDA = "cpu", "cuda"
+OWN_CONVOLUTION_NUMBERS = 20_480
+OWN_CONVOLUTION_KERNEL = 3  # larger kernels go to oneDNN always
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer, in bytes of the batch.
+
+    before, reads, after   the volume that comes, the same as the layer reads it (a copy where `casts`), what goes out
+    besides                what the layer makes for backward alone: a pool's indices, a dropout's mask
+    lowered, weights       the copy of its weights in lower precision, and their gradient in float32
+    scratch                what its kernel takes besides, for as long as it runs
+    """
+
+    layer: Layer
+    before_bytes: int
+    reads_bytes: int
+    after_bytes: int
+    casts: bool
+    besides_bytes: int
+    lowered_bytes: int
+    weights_bytes: int
+    scratch_bytes: int
+
+
+def steps(network: Network, batch: int, number_bytes: int, device: str) -> Iterator[Step]:
+    """The layers in order. number_bytes: of a number that layers with weights compute with."""
+    now, channels_last = FLOAT_BYTES, True
+    for layer, before, after in network.shapes():
+        reads = _reads(layer, network.dimensions, now, number_bytes, device)
+        count = parameters_of(layer, network.dimensions) if isinstance(layer, Weighted) else 0
+        reads_bytes, scratch_bytes = batch * reads * _numbers(before), 0
+        if device == CPU and isinstance(layer, Convolution):
+            own = number_bytes == FLOAT_BYTES and _is_own(layer, before, batch, network.dimensions)
+            if own:
+                scratch_bytes = batch * reads * layer.kernel**network.dimensions * _numbers(before)
+            if own == channels_last:  # input and weights, or input alone, are copied to the other layout
+                scratch_bytes += reads_bytes + (FLOAT_BYTES * count if own else 0)
+            channels_last = not own
+        yield Step(
+            layer,
+            before_bytes=batch * now * _numbers(before),
+            reads_bytes=reads_bytes,
+            after_bytes=batch * reads * _numbers(after),
+            casts=reads != now,
+            besides_bytes=batch * _besides(layer, reads) * _numbers(after),
+            lowered_bytes=number_bytes * count if number_bytes < FLOAT_BYTES else 0,
+            weights_bytes=FLOAT_BYTES * count,
+            scratch_bytes=scratch_bytes,
+        )
+        now = reads
+
+
+def _reads(layer: Layer, dimensions: int, now: int, number_bytes: int, device: str) -> int:
+    """Bytes of a number that the layer reads and writes; `now`: of those that come."""
+    if isinstance(layer, Weighted):
+        return number_bytes
+    if isinstance(layer, MaxPool) and device == CPU and dimensions == 3:
+        return FLOAT_BYTES
+    return now
+
+
+def _is_own(layer: Convolution, before: Shape, batch: int, dimensions: int) -> bool:
+    """Whether torch computes a float32 convolution on a CPU by itself."""
+    small = batch * before.channels * before.edge ** min(dimensions, 2) <= OWN_CONVOLUTION_NUMBERS
+    return batch == 1 and small and (layer.kernel <= OWN_CONVOLUTION_KERNEL or dimensions == 1)
+
+
+def _besides(layer: Layer, reads: int) -> int:
+    if isinstance(layer, MaxPool):
+        return INDEX_BYTES
+    return reads if isinstance(layer, Dropout) else 0
+
+
+def _numbers(shape: Shape) -> int:
+    return shape.channels * shape.voxels

@@ -1,0 +1,147 @@
+"""Disturbances on purpose: slow storage, slow links, a slow or stopped rank, little memory. Real ones, and labelled.
+
+They are for tests, which must know what is wrong with a run before it is measured, and for configurations that ask what
+an application would do on a lesser machine. Nothing is simulated: the kernel throttles real reads, real ranks talk over
+real interfaces of limited rate, and a rank is slow because it is really stopped most of the time.
+
+    storage_mb_s   all ranks of a host together read no faster from local disks      storage.py
+    link_mb_s      each rank is a node of its own, on a link of that rate            links.py
+    slow_rank      one rank runs for that share of the time                          pauses.py
+    stop_rank      one rank stops for good, so many seconds after its start          pauses.py
+    memory_gib     a rank may hold so much private memory, libraries included        here
+
+``python -m saih.emulate [settings] -- command`` is put before each rank's command line, does what concerns its rank,
+and becomes the command. It leaves a label in the environment, so that a worker knows under which disturbances it runs,
+whoever asked for them. docs/emulate.md has the limits of each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from saih.errors import InputError
+
+LABEL = "SAIH_EMULATED"
+"""The environment variable with a rank's disturbances, as JSON."""
+
+GIB = 2**30
+TRY_TIMEOUT_S = 120.0
+
+_RANK = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
+_SIZE = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is asked for; None: that is left as it is.
+
+    ``slow_rank``: (rank, share of the time it runs, in (0, 1)); ``stop_rank``: (rank, seconds after its start).
+    Rates are in MB/s (10^6 bytes a second).
+    """
+
+    storage_mb_s: float | None = None
+    link_mb_s: float | None = None
+    slow_rank: tuple[int, float] | None = None
+    stop_rank: tuple[int, float] | None = None
+    memory_gib: float | None = None
+
+    @classmethod
+    def of(cls, section: Mapping[str, Any]) -> Settings:
+        """From the section ``emulate`` of a configuration: {"slow_rank": {"rank", "share"}, ...}."""
+        slow, stop = section.get("slow_rank"), section.get("stop_rank")
+        return cls(
+            section.get("storage_mb_s"),
+            section.get("link_mb_s"),
+            (slow["rank"], slow["share"]) if slow else None,
+            (stop["rank"], stop["after_s"]) if stop else None,
+            section.get("memory_gib"),
+        )
+
+    def wrapper(self) -> list[str]:
+        """The words to put before each rank's command line; none where nothing is asked for."""
+        words: list[str] = []
+        for name, value in vars(self).items():
+            if value is not None:
+                numbers = value if isinstance(value, tuple) else (value,)
+                words += [f"--{name.replace('_', '-')}", *map(str, numbers)]
+        # -P as in saih.group: the working folder must not stand in for our packages
+        return [sys.executable, "-P", "-m", "saih.emulate", *words, "--"] if words else []
+
+    def at(self, rank: int, size: int) -> dict[str, Any]:
+        """What of this holds for one rank of ``size``, in the form of the configuration: its label."""
+        found: dict[str, Any] = {}
+        if self.storage_mb_s is not None:
+            found["storage_mb_s"] = self.storage_mb_s
+        if self.link_mb_s is not None and size > 1:
+            found["link_mb_s"] = self.link_mb_s
+        if self.slow_rank and self.slow_rank[0] == rank:
+            found["slow_rank"] = {"rank": rank, "share": self.slow_rank[1]}
+        if self.stop_rank and self.stop_rank[0] == rank:
+            found["stop_rank"] = {"rank": rank, "after_s": self.stop_rank[1]}
+        if self.memory_gib is not None:
+            found["memory_gib"] = self.memory_gib
+        return found
+
+
+def place(environment: Mapping[str, str]) -> tuple[int, int]:
+    """(rank, number of ranks) as MPICH's, Open MPI's or Slurm's launcher tells a process; (0, 1) without one."""
+    rank, size = (
+        next((int(value) for name in names if (value := environment.get(name, "")).isdigit()), default)
+        for names, default in ((_RANK, 0), (_SIZE, 1))
+    )
+    return rank, size
+
+
+def label(environment: Mapping[str, str] = os.environ) -> dict[str, Any] | None:
+    """The disturbances that this process runs under, in the form of the configuration; None where there are none."""
+    found = environment.get(LABEL)
+    return dict(json.loads(found)) if found else None
+
+
+def together(labels: Iterable[Mapping[str, Any] | None]) -> dict[str, Any] | None:
+    """The labels of all ranks as one; None where no rank has any."""
+    merged: dict[str, Any] = {}
+    for each in labels:
+        merged |= each or {}
+    return merged or None
+
+
+def in_words(emulated: Mapping[str, Any]) -> str:
+    """A label for people: "storage at 50 MB/s, rank 1 running 50 % of the time"."""
+    told = []
+    if "storage_mb_s" in emulated:
+        told.append(f"storage at {emulated['storage_mb_s']:g} MB/s")
+    if "link_mb_s" in emulated:
+        told.append(f"links at {emulated['link_mb_s']:g} MB/s")
+    if slow := emulated.get("slow_rank"):
+        told.append(f"rank {slow['rank']} running {100 * slow['share']:g} % of the time")
+    if stop := emulated.get("stop_rank"):
+        told.append(f"rank {stop['rank']} stopped after {stop['after_s']:g} s")
+    if "memory_gib" in emulated:
+        told.append(f"{emulated['memory_gib']:g} GiB of memory a rank")
+    return ", ".join(told)
+
+
+def require(settings: Settings) -> None:
+    """Try on this host, as one rank of one, what is asked for. Raises InputError with the reason where it cannot be."""
+    wrapper = settings.wrapper()
+    if not wrapper:
+        return
+    alone = {name: value for name, value in os.environ.items() if name not in (*_RANK, *_SIZE)}
+    words = [*wrapper[:-1], "--try", "--", sys.executable, "-c", "pass"]
+    done = subprocess.run(words, env=alone, capture_output=True, text=True, timeout=TRY_TIMEOUT_S, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"ended with exit status {done.returncode}"]
+        raise InputError(lines[-1].removeprefix("saih.emulate: "))
+
+
+def limit_memory(gib: float) -> None:
+    """Let this process, and what it becomes, hold ``gib`` of private writable memory: RLIMIT_DATA, setrlimit(2)."""
+    resource.setrlimit(resource.RLIMIT_DATA, (int(gib * GIB), resource.getrlimit(resource.RLIMIT_DATA)[1]))

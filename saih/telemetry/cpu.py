@@ -1,0 +1,111 @@
+"""The host's processors: clocks, throttling for heat, and what others take of the cores that ranks run on."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from saih.telemetry.readings import Unreadable, read_number, read_text
+
+PROC, CPUS = Path("/proc"), Path("/sys/devices/system/cpu")
+
+MOST_CLOCKS_READ = 8
+"""Of a rank's cores, evenly spread: reading a clock can interrupt the core it belongs to."""
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_USER, _NICE, _SYSTEM, _STEAL = 0, 1, 2, 7
+"""Columns of /proc/stat (proc(5)). Interrupts are left out: our own disk and network cause most of them."""
+_PARENT, _OWN_TIMES = 1, slice(11, 15)
+"""Of /proc/PID/stat after the name: parent; utime, stime, and those of children that have ended (cutime, cstime)."""
+
+
+def clock_mhz(cores: Sequence[int], root: Path = CPUS) -> float:
+    """Mean clock of the cores just now, at most `MOST_CLOCKS_READ` of them. Raises Unreadable."""
+    some = cores[:: -(-len(cores) // MOST_CLOCKS_READ)]
+    return sum(read_number(root / f"cpu{core}/cpufreq/scaling_cur_freq") for core in some) / len(some) / 1e3
+
+
+def throttle_counts(cores: Sequence[int], root: Path = CPUS) -> dict[int, int]:
+    """How often each core or its package was throttled for heat since the start of the system. Raises Unreadable."""
+    names = ("core_throttle_count", "package_throttle_count")
+    return {core: sum(read_number(root / f"cpu{core}/thermal_throttle" / name) for name in names) for core in cores}
+
+
+class Others:
+    """Time that others than our ranks took of the ranks' cores, from the moment this object is made.
+
+    Busy time of the cores (/proc/stat) less the time of our processes: the ranks, and whatever they have started and
+    may run there. Time that a hypervisor gave to other guests counts as taken ("steal"). What runs on the other
+    hardware thread of a core is not seen.
+    """
+
+    def __init__(self, ranks: Mapping[int, Collection[int]], proc: Path = PROC) -> None:
+        """``ranks``: process id -> cores, of all ranks of this host. Raises Unreadable."""
+        self._ranks, self._proc = ranks, proc
+        self._cores = sorted(set().union(*ranks.values()))
+        self._first = self._now()
+
+    def cores_taken(self) -> float:
+        """Cores that others had busy, on average since the beginning. Raises Unreadable."""
+        at_s, busy, own = self._now()
+        seconds, busy, own = at_s - self._first[0], busy - self._first[1], own - self._first[2]
+        if not busy and own:
+            raise Unreadable(f"{self._proc / 'stat'}: does not count here, although our own processes ran")
+        return max(0.0, (busy - own) / seconds)
+
+    def _now(self) -> tuple[float, float, float]:
+        return time.perf_counter(), busy_s(self._cores, self._proc), own_s(self._ranks, self._cores, self._proc)
+
+
+def busy_s(cores: Collection[int], proc: Path = PROC) -> float:
+    """Seconds that the cores have worked for processes, or been withheld, since the start. Raises Unreadable."""
+    lines = dict(line.split(" ", 1) for line in read_text(proc / "stat").splitlines() if line.startswith("cpu"))
+    missing = [core for core in cores if f"cpu{core}" not in lines]
+    if missing:
+        raise Unreadable(f"{proc / 'stat'}: has no line for core {missing[0]}")
+    times = [[int(word) for word in lines[f"cpu{core}"].split()] for core in cores]
+    return sum(each[column] for each in times for column in (_USER, _NICE, _SYSTEM, _STEAL)) / _TICKS_PER_S
+
+
+def own_s(ranks: Iterable[int], cores: Collection[int], proc: Path = PROC) -> float:
+    """Processor time of the processes ``ranks`` and of all that descend from them and may run on ``cores``.
+
+    Raises Unreadable where a rank is gone or not to be seen.
+    """
+    parents: dict[int, int] = {}
+    times_s: dict[int, float] = {}
+    for folder in proc.iterdir():
+        if folder.name.isdigit() and (fields := _fields(folder)):
+            pid = int(folder.name)
+            parents[pid] = int(fields[_PARENT])
+            times_s[pid] = sum(map(int, fields[_OWN_TIMES])) / _TICKS_PER_S
+    roots = set(ranks)
+    if unseen := roots - set(times_s):
+        raise Unreadable(f"{proc / str(min(unseen))}: a rank's process that is not seen from here")
+    ours = [pid for pid in times_s if _descends(pid, roots, parents)]
+    return sum(times_s[pid] for pid in ours if pid in roots or _may_run_on(pid, cores))
+
+
+def _fields(folder: Path) -> list[str]:
+    """Fields of a process's stat from its state on; none where it has just ended."""
+    try:
+        return read_text(folder / "stat").rpartition(")")[2].split()
+    except Unreadable:
+        return []
+
+
+def _descends(pid: int, roots: Collection[int], parents: Mapping[int, int]) -> bool:
+    while pid in parents:
+        if pid in roots:
+            return True
+        pid = parents[pid]
+    return False
+
+
+def _may_run_on(pid: int, cores: Collection[int]) -> bool:
+    try:
+        return bool(os.sched_getaffinity(pid).intersection(cores))
+    except OSError:  # it has just ended
+        return False

@@ -1,0 +1,60 @@
+"""What belongs to all ranks of a host, read by its first: energy of the packages, throttled cores, load of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Any
+
+from saih.telemetry import cpu, rapl
+from saih.telemetry.readings import Meter, Readings, Series, Unreadable
+
+
+class HostWatch:
+    """One host over one window. ``ranks``: process id -> cores, of all ranks of the host."""
+
+    def __init__(self, ranks: Mapping[int, Collection[int]]) -> None:
+        cores = sorted(set().union(*ranks.values()))
+        self._cores = cores
+        self._packages, self._scope = _meter(rapl.packages)
+        self._platform, _ = _meter(rapl.platform)
+        self.meters = [self._packages, self._platform]
+        self._throttled = Series(partial(cpu.throttle_counts, cores))
+        self._others = Series(partial(cpu.Others, ranks))
+
+    def begin(self) -> None:
+        """The measurement starts."""
+        self._throttled.sample()
+        self._others.sample()
+
+    def sample(self) -> None:
+        """Read the energy counters, so that none can begin anew twice unseen."""
+        for meter in self.meters:
+            meter.now()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the record holds of the host. To be asked as soon as the measurement has ended."""
+        found = Readings()
+        found.take("others_cores", lambda: self._others.values()[0].cores_taken())
+        self._throttled.sample()
+        found.take("throttled_cores", self._throttled_cores)
+        found.take("energy_j", self._packages.energy_j)
+        found.take("platform_energy_j", self._platform.energy_j)
+        return {"cores": self._cores, "energy_scope": self._scope, **found.to_dict()}
+
+    def _throttled_cores(self) -> list[int]:
+        before, after = self._throttled.values()
+        return [core for core in self._cores if after[core] > before[core]]
+
+
+def _meter(find: Callable[[], rapl.Counters]) -> tuple[Meter, str | None]:
+    """A meter of the counters found, with their scope; or one that says why there are none."""
+    try:
+        counters = find()
+    except Unreadable as error:
+        return Meter(partial(_fail, str(error))), None
+    return Meter(counters.joules), counters.scope
+
+
+def _fail(why: str) -> float:
+    raise Unreadable(why)

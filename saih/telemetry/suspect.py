@@ -1,0 +1,103 @@
+"""Telemetry -> why a point's figures may not be repeatable: each reason in words, with its numbers. Pure.
+
+A suspect point was measured rightly, but its machine was not left alone or did not keep its pace. It keeps its figures.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+FALL = 0.05
+"""Clocks, and steps, may drift by this much: noise and the steps of boost clocks (15 MHz of some 1,500) lie within."""
+STOLEN = 0.05
+"""Share of the ranks' cores. Timer ticks count time to about 1 %; and a late rank holds up all the others."""
+CAPPED = 0.05
+"""Share of the samples at the power limit; less is a moment, which a block of 0.2 s or more averages out."""
+FEWEST_BLOCKS = 9
+"""Three a third: that all of the last three are slower than all of the first three happens by chance in 1 of 20."""
+
+HARDWARE = {
+    "hw_slowdown": "was slowed down by its hardware (heat, power brake or supply)",
+    "hw_thermal_slowdown": "was slowed down by its hardware for heat",
+    "hw_power_brake_slowdown": "was slowed down by its power supply's brake",
+    "sw_thermal_slowdown": "lowered its clocks for heat",
+    "board_limit": "was held back by a limit of its board",
+    "reliability": "was held back for the voltage's sake",
+}
+"""NVML's reasons that no healthy, well cooled device shows: one sample of them is enough."""
+
+
+def suspect(telemetry: Sequence[Mapping[str, Any]], samples: Mapping[str, Any]) -> list[str]:
+    """Why the point is suspect; empty where nothing speaks against it, also where nothing could be read.
+
+    ``telemetry``: what `saih.telemetry.watch.Telemetry.end` gave on every rank; ``samples``: raw times, as in the
+    record.
+    """
+    found: list[str] = []
+    for number, rank in enumerate(telemetry):
+        found += [f"rank {number} on {rank['host']}: {text}" for text in _rank(rank)]
+        found += [f"{rank['host']}: {text}" for text in _host(rank["host_cpu"])]
+    return found + list(_slower(samples))
+
+
+def _rank(rank: Mapping[str, Any]) -> Iterable[str]:
+    retries = rank["allocation_retries"]
+    if retries:
+        yield f"memory was so short that the allocator emptied its cache and asked again, {retries} times"
+    gpu = rank["gpu"]
+    if gpu:
+        yield from _throttled(gpu)
+        yield from _fell("the GPU's clock", gpu["sm_clock_mhz"])
+        yield from _fell("the GPU memory's clock", gpu["memory_clock_mhz"])
+        yield from _shared(gpu)
+    elif rank["device"] == "cpu":
+        yield from _fell("the cores' clock", rank["cpu_clock_mhz"])
+
+
+def _throttled(gpu: Mapping[str, Any]) -> Iterable[str]:
+    shares = gpu["throttle_share"] or {}
+    for reason, words in HARDWARE.items():
+        if reason in shares:
+            yield f"the GPU {words}, in {100 * shares[reason]:.0f} % of the samples ({reason})"
+    share = shares.get("sw_power_cap", 0.0)
+    if share > CAPPED:
+        limit = f" of {gpu['power_limit_w']:.0f} W" if gpu["power_limit_w"] else ""
+        yield f"the GPU was at its power limit{limit} in {100 * share:.0f} % of the samples (sw_power_cap)"
+
+
+def _fell(what: str, series: Mapping[str, float | None] | None) -> Iterable[str]:
+    early, late = (series["early"], series["late"]) if series else (None, None)
+    if early and late is not None and late < (1 - FALL) * early:
+        fall = 100 * (1 - late / early)
+        yield f"{what} fell by {fall:.0f} % within the measurement, from {early:.0f} to {late:.0f} MHz"
+
+
+def _shared(gpu: Mapping[str, Any]) -> Iterable[str]:
+    count, held = gpu["other_processes"], gpu["other_processes_bytes"]
+    if count:
+        memory = "" if held is None else f" and held {held / 2**30:.1f} GiB of its memory"
+        yield f"{count} other process{'es' * (count > 1)} used the GPU{memory}"
+
+
+def _host(cpu: Mapping[str, Any] | None) -> Iterable[str]:
+    if cpu is None:
+        return
+    cores, taken = len(cpu["cores"]), cpu["others_cores"]
+    of = f"of the ranks' {cores} core{'s' * (cores > 1)}"
+    if taken is not None and taken > STOLEN * cores:
+        share = 100 * taken / cores
+        yield f"others kept {taken:.2g} {of} busy ({share:.0f} % of them)"
+    if cpu["throttled_cores"]:
+        yield f"{len(cpu['throttled_cores'])} {of} throttled for heat"
+
+
+def _slower(samples: Mapping[str, Any]) -> Iterable[str]:
+    times = [max(ranks) for ranks in samples["block_s"]["full"]]
+    third = len(times) // 3
+    if len(times) < FEWEST_BLOCKS or min(times[-third:]) <= max(times[:third]):
+        return
+    grown = statistics.median(times[-third:]) / statistics.median(times[:third]) - 1
+    if grown > FALL:
+        yield f"steps grew {100 * grown:.0f} % slower from the first to the last third of the measurement"
