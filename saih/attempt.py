@@ -19,6 +19,7 @@ from saih.group import Patience
 from saih.groups import Groups
 from saih.measure import METHOD_VERSION
 from saih.records import Record
+from saih.room import Room
 from saih.telemetry.suspect import suspect
 
 
@@ -30,6 +31,7 @@ class Attempts:
     app: App
     folder: Folder
     groups: Groups
+    room: Room
     copies: Mapping[int, int]
     """Ranks of a point -> how many copies of it are measured at once, each with so many ranks."""
 
@@ -40,16 +42,10 @@ class Attempts:
         little: a fresh one decides.
         """
         record = self._measure(point)
-        if record.status == "oom" and record.provenance["served_before"] and self._should_fit(point):
+        if record.status == "oom" and record.provenance["served_before"] and self.room.holds(point):
             record = self._measure(point)
         self._keep(record)
         return record
-
-    def _should_fit(self, point: Point) -> bool:
-        """Whether the predicted memory is no more than a rank may take; so too where either is unknown."""
-        gib, machine = self.config.limits.memory_gib, self.folder.system()["machine"]
-        most = machine["device_memory_bytes"] if gib is None else gib * 2**30
-        return most is None or self.app.cost(point).memory_bytes <= most
 
     def _measure(self, point: Point) -> Record:
         measure, limits, system = self.config.measure, self.config.limits, self.folder.system()

@@ -25,6 +25,7 @@ from saih.groups import Groups
 from saih.points import Points
 from saih.preparation import Preparation
 from saih.records import Record
+from saih.room import Room
 
 START_S = 8.0
 """What starting a group and warming up add to a point, in order of magnitude, until points have told."""
@@ -79,7 +80,7 @@ class Sweep:
                     self._preparation = self._preparing(groups)
                     fitting = self._preparation.run(pending)
                     copies = {point.run.ranks: self._preparation.copies(point.run.ranks) for point in fitting}
-                    self._attempts = Attempts(self.config, self.app, self.folder, groups, copies)
+                    self._attempts = Attempts(self.config, self.app, self.folder, groups, self._room(), copies)
                     if growing:
                         self._grow_all(fitting)
                     else:
@@ -120,21 +121,18 @@ class Sweep:
 
     def _unfinished(self) -> list[Point]:
         """The starts of lanes that have not ended, as far as can be told before the machine is looked at."""
-        machine = self.folder.system().get("machine")
-        if machine is None:
+        if not self.folder.system():
             return list(self.points.wanted)
         decided = self._decided()
         ends = [
-            (start, grow.decide(self.app, self._growth, self._lane(start, machine), decided))
-            for start in self.points.wanted
+            (start, grow.decide(self.app, self._growth, self._lane(start), decided)) for start in self.points.wanted
         ]
         return [start for start, decision in ends if decision.point]
 
     def _grow_all(self, starts: Sequence[Point]) -> None:
-        machine = self.folder.system()["machine"]
         prepared = [start.size for start in starts]
         for start in starts:
-            why = self._grow(self._lane(start, machine), prepared)
+            why = self._grow(self._lane(start), prepared)
             self.listener.stage(f"{start.label}: growth ended: {why}")
             system = self.folder.system()
             system["growth"][start.id] = {"along": dict(self._growth.along), "why": why}
@@ -160,13 +158,15 @@ class Sweep:
             attempt.skip(self.app, self.folder, decision.beyond, f"growth ended before it: {decision.why}")
         return decision.why
 
-    def _lane(self, start: Point, machine: Mapping[str, Any]) -> grow.Lane:
+    def _lane(self, start: Point) -> grow.Lane:
         if self._growth.batch == "fixed":
             return grow.Lane(start)
-        limit = self.config.limits.memory_gib
-        if limit is not None:
-            return grow.Lane(start, int(limit * 2**30))
-        return grow.Lane(start, machine["device_memory_bytes"] or machine["memory_bytes"] // start.run.ranks)
+        room = self._room()
+        return grow.Lane(start, room.most_bytes(start.run.ranks), room.taken_bytes)
+
+    def _room(self) -> Room:
+        system = self.folder.system()
+        return Room(self.app, system["machine"], system["cores_per_rank"], self.config.limits.memory_gib)
 
     @property
     def _growth(self) -> Grow:

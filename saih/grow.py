@@ -15,7 +15,7 @@ The decision depends on the records alone, so that a sweep that was stopped goes
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from saih.app import App, Number, Point
@@ -35,10 +35,11 @@ Size = Mapping[str, Number]
 
 @dataclass(frozen=True)
 class Lane:
-    """One way of running: the first point and, for the largest batch that fits, the memory of a device."""
+    """One way of running: the first point; for the largest batch that fits, a device's memory and what a point takes."""
 
     start: Point
     device_bytes: int | None = None
+    taken_bytes: Callable[[Point], int] | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ class _Growth:
             batch //= 2
 
     def _memory_bytes(self, point: Point, batch: int) -> int:
-        return self._app.cost(_with_batch(point, batch)).memory_bytes
+        larger, taken = _with_batch(point, batch), self._lane.taken_bytes
+        return taken(larger) if taken else self._app.cost(larger).memory_bytes
 
     def _measure(self, point: Point) -> Decision:
         budget_s = self._grow.budget_s

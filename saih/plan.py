@@ -15,6 +15,7 @@ from saih.driver import START_S
 from saih.errors import InputError
 from saih.points import Points, expand
 from saih.progress import duration
+from saih.room import cost_on
 
 
 def read(path: Path) -> tuple[Config, App, Points]:
@@ -71,10 +72,9 @@ def cores_per_rank(config: Config) -> int:
 
 def _costs(app: App, point: Point, device: str, cores: int) -> dict[str, Cost]:
     """The cost on each kind of device that may be meant. Which one `auto` finds is known only where it runs."""
-    cost_on = getattr(app, "cost_on", None)
-    if cost_on is None:
+    if not hasattr(app, "cost_on"):
         return {ANY: app.cost(point)}
-    return {kind: cost_on(point, kind, cores) for kind in DEVICES if device in (kind, "auto")}
+    return {kind: cost_on(app, point, kind, cores) for kind in DEVICES if device in (kind, "auto")}
 
 
 def table(rows: list[dict[str, Any]], statuses: Mapping[str, str]) -> list[str]:

@@ -20,6 +20,8 @@ MIN_STEPS = 8
 """Fewer steps do not show whether they are steady."""
 MSER_BATCHES = 20
 MSER_BATCH = 5
+MOST_MEANS = 200
+"""More batches tell no more, but the time to compare each with each grows as their square: minutes for 100,000 steps."""
 FALLING = 0.1
 """Steps whose fall would be as clear by chance only this often are not steady yet; at worst it costs more steps."""
 OUTLIER = 3.5
@@ -131,6 +133,7 @@ def steady_from(step_s: Sequence[float]) -> int | None:
     if len(step_s) < MIN_STEPS:
         return None
     batch = MSER_BATCH if len(step_s) >= MSER_BATCH * MSER_BATCHES else 1
+    batch = max(batch, math.ceil(len(step_s) / MOST_MEANS))
     first = len(step_s) % batch  # what fills no batch is left out at the start
     means = [statistics.fmean(step_s[i : i + batch]) for i in range(first, len(step_s), batch)]
     n = len(means)

@@ -88,3 +88,16 @@ def test_bad_growth_is_one_line(tmp_path, sweep, size, words):
     done = cli("plan", "toy.yaml", status=2)
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_every_size_is_run_with_the_largest_batch_that_fits(tmp_path):
+    cli = Cli(tmp_path)
+    grown = grow_config(512, memory_gib=0.25, steps=2, batch="largest")
+    cli.write("toy.yaml", grown | {"data": {"hold": True}})
+    cli("sweep", "toy.yaml")
+    ended = {}
+    for record in records.read_all(tmp_path / "runs" / "toy" / "points"):
+        ended.setdefault(record.point["size"]["n"], {})[record.point["run"]["batch"]] = record.status
+    # 2 MiB and 8 MiB a sample, and some that numpy takes besides
+    assert ended[512] == {128: "oom", 64: "ok"}
+    assert ended[1024] == {32: "oom", 16: "ok"}

@@ -1,6 +1,7 @@
 """A toy application: powers of a matrix. It holds the seam: the harness sweeps it without knowing its name.
 
 ``data: {faults: {"8": oom}}`` makes the points with n = 8 go wrong in that way, by real means, on their last rank.
+``data: {hold: true}``: every sample of a batch is a matrix of its own, held in memory.
 ``data: {folder: PATH}``: the file <n>.bin in it is opened and read at every step.
 """
 
@@ -42,7 +43,8 @@ class Toy:
     def cost(self, point: Point) -> Cost:
         n, power = point.size["n"], point.size["power"]
         flop = 2 * n**3 * power
-        return Cost(flop, flop, n * n, n * n * 8, 2 * n * n * 8)
+        held = point.run.batch if point.data.get("hold") else 0
+        return Cost(flop, flop, n * n, n * n * 8, (2 + held) * n * n * 8)
 
     def prepare(self, context: Context, points):
         if "missing" in {fault_of(point) for point in points}:
@@ -70,6 +72,7 @@ class ToyWork:
         n = point.size["n"]
         self._context, self._point, self._communicates = context, point, communicates
         self._matrix = np.random.default_rng(context.rank).random((n, n)) / n
+        self._held = [np.ones((n, n)) for _ in range(point.run.batch)] if point.data.get("hold") else []
         self._fault = fault_of(point)
         if self._fault == "wrong":
             self._matrix[0, 0] = np.nan
@@ -79,7 +82,8 @@ class ToyWork:
             self._go_wrong()
         for _ in range(n):
             self._read()
-            result = np.linalg.matrix_power(self._matrix, self._point.size["power"] + 1)
+            for _ in self._held or [None]:
+                result = np.linalg.matrix_power(self._matrix, self._point.size["power"] + 1)
             if self._communicates and self._context.size > 1:
                 self._context.gather(float(result[0, 0]))
         self._trace = float(np.trace(result))
@@ -123,7 +127,7 @@ class ToyWork:
         return None if np.isfinite(self._trace) else "the trace is not finite"
 
     def close(self):
-        self._matrix = None
+        self._matrix = self._held = None
 
 
 APP = Toy()

@@ -1,0 +1,42 @@
+"""How much memory a point is predicted to take of a rank, and how much a rank may take. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from saih.app import App, Cost, Point
+
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Room:
+    """A rank's memory. ``machine`` as system.json has it, ``cores`` those of a rank, ``limit_gib`` limits.memory_gib."""
+
+    app: App
+    machine: Mapping[str, Any]
+    cores: int
+    limit_gib: float | None
+
+    def taken_bytes(self, point: Point) -> int:
+        """What the application's tensors take at once, on this kind of device."""
+        return cost_on(self.app, point, self.machine["device_kind"], self.cores).memory_bytes
+
+    def most_bytes(self, ranks: int) -> int:
+        """What each of ``ranks`` ranks may take: the limit, its device's memory, or its share of the host's."""
+        if self.limit_gib is not None:
+            return int(self.limit_gib * GIB)
+        return int(self.machine["device_memory_bytes"] or self.machine["memory_bytes"] // ranks)
+
+    def holds(self, point: Point) -> bool:
+        """Whether the point is predicted to fit."""
+        return self.taken_bytes(point) <= self.most_bytes(point.run.ranks)
+
+
+def cost_on(app: App, point: Point, device_kind: str, cores: int) -> Cost:
+    """The cost on one kind of device ("cuda" or "cpu"), for applications that tell it; else the cost on any."""
+    own = getattr(app, "cost_on", None)
+    cost: Cost = own(point, device_kind, cores) if own else app.cost(point)
+    return cost
