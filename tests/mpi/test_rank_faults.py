@@ -1,0 +1,76 @@
+"""Ranks that work together, and one of them fails: it dies in a collective operation, is stopped, or is slow."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from saih import records
+from tests.conftest import ROOT, TOYS, toy_config
+from tests.mpi import marked
+
+pytestmark = [pytest.mark.mpi, pytest.mark.timeout(600)]
+
+
+@pytest.fixture
+def together(saih):
+    """A sweep of ranks that sum a vector at every step; its processes are marked."""
+    saih.env["PYTHONPATH"] = os.pathsep.join([str(TOYS), str(ROOT)])
+    saih.env[marked.MARK] = saih.folder.name
+    saih.begun = saih.folder / "begun"
+    saih.begun.mkdir()
+    saih.env["TOY_BEGUN"] = str(saih.begun)
+    return saih
+
+
+def write(saih, slow, **changes):
+    base = {"app": "collective:APP", "size": {"n": 200}, "run": {"ranks": 2}, "data": {"slow": slow}}
+    saih.write("toy.yaml", toy_config(**(base | changes)))
+
+
+def read(saih):
+    return records.read_all(saih.folder / "runs" / "toy" / "points")
+
+
+def ranks_at_work(saih, begun):
+    """The ranks' pids while they run the steps of a point that is not among those that had begun."""
+    marked.wait(lambda: {path.name for path in saih.begun.iterdir()} - begun)
+    time.sleep(1)
+    return marked.ranks(saih.folder.name)
+
+
+def test_one_that_dies_in_a_collective_and_one_that_is_stopped_cost_their_points_only(together):
+    """Rank 1 waits in the sum for rank 0 nearly always, so that it is there when the signal comes."""
+    sizes, saih = [200, 202, 204], together
+    write(saih, {"0": 20}, size={"n": sizes}, measure={"target_percent": 1e-9, "max_s": 5}, limits={"silence_s": 3})
+    driver = saih.start("sweep", "toy.yaml")
+    begun, ended = [], []
+    for number in (signal.SIGKILL, signal.SIGSTOP):
+        ranks = ranks_at_work(saih, set(begun))
+        begun += {path.name for path in saih.begun.iterdir()} - set(begun)
+        os.kill(ranks[1], number)
+        ended += ranks.values()
+    _, err = driver.communicate(timeout=400)
+    assert (driver.returncode, err) == (1, "")
+    found = {str(record.point["size"]["n"]): record for record in read(saih)}
+    killed, stopped = (found.pop(n) for n in begun)
+    assert [record.status for record in found.values()] == ["ok"]
+    assert killed.status == "failed"
+    assert "ended with exit status" in killed.error["message"]
+    assert stopped.status == "timeout"
+    assert "no sign of life" in stopped.error["message"]
+    assert "rank 1 is stopped" in stopped.error["message"]
+    assert "rank 0" in stopped.error["message"]
+    assert stopped.provenance["wall_s"] < 300  # of the 600 that point_timeout_s allows
+    assert not {f"/proc/{pid}" for pid in ended if Path(f"/proc/{pid}").exists()}
+    assert not marked.processes(saih.folder.name)
+
+
+def test_one_that_is_slow_is_seen_in_the_record_although_the_others_wait_for_it(together):
+    write(together, {"1": 4}, measure={"target_percent": 5, "max_s": 3})
+    together("sweep", "toy.yaml")
+    (record,) = read(together)
+    assert record.status == "ok"
+    assert record.value("rank_imbalance_percent") > 15  # alone on its core, it would be 4 / 2.5 - 1 = 60 %

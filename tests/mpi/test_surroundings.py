@@ -1,0 +1,150 @@
+"""A sweep where its surroundings fail it: a full disk, a folder that cannot be written or ceases to be."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from saih import records
+from tests.conftest import toy_config
+
+pytestmark = [pytest.mark.mpi, pytest.mark.timeout(600)]
+
+PRIVATE = ["unshare", "--mount", "--map-root-user"]
+"""A view of the file systems of one's own: what is mounted there ends with the last process that sees it."""
+
+
+@pytest.fixture(scope="module")
+def mounts():
+    command = [*PRIVATE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"file systems cannot be mounted here: {done.stderr.strip()}")
+
+
+EIGHT = [8, 10, 12, 14, 16, 18, 20, 22]
+BRIEFLY = {"target_percent": 50, "max_s": 0.2}
+
+STEP = """
+mkdir runs
+step() { # runs the words, tells their exit status and what they say on stderr; the run's folder is kept as <name>
+    name=$1; shift
+    set +e; "$@" >kept/out 2>kept/err; status=$?; set -e
+    $PYTHON -c 'import json, sys
+print(json.dumps({"name": sys.argv[1], "status": int(sys.argv[2]), "err": open("kept/err").read()}))' $name $status
+    cp -a runs "kept/$name"
+}
+"""
+
+
+def shell(saih, script, **names):
+    """Run a script in a private view. It has $SAIH for the command and leaves what is to be looked at in kept/."""
+    (saih.folder / "kept").mkdir(exist_ok=True)
+    words = {"PYTHON": sys.executable, "SAIH": f"{sys.executable} -m saih"} | {k: str(v) for k, v in names.items()}
+    command = [*PRIVATE, "sh", "-euc", STEP + script]
+    environment = saih.env | words
+    done = subprocess.run(command, cwd=saih.folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def assert_refused(step, why):
+    assert step["status"] == 2
+    assert step["err"].startswith("saih: ")
+    assert step["err"].endswith(f"{why}\n")
+    assert step["err"].count("\n") == 1
+
+
+def whole(folder):
+    """The records of a run, each of which can be read; nothing else lies there but what was being written."""
+    points = folder / "toy" / "points"
+    assert all(path.suffix in (".json", ".tmp") for path in points.glob("*"))
+    return {record.id: record for record in records.read_all(points)}
+
+
+@pytest.mark.parametrize(("free_kib", "least", "most"), [(0, 0, 0), (40, 1, 7), (84, 1, 8)])
+def test_a_full_disk_is_one_line_and_with_room_again_the_sweep_goes_on(saih, mounts, free_kib, least, most):
+    """Full from the start, in the midst of the records, and where the report is written or just before."""
+    saih.write("toy.yaml", toy_config(size={"n": EIGHT}, run={"ranks": 1}, measure=BRIEFLY))
+    full, roomy = shell(saih, FILL, FREE=free_kib)
+    assert_refused(full, "No space left on device")
+    before, after = whole(saih.folder / "kept" / "full"), whole(saih.folder / "kept" / "roomy")
+    assert least <= len(before) <= most
+    assert roomy == {"name": "roomy", "status": 0, "err": ""}
+    assert [record.status for record in after.values()] == ["ok"] * 8
+    assert before.items() <= after.items()
+
+
+FILL = """
+mount -t tmpfs -o size=1m tmpfs runs
+head -c $((1024 - FREE))k /dev/zero >runs/ballast
+step full $SAIH sweep toy.yaml
+rm runs/ballast
+step roomy $SAIH sweep toy.yaml
+"""
+
+
+def test_a_folder_that_cannot_be_written_is_one_line_and_can_still_be_read(saih, mounts):
+    saih.write("toy.yaml", toy_config(size={"n": 8}, run={"ranks": 1}, measure=BRIEFLY))
+    steps = {step["name"]: step for step in shell(saih, READ_ONLY)}
+    assert_refused(steps["empty"], "Read-only file system")
+    assert steps["done"] == {"name": "done", "status": 0, "err": ""}
+    assert_refused(steps["again"], "Read-only file system")
+    assert_refused(steps["beside"], "Read-only file system")
+    for name in ("dry", "status", "report"):
+        assert steps[name] == {"name": name, "status": 0, "err": ""}
+    assert (saih.folder / "elsewhere.html").stat().st_size > 10_000
+    assert whole(saih.folder / "kept" / "done") == whole(saih.folder / "kept" / "report")
+
+
+READ_ONLY = """
+mount --bind runs runs
+mount -o remount,bind,ro runs
+step empty $SAIH sweep toy.yaml
+mount -o remount,bind,rw runs
+step done $SAIH sweep toy.yaml
+mount -o remount,bind,ro runs
+step again $SAIH sweep toy.yaml --retry ok
+step beside $SAIH report runs/toy
+step dry $SAIH sweep toy.yaml --dry-run
+step status $SAIH status runs/toy
+step report $SAIH report runs/toy --out elsewhere.html
+"""
+
+
+def test_a_folder_that_ceases_to_be_writable_costs_the_point_in_flight_only(saih, mounts):
+    saih.write("toy.yaml", toy_config(size={"n": EIGHT}, run={"ranks": 1}, measure=BRIEFLY))
+    ceased, restored = shell(saih, CEASES)
+    assert_refused(ceased, "Read-only file system")
+    before, after = whole(saih.folder / "kept" / "ceased"), whole(saih.folder / "kept" / "restored")
+    assert 2 <= len(before) < 8
+    assert restored == {"name": "restored", "status": 0, "err": ""}
+    assert [record.status for record in after.values()] == ["ok"] * 8
+    assert before.items() <= after.items()
+
+
+CEASES = """
+mount --bind runs runs
+cease() { # after two records; while a file is open for writing, the kernel refuses
+    while [ $(ls runs/toy/points 2>/dev/null | grep -c 'json$') -lt 2 ]; do sleep 0.05; done
+    until mount -o remount,bind,ro runs 2>/dev/null; do :; done
+}
+cease &
+step ceased $SAIH sweep toy.yaml
+wait
+mount -o remount,bind,rw runs
+step restored $SAIH sweep toy.yaml
+"""
+
+
+def test_a_folder_without_the_right_to_write_is_one_line(saih):
+    saih.write("toy.yaml", toy_config(size={"n": 8}, run={"ranks": 1}))
+    (saih.folder / "runs").mkdir(mode=0o555)
+    as_anyone = ["unshare", "--user"] if os.geteuid() == 0 else []  # there root has no right to override rights
+    command = [*as_anyone, sys.executable, "-m", "saih", "sweep", "toy.yaml"]
+    done = subprocess.run(command, cwd=saih.folder, env=saih.env, capture_output=True, text=True, check=False)
+    if done.stderr.startswith("unshare: "):
+        pytest.skip(f"root cannot become anyone here: {done.stderr.strip()}")
+    assert (done.returncode, done.stderr) == (2, "saih: runs/toy: Permission denied\n")
