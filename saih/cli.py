@@ -162,8 +162,8 @@ def _statuses(text: str) -> frozenset[str]:
 
 
 def _interrupt(number: int, _: FrameType | None) -> NoReturn:
-    for each in STOP_SIGNALS:
-        signal.signal(each, signal.SIG_IGN)  # a second one must not disturb the ending in order
+    for each in STOP_SIGNALS:  # a second one must not disturb the ending in order; SIG_IGN would print of a race
+        signal.signal(each, lambda *_: None)
     raise Interrupted(signal.Signals(number).name)
 
 

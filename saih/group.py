@@ -152,6 +152,7 @@ class Group:
         self._process.wait()
         self._watch.end()
         shutil.rmtree(self._faults, ignore_errors=True)
+        self._close_pipes()
 
     def close(self, grace_s: float = 20.0) -> None:
         """End of file for the group; it is killed if it has not ended after ``grace_s``."""
@@ -160,6 +161,17 @@ class Group:
                 self._process.stdin.close()
             self._process.wait(grace_s)
         self.kill()
+
+    def _close_pipes(self) -> None:
+        """Both outputs are at their end now, unless a process elsewhere still holds them."""
+        process = self._process
+        for ear, pipe in zip(self._ears, (process.stdout, process.stderr), strict=True):
+            ear.join(2)
+            if pipe and not ear.is_alive():
+                pipe.close()
+        with contextlib.suppress(BrokenPipeError):
+            if process.stdin:
+                process.stdin.close()
 
     def _give_up_if_hung(self, signs: _Signs) -> None:
         """Raise GroupError for a group that is out of time, or will certainly never answer."""
@@ -187,7 +199,6 @@ class Group:
             status = None
         found = [json.loads(path.read_text(encoding="utf-8")) for path in self._faults.glob("rank*.json")]
         self.kill()
-        self._ears[1].join(2)
         found.sort(key=lambda fault: (fault["kind"] not in ("input", "oom"), fault["time"]))
         if found:
             return GroupError(found[0], self._log)

@@ -35,7 +35,7 @@ Size = Mapping[str, Number]
 
 @dataclass(frozen=True)
 class Lane:
-    """One way of running: the first point; for the largest batch that fits, a device's memory and what a point takes."""
+    """One way of running: the first point; for the largest batch that fits, a device's memory and a point's share."""
 
     start: Point
     device_bytes: int | None = None

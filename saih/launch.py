@@ -119,7 +119,7 @@ def refuse_ranks() -> None:
     for variable in _RANK_COUNTS:
         count = os.environ.get(variable, "1")
         if count not in ("", "0", "1"):
-            raise InputError(f"{variable} = {count}: saih sweep starts the ranks itself; run it once, not on ranks")
+            raise InputError(f"{variable} = {count}: saih starts the ranks itself; run it once, not on ranks")
 
 
 def find(launch: Launch) -> Launcher:

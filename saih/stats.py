@@ -21,7 +21,7 @@ MIN_STEPS = 8
 MSER_BATCHES = 20
 MSER_BATCH = 5
 MOST_MEANS = 200
-"""More batches tell no more, but the time to compare each with each grows as their square: minutes for 100,000 steps."""
+"""More batches tell no more, but comparing each with each takes time as their square: minutes for 100,000 steps."""
 FALLING = 0.1
 """Steps whose fall would be as clear by chance only this often are not steady yet; at worst it costs more steps."""
 OUTLIER = 3.5

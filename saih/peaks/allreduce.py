@@ -12,7 +12,7 @@ import statistics
 from typing import Any
 
 from saih.measure import Ranks
-from saih.peaks.timing import REPEATS, best, together
+from saih.peaks.timing import REPEATS, best, repeats_of, together
 
 SIZES = tuple(2**exponent for exponent in range(12, 29, 2))
 """4 KiB to 256 MiB."""
@@ -86,6 +86,6 @@ def _entry(ranks: Ranks, seconds: float, group: Any, count: int, size: int) -> d
     once_s = [timed(1) for _ in range(WARM_UPS)][-1]
     most = max(1, math.floor(math.log(_LARGEST_SUM, count)))
     n = min(most, max(1, round(seconds / REPEATS / once_s)))
-    times_s = [timed(n) for _ in range(REPEATS)]
+    times_s = [timed(n) for _ in range(repeats_of(once_s, seconds))]
     rate = best("bus_bytes_per_s", bus_factor(count) * size, times_s)
     return {"ranks": count, "bytes": size, "seconds": statistics.median(times_s), **rate}

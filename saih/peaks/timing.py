@@ -13,19 +13,25 @@ from typing import Any
 
 from saih.measure import Ranks
 
-REPEATS = 8
-WARM_UPS = 3
+REPEATS, FEWEST_REPEATS = 8, 3
+WARM_UPS = 2
 
 
 def repeats(run: Callable[[], Any], ranks: Ranks, seconds: float, most: int | None = None) -> list[float]:
-    """Seconds of one ``run`` in each of `REPEATS` repeats of together about ``seconds``; equal on all ranks.
+    """Seconds of one ``run`` in each of some repeats of together about ``seconds``; equal on all ranks.
 
-    A repeat is many runs, at most ``most``, between two moments at which the device has nothing to do.
+    `REPEATS` of them, or where a single run is long as many as take three times that, at least `FEWEST_REPEATS`. A
+    repeat is many runs, at most ``most``, between two moments at which the device has nothing to do.
     """
     once_s = [together(run, 1, ranks) for _ in range(WARM_UPS)][-1]
     n = max(1, round(seconds / REPEATS / once_s))
     n = n if most is None else min(n, most)
-    return [together(run, n, ranks) / n for _ in range(REPEATS)]
+    return [together(run, n, ranks) / n for _ in range(repeats_of(once_s, seconds))]
+
+
+def repeats_of(once_s: float, seconds: float) -> int:
+    """How many repeats are made of a run that takes ``once_s``."""
+    return min(REPEATS, max(FEWEST_REPEATS, round(3 * seconds / once_s)))
 
 
 def together(run: Callable[[], Any], n: int, ranks: Ranks) -> float:

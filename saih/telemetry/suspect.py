@@ -13,8 +13,6 @@ FALL = 0.05
 """Clocks, and steps, may drift by this much: noise and the steps of boost clocks (15 MHz of some 1,500) lie within."""
 STOLEN = 0.05
 """Share of the ranks' cores. Timer ticks count time to about 1 %; and a late rank holds up all the others."""
-CAPPED = 0.05
-"""Share of the samples at the power limit; less is a moment, which a block of 0.2 s or more averages out."""
 FEWEST_BLOCKS = 9
 """Three a third: that all of the last three are slower than all of the first three happens by chance in 1 of 20."""
 
@@ -57,14 +55,11 @@ def _rank(rank: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _throttled(gpu: Mapping[str, Any]) -> Iterable[str]:
+    """By its hardware. The set power limit is left out: large GPUs work at theirs whenever they work hard."""
     shares = gpu["throttle_share"] or {}
     for reason, words in HARDWARE.items():
         if reason in shares:
             yield f"the GPU {words}, in {100 * shares[reason]:.0f} % of the samples ({reason})"
-    share = shares.get("sw_power_cap", 0.0)
-    if share > CAPPED:
-        limit = f" of {gpu['power_limit_w']:.0f} W" if gpu["power_limit_w"] else ""
-        yield f"the GPU was at its power limit{limit} in {100 * share:.0f} % of the samples (sw_power_cap)"
 
 
 def _fell(what: str, series: Mapping[str, float | None] | None) -> Iterable[str]:

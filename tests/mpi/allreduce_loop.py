@@ -29,7 +29,7 @@ def loop_seconds(world: World) -> float:
 
 def main() -> None:
     world = World(int(sys.argv[1]), 1)
-    worker = Worker(world, "cpu", sys.stderr)
+    worker = Worker(world, "cpu", 1, sys.stderr)
     found = allreduce.measure(worker, 0.1, BYTES, smaller_groups=True)
     sums = torch.full((4,), float(world.rank + 1))
     dist.all_reduce(sums)

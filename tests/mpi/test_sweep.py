@@ -285,7 +285,7 @@ def test_the_driver_itself_must_not_be_started_on_several_ranks(saih):
     command = [mpiexec, "-n", "2", sys.executable, "-m", "saih", "sweep", "toy.yaml"]
     done = subprocess.run(command, cwd=saih.folder, env=saih.env, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "PMI_SIZE = 2: saih sweep starts the ranks itself" in done.stderr
+    assert "PMI_SIZE = 2: saih starts the ranks itself" in done.stderr
     assert not (saih.folder / "runs").exists()
 
 

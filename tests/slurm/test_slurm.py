@@ -61,6 +61,18 @@ def test_under_srun_too_and_there_a_point_that_hangs_costs_itself_only(login, cl
     assert login.ranks() == {("n1", ALL_GPUS), ("n2", ALL_GPUS)}
 
 
+def test_every_node_measures_the_point_for_itself_all_at_once(login, cluster):
+    login.config("srun", run={"ranks": [1]}, sweep={"everywhere": "node"})
+    (job,) = login.submit("--nodes", "2")
+    cluster.wait_for(job, "COMPLETED", 120)
+    record = login.records()[16]
+    assert login.ranks() == {("n1", ALL_GPUS), ("n2", ALL_GPUS)}
+    assert len(record.samples["block_s"]["full"][0]) == 2
+    beside = record.diagnosis["everywhere"]
+    assert len(beside["copies"]) == 2
+    assert "two cannot tell" in beside["words"]
+
+
 def test_a_chain_of_node_counts_is_one_run(copy, cluster):
     copy.config(size={"n": [32]}, run={"ranks": [1, 2]}, sweep={"beyond_slots": "skip"})
     first, second = copy.submit("--nodes", "2", "1")

@@ -110,10 +110,6 @@ FALLEN = STEADY | {"early": 1800.0, "late": 1620.0}
             r"slowed down by its hardware for heat, in 2 % of the samples \(hw_thermal_slowdown\)",
         ),
         (
-            GPU_RANK | {"gpu": GPU | {"throttle_share": {"sw_power_cap": 0.5}}},
-            r"at its power limit of 700 W in 50 % of the samples",
-        ),
-        (
             GPU_RANK | {"gpu": GPU | {"other_processes": 2, "other_processes_bytes": 3 * 2**30}},
             "2 other processes used the GPU and held 3.0 GiB",
         ),
@@ -135,7 +131,7 @@ def test_every_disturbance_is_named_with_its_numbers(rank, reason):
 
 
 def test_what_lies_within_the_thresholds_is_not_named():
-    capped = GPU | {"throttle_share": {"sw_power_cap": 0.04, "applications_clocks_setting": 1.0, "sync_boost": 1.0}}
+    capped = GPU | {"throttle_share": {"sw_power_cap": 0.9, "applications_clocks_setting": 1.0, "sync_boost": 1.0}}
     gpu_rank = GPU_RANK | {"gpu": capped | {"sm_clock_mhz": STEADY | {"early": 1800.0, "late": 1720.0}}}
     assert suspect([gpu_rank, RANK | {"host_cpu": HOST | {"others_cores": 0.19}}], NO_BLOCKS) == []
     clock_of_a_waiting_host = GPU_RANK | {"cpu_clock_mhz": FALLEN}
