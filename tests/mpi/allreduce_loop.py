@@ -10,7 +10,7 @@ import torch.distributed as dist
 
 from saih.mpi import World
 from saih.peaks import allreduce
-from saih.worker import Worker
+from saih.rank import Worker
 
 BYTES = 4 * 2**20
 
