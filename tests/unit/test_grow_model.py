@@ -59,10 +59,13 @@ def some_input(network, seed, scale=1.0):
 
 
 def assert_same_function(old, new, seed=0, scale=1.0):
+    """Where large numbers cancel, float32 cannot hold the old function itself any better: then to that error."""
     x = some_input(old.network, seed, scale)
+    exact = outputs(old, x, torch.float64)
     for dtype, tolerance in TOLERANCE.items():
         expected, found = outputs(old, x, dtype), outputs(new, x, dtype)
-        assert (found - expected).abs().max() <= tolerance * expected.abs().max()
+        own_rounding = (expected - exact).abs().max()
+        assert (found - expected).abs().max() <= tolerance * expected.abs().max() + 10 * own_rounding
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
