@@ -5,7 +5,7 @@ are one axis, for nothing can tell their effects apart; what changes only with t
 figures need four roles:
 
     growth   the axis along which lines run: of the size dials and the batch, the one with most values measured
-    style    line style and marker: the ranks
+    style    line style and marker: the ranks, also where they share a batch that stays (strong scaling)
     colour   all that is left: the run, the other size dials, precision and so on
     panels   small figures of their own: the last of those axes, where one figure would hold too many colours
 """
@@ -122,10 +122,22 @@ def _varies(axis: Axis, cases: Sequence[Case], run: str) -> bool:
     return axis.keys == ("run",) or len({axis.of(case) for case in cases if case.run == run}) > 1
 
 
+def is_ranks(axis: Axis) -> bool:
+    """Whether only ranks vary, or with them a batch such that ranks x batch stays: they share the same step."""
+    if axis.keys == ("ranks",):
+        return True
+    if set(axis.keys) != {"ranks", "batch"}:
+        return False
+    parts = [[part for part in value if isinstance(part, int | float)] for value in axis.values]
+    return all(len(each) == 2 for each in parts) and len({each[0] * each[1] for each in parts}) == 1
+
+
 def grows(axis: Axis, cases: Sequence[Case]) -> bool:
     """Whether the axis sets the problem's size: it holds a size dial or the batch, and its values are numbers."""
     dials = {key for case in cases for key in case.size} | {"batch"}
-    return axis.keys[0] in dials and all(isinstance(value[0], int | float) for value in axis.values)
+    return (
+        not is_ranks(axis) and axis.keys[0] in dials and all(isinstance(value[0], int | float) for value in axis.values)
+    )
 
 
 def assign(axes: Sequence[Axis], cases: Sequence[Case]) -> Roles:
@@ -133,7 +145,7 @@ def assign(axes: Sequence[Axis], cases: Sequence[Case]) -> Roles:
     candidates = [axis for axis in axes if grows(axis, cases)]
     growth = max(candidates, key=lambda axis: (_measured(axis, cases), _reach(axis, cases)), default=None)
     left = [axis for axis in axes if axis is not growth]
-    style = next((axis for axis in left if axis.keys == ("ranks",)), None)
+    style = next((axis for axis in left if is_ranks(axis)), None)
     left = [axis for axis in left if axis is not style]
     left.sort(key=lambda axis: (axis.keys != ("run",), not grows(axis, cases)))
     kept = len(left)

@@ -9,7 +9,7 @@ from reports.axes import Axis, namer
 from reports.cases import Case, numbers
 from reports.glossary import label_of
 from reports.text import chunks, count, listed, quantity, span
-from reports.trend import Scaling, Series, Trend
+from reports.trend import Series, Trend
 from saih.records import UNDECIDED
 
 PANELS_A_FIGURE = 4
@@ -179,38 +179,3 @@ def _alt(metric: str, unit: str, panels: Sequence[Panel]) -> str:
         f"{count(len(marks), 'point')}; from {quantity(min(y), unit)} to {quantity(max(y), unit)}; "
         f"work {span(x, 'FLOP')}. The table of points holds the values."
     )
-
-
-def scaling_charts(trend: Trend) -> list[Chart]:
-    """Scaling efficiency against ranks, a line a problem; none unless a problem ran at three numbers of ranks."""
-    groups: dict[int, list[Scaling]] = {}
-    for scaling in trend.scalings:
-        groups.setdefault(scaling.reference.number, []).append(scaling)
-    if max(map(len, groups.values()), default=0) < 2:
-        return []
-    name = namer([axis for axis in trend.axes if axis.keys != ("ranks",)], [each.case for each in trend.scalings])
-    names = {number: name(found[0].reference) for number, found in groups.items()}
-    lines = tuple(_scaling_line(names[number], i, found) for i, (number, found) in enumerate(groups.items()))
-    ticks = tuple(sorted({mark.x for line in lines for mark in line.marks}))
-    caption = (
-        "Throughput of a rank relative to that at the fewest ranks of the same problem, all else equal; the batch is "
-        "per rank (weak scaling). Vertical bars take the worst ends of both intervals."
-    )
-    alt = f"Line chart: scaling efficiency against ranks, {count(len(lines), 'problem')}. The table holds the values."
-    colours = tuple(names.values()) if len(names) > 1 else ()
-    panels = (Panel("", lines),)
-    title = label_of("scaling_efficiency")
-    return [Chart("scaling", title, "%", False, "ranks", "1", ticks, "", colours, (), panels, caption, alt)]
-
-
-def _scaling_line(name: str, colour: int, found: Sequence[Scaling]) -> Line:
-    first = found[0].reference
-    marks = [Mark(first.number, "", float(first.ranks), 100.0, None, None, first.status)]
-    for each in found:
-        y, low, high = (None if end is None else 100 * end for end in _ends(each))
-        marks.append(Mark(each.case.number, "", float(each.case.ranks), y, low, high, each.case.status))
-    return Line(name, colour, 0, tuple(sorted(marks, key=lambda mark: mark.x)))
-
-
-def _ends(scaling: Scaling) -> tuple[float | None, float | None, float | None]:
-    return scaling.efficiency.value, scaling.efficiency.low, scaling.efficiency.high

@@ -8,21 +8,26 @@ does not arise; `findings` is their order on the page.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.axes import Axis, grows, namer
+from reports.axes import Axis, grows, is_ranks, namer
 from reports.cases import Case, Quantity, numbers
 from reports.causes import exposed, not_measured, verdict
+from reports.everywhere import find_everywhere
+from reports.everywhere_findings import odd_ones
 from reports.failures import faults, frontier, precision, uncertain_ceilings
-from reports.finding import Finding, within
+from reports.finding import Finding
 from reports.growth import growth_ends
 from reports.io import IO_KEYS, Group
 from reports.io_findings import io_findings
 from reports.runs import Run
+from reports.scaling import total_batch
+from reports.scaling_findings import scaling
 from reports.steadiness import steady_findings
-from reports.text import clauses, count, fold, interval, listed, number, percent, quantity, signed_percent
-from reports.trend import FLAT, Growth, Scaling, Trend
+from reports.suspects import suspect_findings
+from reports.text import clauses, count, fold, interval, listed, number, quantity, signed_percent
+from reports.trend import FLAT, Growth, Trend
 from reports.trend_figures import approach
 from saih.emulate import in_words, together
 
@@ -53,6 +58,7 @@ def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend, groups: S
         *approach(trend),
         *strongest_dial(cases, trend),
         *scaling(trend.scalings),
+        *odd_ones(find_everywhere(runs, cases)),
         *exposed(cases, "exposed_comm_s", "communication"),
         *exposed(cases, "exposed_input_s", "input"),
         *io_findings(groups),
@@ -60,6 +66,7 @@ def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend, groups: S
         *faults(cases, trend.where),
         *precision(runs, cases),
         *uncertain_ceilings(runs),
+        *suspect_findings(cases),
         *steady_findings(cases),
         *not_measured(cases),
     ]
@@ -81,7 +88,8 @@ def emulated(cases: Sequence[Case]) -> list[Finding]:
 def reach(cases: Sequence[Case], trend: Trend) -> list[Finding]:
     """What share of the peak is reached, and how far does it grow? Apart for each precision, execution and run."""
     groups: dict[str, list[Case]] = {}
-    apart = [axis for axis in trend.axes if not grows(axis, cases) and not {"ranks", *IO_KEYS}.issuperset(axis.keys)]
+    joined = [axis for axis in trend.axes if is_ranks(axis) or {"ranks", *IO_KEYS}.issuperset(axis.keys)]
+    apart = [axis for axis in trend.axes if not grows(axis, cases) and axis not in joined]
     name = namer(apart, cases)
     for case in cases:
         if case.value(trend.yardstick) is not None:
@@ -119,7 +127,8 @@ def _reach(name: str, group: Sequence[Case], trend: Trend) -> Finding:
 def _are_ends(low: Case, high: Case, group: Sequence[Case]) -> bool:
     """Whether the lowest value is at the smallest problem and the highest at the largest."""
     sizes = [case.flop_per_step for case in group if case.flop_per_step]
-    return low.flop_per_step == min(sizes) < max(sizes) == high.flop_per_step
+    shared = low.ranks != high.ranks and total_batch(low) == total_batch(high)  # the same step, not a larger one
+    return low.flop_per_step == min(sizes) < max(sizes) == high.flop_per_step and not shared
 
 
 def _ends(group: Sequence[Case], values: dict[int, Quantity], trend: Trend) -> str:
@@ -227,51 +236,6 @@ def strongest_dial(cases: Sequence[Case], trend: Trend) -> list[Finding]:
 
 def _range(values: Sequence[float]) -> str:
     return f"{number(min(values))} to {number(max(values))}, " if min(values) < max(values) else ""
-
-
-def scaling(scalings: Sequence[Scaling]) -> list[Finding]:
-    """What does a rank keep of its throughput at the most ranks, and on the way there?"""
-    groups: dict[tuple[int, int], list[Scaling]] = {}
-    for each in scalings:
-        groups.setdefault((each.reference.ranks, each.case.ranks), []).append(each)
-    if not groups:
-        return []
-    (few, many), found = max(groups.items(), key=lambda item: item[0][1])
-    between = {ranks: others for (_, ranks), others in sorted(groups.items()) if others is not found}
-    return [_scaling(few, many, found, between)]
-
-
-def _scaling(few: int, many: int, found: Sequence[Scaling], between: Mapping[int, Sequence[Scaling]]) -> Finding:
-    ordered = sorted(found, key=lambda each: each.efficiency.value or 0.0)
-    ends = [ordered[0], ordered[-1]] if len(ordered) > 1 else ordered
-    values = [percent(each.efficiency.value or 0.0) for each in ends]
-    told = [
-        f"{value}{within(each.efficiency)} at #{each.case.number}" for value, each in zip(values, ends, strict=True)
-    ]
-    over = [each.case for each in found if each.efficiency.low is not None and each.efficiency.low > 1]
-    doubts = dict.fromkeys(each.doubt for each in found if each.doubt)
-    evidence = [
-        f"Samples/s per rank, batch per rank unchanged (weak scaling), over {count(len(found), 'problem')}:",
-        f"{' to '.join(told)}.",
-        _on_the_way(between),
-        f"Not a pure efficiency: {listed(doubts, 2)}." if doubts else "",
-        f"Beyond 100 % by more than its interval at {numbers(over)}: at {count(few, 'rank')} these points are slower "
-        "than the comparison can explain; the records do not say why."
-        if over
-        else "",
-    ]
-    headline = f"At {many} ranks the throughput of a rank is {' to '.join(dict.fromkeys(values))} of that at {few}"
-    kind = "caution" if doubts or over else "result"
-    return Finding(kind, headline, " ".join(part for part in evidence if part), tuple(each.case for each in ends))
-
-
-def _on_the_way(between: Mapping[int, Sequence[Scaling]]) -> str:
-    """Medians at other numbers of ranks."""
-    told = []
-    for ranks, found in between.items():
-        middle = statistics.median(each.efficiency.value or 0.0 for each in found)
-        told.append(f"{percent(middle)} at {ranks} (median of {count(len(found), 'problem')})")
-    return f"At other numbers of ranks: {clauses(told, 6)}." if told else ""
 
 
 def _show(found: Quantity) -> str:

@@ -42,7 +42,8 @@ MEANING: dict[str, tuple[str, str]] = {
     "energy_j_per_sample": ("energy per sample", "Energy of all devices for one sample."),
     "scaling_efficiency": (
         "scaling efficiency",
-        "Throughput of a rank relative to that at the fewest ranks, all else equal. 1 is perfect.",
+        "Throughput of a rank relative to that at the fewest ranks, all else equal. 1 is perfect. Weak: the batch of a "
+        "rank stays. Strong: the batch of all ranks together stays, and they share it.",
     ),
     "parameters": ("parameters", "Trainable numbers of the model."),
     "rank_imbalance_percent": ("rank imbalance", "How much later the slowest rank ends than the mean rank."),

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from reports.cases import Case
+from reports.everywhere import find_everywhere
 from reports.hockney import MIN_SIZES, WORST_MISFIT
 from reports.runs import Run
+from reports.suspects import note
 from reports.text import listed, scalar, span
 from reports.trend import FLAT
 from saih.diagnose import NAMED_SHARE
@@ -35,11 +37,12 @@ DIFFERENCES = (
     "so."
 )
 DERIVED = (
-    "Scaling efficiency: samples/s per rank over samples/s per rank at the fewest ranks, all else equal; the batch is "
-    "per rank, so the problem grows with the ranks (weak scaling). Last gain: the relative change along a series "
-    f"between its two largest sizes; below {100 * FLAT:.0f} %, or where the two intervals overlap, it counts as flat. "
-    "Effect of a change: the ratio between points equal in all else, at its highest and lowest value; the median over "
-    "such pairs."
+    "Scaling efficiency: samples/s per rank over samples/s per rank at the fewest ranks, all else equal. Weak scaling: "
+    "the batch of a rank stays, so that the problem grows with the ranks. Strong scaling: the batch of all ranks "
+    "together stays, so that a rank's part of the same step gets smaller. Last gain: the relative change along a "
+    f"series between its two largest sizes; below {100 * FLAT:.0f} %, or where the two intervals overlap, it counts as "
+    "flat. Effect of a change: the ratio between points equal in all else, at its highest and lowest value; the median "
+    "over such pairs."
 )
 FIGURES = (
     "Hockney's form, time(n) = (n + n½) / r∞ with n the work of one device in one step, is fitted to each growth path: "
@@ -60,6 +63,18 @@ BACKGROUND = (
 )
 
 
+EVERYWHERE = (
+    "Where a point was asked for on every device or node at once, equal copies run at the same time, each for itself, "
+    "so that power and cooling are shared as in production. A copy is odd at a point where its throughput is farther "
+    "from the median of the copies than 3 %, and than three standard deviations, which are told from the median "
+    "distance; that takes three copies. The point's own figures are those of the copy of median throughput."
+)
+SUSPECT = (
+    "A point is suspect where telemetry saw a device throttle, clocks fall or others at work on its devices and cores, "
+    "or where its steps grew slower throughout. It was measured rightly and keeps its figures, but may not repeat."
+)
+
+
 def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
     """The paragraphs: (title, text)."""
     records = [record for case in cases for record in case.ok]
@@ -71,6 +86,8 @@ def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
         ("Share of a peak", CEILING),
         ("Differences", DIFFERENCES),
         *background,
+        *([("Every device at once", EVERYWHERE)] if find_everywhere(runs, cases) else []),
+        *([("Suspect points", SUSPECT)] if any(note(case) for case in cases) else []),
         ("Diagnosis", _diagnosis()),
         ("Intervals", _intervals(runs, cases)),
         ("Derived in this report", DERIVED),

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import saih
-from reports import ceilings, facts, io_tables, tables, trend_figures, trend_tables
+from reports import ceilings, facts, io_tables, suspects, tables, trend_figures, trend_tables
 from reports.bars import BarChart, step_charts
 from reports.cases import Case, make_cases
-from reports.charts import Chart, scaling_charts, trend_charts
+from reports.charts import Chart, trend_charts
+from reports.everywhere import find_everywhere
+from reports.everywhere_tables import everywhere_tables
 from reports.failures import reason
 from reports.finding import Finding
 from reports.findings import findings
@@ -20,6 +22,8 @@ from reports.io import find_groups
 from reports.io_charts import LoadChart, SourceChart, load_charts, source_charts
 from reports.method import method
 from reports.runs import Run
+from reports.scaling_charts import scaling_charts
+from reports.scaling_tables import scaling
 from reports.step import find_steps
 from reports.table import Table
 from reports.text import listed
@@ -65,6 +69,7 @@ class Report:
     effects: Table | None
     scaling_charts: tuple[Chart, ...]
     scaling: Table | None
+    everywhere: tuple[Table, ...]
     bars: tuple[BarChart, ...]
     steps: Table | None
     source_charts: tuple[SourceChart, ...]
@@ -72,6 +77,7 @@ class Report:
     inputs: Table | None
     file_systems: str
     points: Table
+    suspects: Table | None
     resources: Table | None
     failures: tuple[Failure, ...]
     ceilings: Table | None
@@ -102,7 +108,8 @@ def build(runs: Sequence[Run]) -> Report:
         fixed_sizes=fixed_sizes(cases, trend),
         effects=trend_tables.effects(trend),
         scaling_charts=tuple(scaling_charts(trend)),
-        scaling=trend_tables.scaling(trend.scalings, trend.axes),
+        scaling=scaling(trend.scalings, trend.axes),
+        everywhere=tuple(everywhere_tables(find_everywhere(runs, cases))),
         bars=tuple(step_charts(steps, trend)),
         steps=tables.steps(steps, trend.axes),
         source_charts=tuple(source_charts(groups)),
@@ -110,6 +117,7 @@ def build(runs: Sequence[Run]) -> Report:
         inputs=io_tables.inputs(groups, trend.axes),
         file_systems=io_tables.where_data_lay(runs),
         points=tables.points(cases, trend.axes),
+        suspects=suspects.table(cases, trend.axes),
         resources=tables.resources(cases, trend.axes),
         failures=tuple(failure for case in cases for failure in _failures(case, trend.where(case))),
         ceilings=ceilings.ceilings(runs, cases),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from reports.cases import Case, numbers
 from reports.finding import Finding
+from reports.suspects import SLOWER, by_cause
 from reports.table import Cell, Notes
 from reports.text import count, number, percent, quantity, signed_percent
 from saih.records import Record
@@ -103,6 +104,14 @@ def _drifting(cases: Sequence[Case]) -> list[Finding]:
     told = (
         f"At {numbers(points)}; most at #{case.number}: {moves} from the first block to the last. Blocks that only "
         f"scatter would move as clearly at fewer than {percent(CHANCE)} of points. The medians there mix "
-        "states. Others on the machine, clocks and temperature are the usual reasons; the records do not tell."
+        f"states. {_reasons(points)}"
     )
     return [Finding("caution", headline, told, points)]
+
+
+def _reasons(cases: Sequence[Case]) -> str:
+    """What the records know of the reason: telemetry may have seen one."""
+    seen = [case for case in cases if set(by_cause(case)) - {SLOWER}]
+    if seen:
+        return f"Reasons were seen at {numbers(seen)}: see the suspect points."
+    return "Others on the machine, clocks and temperature are the usual reasons; the records do not tell."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports import steadiness
+from reports import steadiness, suspects
 from reports.axes import Axis
 from reports.cases import Case, Quantity
 from reports.causes import verdict
@@ -35,7 +35,8 @@ def _head(name: str) -> Head:
 
 
 def _point_row(case: Case, axes: Sequence[Axis], notes: Notes) -> tuple[Cell, ...]:
-    status = words(case.status_text, status=case.status)
+    doubt = suspects.note(case)
+    status = Cell(case.status_text, "suspect" if doubt else "", notes.mark(doubt) if doubt else "", False, case.status)
     work = Quantity(case.flop_per_step, "FLOP", why="no point of this size recorded its work per sample")
     start = (*case_cells(case, axes, anchor=True), status, notes.cell(work))
     if not case.ok:

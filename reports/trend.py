@@ -5,8 +5,7 @@
                  "flat" below 10 % either way or where the two intervals overlap, else "rises" or "falls"
     effect       y_high / y_low between cases equal in all but one dial, at its highest and lowest value measured;
                  the median over all such pairs
-    efficiency   (samples_per_s / ranks) / (samples_per_s / ranks at the fewest ranks), all else equal. The batch is
-                 per rank, so this is weak scaling. Its interval takes the worst ends of both.
+    scaling      throughput over ranks, weak and strong: see scaling.py
 
 The yardstick is the percent of the measured ceiling; where no point has one, that of the datasheet peak; else FLOP/s.
 """
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 
 from reports.axes import Axis, Roles, alike, assign, find_axes, namer
 from reports.cases import Case, Quantity
-from reports.text import count
+from reports.scaling import Scaling, find_scalings
 
 YARDSTICKS = ("percent_of_measured_peak", "percent_of_peak", "flop_per_s_per_device")
 FLAT = 0.10
@@ -80,16 +79,6 @@ class Effect:
         """The median ratio of the yardstick, above 1 whichever way it goes; 1 where there is none."""
         middle = statistics.median(self.share) if self.share else 1.0
         return max(middle, 1 / middle) if middle > 0 else 1.0
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """A case against its like at the fewest ranks. ``doubt``: why the figure is no pure efficiency, or empty."""
-
-    reference: Case
-    case: Case
-    efficiency: Quantity
-    doubt: str
 
 
 @dataclass(frozen=True)
@@ -189,45 +178,3 @@ def effect(cases: Sequence[Case], axis: Axis, yardstick: str) -> Effect:
 def same_ceiling(axis: Axis) -> bool:
     """Whether moving along the axis leaves the ceiling: another precision or run has another one."""
     return not {"precision", "run"} & set(axis.keys)
-
-
-def find_scalings(cases: Sequence[Case]) -> list[Scaling]:
-    """Every measured case against its like at the fewest ranks, where there is one."""
-    axis = next((axis for axis in find_axes(cases) if axis.keys == ("ranks",)), None)
-    if axis is None:
-        return []
-    found = []
-    for group in alike([case for case in cases if case.value("samples_per_s") and case.ranks], axis):
-        found += [Scaling(group[0], case, efficiency(group[0], case), _doubt(group[0], case)) for case in group[1:]]
-    return sorted(found, key=lambda scaling: scaling.case.number)
-
-
-def efficiency(reference: Case, case: Case) -> Quantity:
-    """Samples/s of a rank relative to those at the reference's ranks."""
-    many, few = case.quantity("samples_per_s"), reference.quantity("samples_per_s")
-    less = reference.ranks / case.ranks
-    value = ratio(many, few) * less
-    if many.low is None or many.high is None or not few.low or not few.high:
-        return Quantity(value, "1")
-    return Quantity(value, "1", many.low / few.high * less, many.high / few.low * less, "worst ends of both intervals")
-
-
-def _doubt(reference: Case, case: Case) -> str:
-    """Ranks that own fewer cores are smaller devices: what they lose is not lost to scaling."""
-    before, after = cores_of(reference), cores_of(case)
-    if before is None or after is None or before == after:
-        return ""
-    return (
-        f"a rank has {count(after, 'core')} at {case.ranks} ranks and {before} at {reference.ranks}: the devices differ"
-    )
-
-
-def cores_of(case: Case) -> int | None:
-    """Cores of a rank where it computes on them; None on GPUs, where unknown, or where ranks differ."""
-    found: set[int] = set()
-    for rank in (rank for record in case.ok for rank in record.system.get("ranks") or []):
-        cores = rank.get("cores")
-        if str(rank.get("device", "")) != "cpu" or cores is None:
-            return None
-        found.add(len(cores) if isinstance(cores, list) else int(cores))
-    return found.pop() if len(found) == 1 else None

@@ -1,4 +1,4 @@
-"""The tables of the trend: growth along each series, effects of the dials, scaling over ranks. Pure."""
+"""The tables of the trend: growth along each series, effects of the dials. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from reports.axes import Axis
 from reports.cases import Quantity
 from reports.glossary import label_of
-from reports.table import Cell, Head, Notes, Table, case_cells, case_head, words
+from reports.table import Cell, Head, Notes, Table, words
 from reports.text import clauses, count, fold, interval, number, quantity, signed_percent
-from reports.trend import Effect, Growth, Scaling, Trend
+from reports.trend import Effect, Growth, Trend
 
 
 def growth(trend: Trend) -> Table | None:
@@ -85,33 +85,3 @@ def _effect_row(found: Effect, notes: Notes) -> tuple[Cell, ...]:
 def _ratios(values: Sequence[float]) -> Cell:
     ends = f"{number(min(values))} to {number(max(values))}" if min(values) < max(values) else ""
     return Cell(f"x {number(statistics.median(values))}", ends)
-
-
-def scaling(found: Sequence[Scaling], axes: Sequence[Axis]) -> Table | None:
-    """Throughput of a rank at more ranks, relative to the fewest."""
-    if not found:
-        return None
-    notes = Notes()
-    left = [axis for axis in axes if axis.keys != ("ranks",)]
-    head = (
-        *case_head(left),
-        Head("ranks", "from, to"),
-        Head("throughput", "fewest ranks"),
-        Head("throughput", "more ranks"),
-        Head("scaling efficiency", "higher is better"),
-    )
-    rows = tuple(_scaling_row(each, left, notes) for each in found)
-    return Table("scaling", "Scaling over ranks", head, rows, notes.listed())
-
-
-def _scaling_row(found: Scaling, axes: Sequence[Axis], notes: Notes) -> tuple[Cell, ...]:
-    value = found.efficiency
-    shown = [100 * each if each is not None else None for each in (value.value, value.low, value.high)]
-    mark = notes.mark(found.doubt) if found.doubt else ""
-    return (
-        *case_cells(found.case, axes),
-        Cell(f"{found.reference.ranks} to {found.case.ranks}", f"#{found.reference.number} to #{found.case.number}"),
-        notes.cell(found.reference.quantity("samples_per_s")),
-        notes.cell(found.case.quantity("samples_per_s")),
-        Cell(quantity(shown[0], "%"), interval(shown[0], shown[1], shown[2], "%"), mark),
-    )

@@ -113,6 +113,7 @@ def samples(source: str, asked: float) -> dict[str, Any]:
         "read_bytes": [[read]] * BLOCKS,
         "values": {},
         "background": [host] if asked else [],
+        "telemetry": [],
         "warmup_steps": 5,
         "warmup_s": 1.1,
         "stopped": "precise",

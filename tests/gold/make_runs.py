@@ -1,6 +1,6 @@
 """Writes the run folders that the gold files are made from: `python -m tests.gold.make_runs [FOLDER]`.
 
-Three sweeps of a 3D convolutional network that never ran: rates follow a plain law, noise is a sine, so that the same
+Five sweeps of a 3D convolutional network that never ran: rates follow a plain law, noise is a sine, so that the same
 bytes come out every time. The metrics are computed by saih.metrics, as in a real sweep. The folders are kept in git
 and not made anew by the tests: they stand for what older versions wrote.
 """
@@ -17,7 +17,7 @@ from typing import Any
 from saih import diagnose, metrics, records
 from saih.app import Cost, Execution, MetricSpec, Point
 from saih.records import Record
-from tests.gold import io_run
+from tests.gold import devices_run, io_run
 
 HERE = Path(__file__).resolve().parent
 LOSS = MetricSpec("loss_after", "1", "none", "loss after the measurement", "mean over ranks of the last step's loss")
@@ -95,7 +95,7 @@ def measured(point: Point, law: Law, system: dict[str, Any], datasheet: dict[str
     run = point.run
     ceiling = next(p for p in system["peaks"] if p["ranks"] == run.ranks and p["precision"] == run.precision)
     found = metrics.compute(raw, cost(dict(point.size)), run, ceiling, datasheet)
-    held = cost(dict(point.size)).memory_bytes(run.batch) + 400_000_000
+    held = cost(dict(point.size)).memory_bytes + 400_000_000
     found["peak_mem_bytes"] = metrics.metric("peak_mem_bytes", held, "the most a rank held, reset before the point")
     found |= metrics.declared([LOSS], {} if rough else {"loss_after": round(0.31 + 0.001 * point.size["edge"], 4)})
     return Record(point.id, "ok", point.to_dict(), found, raw, diagnose.diagnose(found), *_origin(system, point))
@@ -228,7 +228,7 @@ def config_text(name: str, size: str, run: str, sweep: str) -> str:
 
 
 def make(folder: Path) -> None:
-    """Write both run folders under ``folder``."""
+    """Write the run folders under ``folder``."""
     cpu_text = config_text(
         "cpu-two-ranks",
         "  edge: [16, 32, 64]\n  width: [0.5, 1.0]\n  depth: [1]\n",
@@ -246,6 +246,8 @@ def make(folder: Path) -> None:
         ("run-cpu", cpu_text, CPU_SYSTEM, cpu_run()),
         ("run-gpu", gpu_text, GPU_SYSTEM, gpu_run()),
         ("run-io", io_run.CONFIG, io_run.system(GPU_SYSTEM), io_run.records(GPU_SYSTEM)),
+        ("run-devices", devices_run.DEVICES_CONFIG, GPU_SYSTEM, devices_run.every_device(GPU_SYSTEM)),
+        ("run-strong", devices_run.STRONG_CONFIG, GPU_SYSTEM, devices_run.strong(GPU_SYSTEM)),
     ):
         records.write_json(folder / name / "system.json", system)
         (folder / name / "config.yaml").write_text(text, encoding="utf-8")

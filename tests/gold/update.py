@@ -17,9 +17,12 @@ from reports.page import draw, render
 from reports.runs import read_runs
 
 HERE = Path(__file__).resolve().parent
-REPORTS = {"cpu": ["run-cpu"], "gpu": ["run-gpu"], "both": ["run-cpu", "run-gpu"], "io": ["run-io"]}
+REPORTS = {
+    "cpu": ["run-cpu"], "gpu": ["run-gpu"], "both": ["run-cpu", "run-gpu"], "io": ["run-io"],
+    "devices": ["run-devices"], "strong": ["run-strong"],
+}  # fmt: skip
 """Gold files by name, and the run folders they are made from."""
-DRAWN = ("charts", "bars", "source_charts", "load_charts")
+DRAWN = ("charts", "scaling_charts", "bars", "source_charts", "load_charts")
 
 
 def make(name: str) -> dict[str, str]:

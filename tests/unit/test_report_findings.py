@@ -70,7 +70,7 @@ def test_the_strongest_dial():
 
 def test_scaling():
     found = [measured({"edge": 16}, share, ranks=ranks) for ranks, share in ((1, 40), (2, 30))]
-    told = one(said(*found), "At 2 ranks the throughput of a rank is 75.0 % of that at 1")
+    told = one(said(*found), "Weak scaling: at 2 ranks the throughput of a rank is 75.0 % of that at 1")
     assert "weak scaling" in told
     assert "over 1 problem: 75.0 % (73.5 to 76.5) at #2" in told
 
@@ -78,7 +78,7 @@ def test_scaling():
 def test_scaling_over_many_numbers_of_ranks_is_one_finding():
     found = [measured({"edge": 16}, 40 / ranks, ranks=ranks) for ranks in (1, 2, 4, 8)]
     told = one(said(*found), "throughput of a rank")
-    assert told.startswith("At 8 ranks the throughput of a rank is 12.5 % of that at 1")
+    assert told.startswith("Weak scaling: at 8 ranks the throughput of a rank is 12.5 % of that at 1")
     assert "50.0 % at 2 (median of 1 problem); 25.0 % at 4" in told
 
 
