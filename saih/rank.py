@@ -125,7 +125,8 @@ class Worker:
 
     def whereabouts(self) -> dict[str, Any]:
         """Which host, device and cores this rank has, and under which disturbances it runs."""
-        uuid = f"GPU-{self._cuda.get_device_properties(self.device).uuid}" if self._cuda else None
+        found = getattr(self._cuda.get_device_properties(self.device), "uuid", None) if self._cuda else None
+        uuid = None if found is None else f"GPU-{found}"
         own = {"host": socket.gethostname(), "device": self.device, "uuid": uuid, "cores": self._world.cores}
         return {**own, "emulated": emulate.label()}
 

@@ -27,7 +27,10 @@ def of_torch(device: str) -> nvml.Gpu:
     pci = None
     if hasattr(found, "pci_bus_id"):
         pci = f"{found.pci_domain_id:08x}:{found.pci_bus_id:02x}:{found.pci_device_id:02x}.0"
-    return nvml.Gpu(f"GPU-{found.uuid}", pci)
+    uuid = getattr(found, "uuid", None)
+    if uuid is None:
+        raise Unreadable("this torch does not tell which GPU its device is")
+    return nvml.Gpu(f"GPU-{uuid}", pci)
 
 
 def allocation_retries(device: str) -> int:
@@ -76,8 +79,9 @@ class GpuWatch:
         return {"energy_scope": SCOPE, **found.to_dict()}
 
     def close(self) -> None:
-        """Let go of the library."""
-        self._gpu.close()
+        """Let go of the library; a failure has nothing left to spoil."""
+        with contextlib.suppress(Unreadable):
+            self._gpu.close()
 
 
 def shares(seen: Sequence[Sequence[str]]) -> dict[str, float]:
