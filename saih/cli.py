@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 import saih
 from saih import augment_data, augment_model, peaks_verb, status, submit
 from saih.errors import InputError, Interrupted
-from saih.process import STOP_SIGNALS
+from saih.process import interrupt_when_told
 
 EX_TEMPFAIL = 75
 
@@ -100,8 +98,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.fresh and (aside := folder.move_aside()):
         print(f"the earlier run is now {aside}")
-    for each in STOP_SIGNALS:
-        signal.signal(each, _interrupt)
+    interrupt_when_told()
     from rich.console import Console
 
     from saih.progress import Progress
@@ -159,12 +156,6 @@ def _statuses(text: str) -> frozenset[str]:
     if unknown:
         raise InputError(f"--retry {unknown[0]}: must be of {', '.join(STATUSES)}")
     return asked
-
-
-def _interrupt(number: int, _: FrameType | None) -> NoReturn:
-    for each in STOP_SIGNALS:  # a second one must not disturb the ending in order; SIG_IGN would print of a race
-        signal.signal(each, lambda *_: None)
-    raise Interrupted(signal.Signals(number).name)
 
 
 def _check_own_packages() -> None:

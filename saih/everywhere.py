@@ -11,14 +11,14 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from saih.app import Execution
 from saih.metrics import samples_per_s
+from saih.stats import robust_deviation
 
 ODD_PERCENT = 3.0
 """Copies closer to the median than this are alike, however little the others vary."""
 ODD_SPREADS = 3.0
-"""An odd copy is this many standard deviations from the median, these being told from the median of the distances."""
-MAD_TO_SIGMA = 1.4826
-"""Of a normal distribution: standard deviation over median absolute deviation."""
+"""An odd copy is this many standard deviations from the median, these being told from the median distance."""
 FEWEST = 3
 """With two copies that differ nobody can say which one is odd."""
 
@@ -35,13 +35,13 @@ def part(samples: Mapping[str, Any], copy: int, ranks: int) -> dict[str, Any]:
     return {**samples, **of_each, **rest}
 
 
-def middle(samples: Mapping[str, Any], run: Any, copies: int) -> int:
+def middle(samples: Mapping[str, Any], run: Execution, copies: int) -> int:
     """The copy of median throughput (the lower one of two): what the point's own figures are of."""
     rates = [samples_per_s(part(samples, copy, run.ranks), run) for copy in range(copies)]
     return rates.index(statistics.median_low(rates))
 
 
-def compare(samples: Mapping[str, Any], run: Any, places: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def compare(samples: Mapping[str, Any], run: Execution, places: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Each copy's throughput beside the median's, and in words which are odd.
 
     ``places``: where every rank was ({"host", "device", "cores"}), copy after copy. Returns {"copies": [{"host",
@@ -52,7 +52,7 @@ def compare(samples: Mapping[str, Any], run: Any, places: Sequence[Mapping[str, 
     rates = [samples_per_s(part(samples, copy, run.ranks), run) for copy in range(count)]
     median = statistics.median(rates)
     beside = [100 * rate / median for rate in rates]
-    allowed = max(ODD_PERCENT, ODD_SPREADS * MAD_TO_SIGMA * statistics.median(abs(each - 100) for each in beside))
+    allowed = max(ODD_PERCENT, ODD_SPREADS * robust_deviation(beside))
     copies = [
         {
             "host": places[copy * run.ranks]["host"],

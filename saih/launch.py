@@ -32,6 +32,7 @@ from typing import Any
 from saih import slurm
 from saih.config import Launch
 from saih.errors import InputError
+from saih.process import SIZE_VARIABLES
 
 FLAVOURS = {"HYDRA": "mpich", "Intel(R) MPI": "intel", "Open MPI": "openmpi", "OpenRTE": "openmpi", "PRTE": "openmpi"}
 """A word of `mpiexec --version` -> the flavour of MPI."""
@@ -39,9 +40,6 @@ FLAVOURS = {"HYDRA": "mpich", "Intel(R) MPI": "intel", "Open MPI": "openmpi", "O
 UNKNOWN = "unknown"
 START_UP = {"mpich": "pmi2", "intel": "pmi2", "openmpi": "pmix"}
 """How a library of this flavour learns who its ranks are, where srun starts them. Others: Slurm's default."""
-
-_RANK_COUNTS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
-"""Where MPICH's, Open MPI's and Slurm's launchers tell a process how many it is one of."""
 
 Arguments = Callable[[int, int, int], list[str]]
 """(ranks, nodes they lie on, most ranks on one) -> a launcher's arguments."""
@@ -110,13 +108,13 @@ def slots_per_node(machine: Mapping[str, Any], cores_per_rank: int) -> int:
 
 def asked_ranks() -> int:
     """How many ranks the launcher of this process has started, as it says; 1 without one."""
-    counts = [count for variable in _RANK_COUNTS if (count := os.environ.get(variable, "")).isdigit()]
+    counts = [count for variable in SIZE_VARIABLES if (count := os.environ.get(variable, "")).isdigit()]
     return max(1, int(counts[0])) if counts else 1
 
 
 def refuse_ranks() -> None:
     """Raise InputError where the driver itself was started by an MPI launcher: it starts the ranks."""
-    for variable in _RANK_COUNTS:
+    for variable in SIZE_VARIABLES:
         count = os.environ.get(variable, "1")
         if count not in ("", "0", "1"):
             raise InputError(f"{variable} = {count}: saih starts the ranks itself; run it once, not on ranks")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from saih.errors import InputError, Interrupted
-from saih.process import STOP_SIGNALS
+from saih.errors import InputError
+from saih.process import interrupt_when_told
 
 if TYPE_CHECKING:
     from saih.groups import Groups
@@ -63,8 +62,7 @@ def _command(arguments: argparse.Namespace) -> int:
 
     launch.refuse_ranks()
     _check(arguments)
-    for each in STOP_SIGNALS:
-        signal.signal(each, _interrupt)
+    interrupt_when_told()
     result = _measured(arguments)
     for line in [*table.lines(result), *table.doubtful(result["doubts"])]:
         print(line)
@@ -186,9 +184,3 @@ def _in_words(error: Any) -> str:
 
 def _nothing(number: int, _: FrameType | None) -> None:
     """What a further signal does. SIG_IGN would have Python print an error for one that is pending already."""
-
-
-def _interrupt(number: int, _: FrameType | None) -> NoReturn:
-    for each in STOP_SIGNALS:
-        signal.signal(each, _nothing)  # a second one must not disturb the ending in order
-    raise Interrupted(signal.Signals(number).name)

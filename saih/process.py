@@ -1,6 +1,7 @@
 """What our processes have in common: the signals that end them in order, ending with their parent, and a look at them.
 
-Linux says what a process is at in /proc/<pid>/stat (man 5 proc); only this host's processes can be looked at.
+A launcher tells a process in its environment which rank it is, and of how many. Linux says what a process is at in
+/proc/<pid>/stat (man 5 proc); only this host's processes can be looked at.
 """
 
 from __future__ import annotations
@@ -12,11 +13,19 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from saih.errors import Interrupted
 
 _PR_SET_PDEATHSIG = 1
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """A user's, a batch system's and its warning of the time limit."""
+
+RANK_VARIABLES = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
+SIZE_VARIABLES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+"""Where MPICH's, Open MPI's and Slurm's launchers tell a process its rank, and how many it is one of."""
 
 STATES = {
     "R": "runs",
@@ -61,6 +70,25 @@ def everyone() -> Iterator[Process]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and (found := look(int(entry.name))):
             yield found
+
+
+def launcher() -> str:
+    """A name for what has started this process, which its other children share and no other process ever had here."""
+    parent = look(os.getppid())
+    assert parent is not None  # our ranks end with it
+    return f"{parent.pid}-{parent.started}"
+
+
+def interrupt_when_told() -> None:
+    """Raise Interrupted in this process's main thread at the first of `STOP_SIGNALS`, and hear no second one."""
+    for each in STOP_SIGNALS:
+        signal.signal(each, _interrupt)
+
+
+def _interrupt(number: int, _: FrameType | None) -> NoReturn:
+    for each in STOP_SIGNALS:  # a second one must not disturb the ending in order; SIG_IGN would print of a race
+        signal.signal(each, lambda *_: None)
+    raise Interrupted(signal.Signals(number).name)
 
 
 def kill(pid: int) -> None:

@@ -169,10 +169,15 @@ def outliers(values: Sequence[float]) -> Outliers:
 
     Where half of the values are equal there is no such scale, and none is told.
     """
-    middle = statistics.median(values)
-    scale = statistics.median(abs(x - middle) for x in values) * 1.4826
+    middle, scale = statistics.median(values), robust_deviation(values)
     far = [x for x in values if scale and abs(x - middle) > OUTLIER * scale]
     return Outliers(len(far), max(far, key=lambda x: abs(x - middle), default=None))
+
+
+def robust_deviation(values: Sequence[float]) -> float:
+    """1.4826 x the median distance from the median: the standard deviation, were the values normal."""
+    middle = statistics.median(values)
+    return 1.4826 * statistics.median(abs(x - middle) for x in values)
 
 
 def spread_percent(values: Sequence[float]) -> float:

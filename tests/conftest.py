@@ -67,3 +67,14 @@ def toy_config(**changes) -> dict:
         "launch": {"device": "cpu"},
     }
     return base | changes
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Operations as small as the tests' wait for one another on several threads, above all where cores are busy."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -27,15 +27,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from saih.errors import InputError
+from saih.process import RANK_VARIABLES, SIZE_VARIABLES
 
 LABEL = "SAIH_EMULATED"
 """The environment variable with a rank's disturbances, as JSON."""
 
 GIB = 2**30
 TRY_TIMEOUT_S = 120.0
-
-_RANK = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
-_SIZE = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def place(environment: Mapping[str, str]) -> tuple[int, int]:
     """(rank, number of ranks) as MPICH's, Open MPI's or Slurm's launcher tells a process; (0, 1) without one."""
     rank, size = (
         next((int(value) for name in names if (value := environment.get(name, "")).isdigit()), default)
-        for names, default in ((_RANK, 0), (_SIZE, 1))
+        for names, default in ((RANK_VARIABLES, 0), (SIZE_VARIABLES, 1))
     )
     return rank, size
 
@@ -134,7 +132,7 @@ def require(settings: Settings) -> None:
     wrapper = settings.wrapper()
     if not wrapper:
         return
-    alone = {name: value for name, value in os.environ.items() if name not in (*_RANK, *_SIZE)}
+    alone = {name: value for name, value in os.environ.items() if name not in (*RANK_VARIABLES, *SIZE_VARIABLES)}
     words = [*wrapper[:-1], "--try", "--", sys.executable, "-c", "pass"]
     done = subprocess.run(words, env=alone, capture_output=True, text=True, timeout=TRY_TIMEOUT_S, check=False)
     if done.returncode:

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from saih.emulate import kernel
 from saih.errors import InputError
-from saih.process import look
+from saih.process import launcher
 
 MB = 1_000_000
 KEY = "emulate.link_mb_s"
@@ -80,9 +80,7 @@ def address(rank: int) -> str:
 
 def _meeting_point() -> str:
     """A name in the abstract namespace of sockets that only the ranks of one launcher share: unix(7)."""
-    launcher = look(os.getppid())
-    assert launcher is not None  # this process would have ended with it
-    return f"\0saih-links-{launcher.pid}-{launcher.started}"
+    return f"\0saih-links-{launcher()}"
 
 
 def _lead(mb_s: float, size: int) -> list[int]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from saih.emulate.pauses import close_all
 from saih.errors import InputError
-from saih.process import look
+from saih.process import launcher
 
 MB = 1_000_000
 LOOK_S = 0.2
@@ -55,9 +55,7 @@ def throttle(mb_s: float) -> None:
 
 def _name(mb_s: float) -> str:
     """The same for all ranks that a launcher has started on this host, and for no others."""
-    launcher = look(os.getppid())
-    assert launcher is not None  # this process would have ended with it
-    return f"saih-{launcher.pid}-{launcher.started}-{int(mb_s * MB)}"
+    return f"saih-{launcher()}-{int(mb_s * MB)}"
 
 
 def disks() -> list[str]:

@@ -179,14 +179,6 @@ def allocated(point: Point) -> tuple[int, int]:
     return most_tensors, most
 
 
-@pytest.fixture
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 ON_CPU = [
     ((8, 1 / 8, 1), 2), ((8, 1.0, 2), 4), ((16, 0.25, 1), 1), ((16, 1.0, 1), 4), ((16, 0.5, 3), 2), ((24, 0.5, 2), 1),
     ((32, 1 / 8, 1), 8), ((32, 1.0, 1), 2), ((32, 2.0, 1), 1), ((40, 0.25, 1), 2), ((48, 0.25, 2), 1),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from apps.cosmoflow import APP, prepare
 from apps.cosmoflow.data import set_of
@@ -24,14 +22,7 @@ from tests.sets import random_set
 from tests.unit.test_cosmoflow_training import Alone, point
 from tests.unit.test_published import cosmoflow, counts_of, framed, written
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Meshes this small take longer with several, above all where others compute as well."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def damage(folder: Path, sample: int = 3) -> Path:

@@ -18,6 +18,8 @@ from apps.cosmoflow.sources import hold
 from apps.cosmoflow.training import Training
 from saih.app import Execution, InputError, Point, Work
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RECIPE = {"universes": 8, "edge": 8}
 
 
@@ -47,15 +49,6 @@ def point(folder: Path | None = None, data: dict[str, Any] | None = None, **chan
         (size if key in size else run)[key] = value
     resolved = APP.resolve_data(data or {"recipe": RECIPE, "folder": str(folder)})
     return Point("cosmoflow", size, Execution(**run), resolved)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny steps on several threads of busy cores mostly wait for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -19,16 +19,9 @@ from benchmarks.learning_sets import Universes, coarsened, universes
 from benchmarks.learning_study import Study, parser
 from benchmarks.spending import Deadline, OutOfTime, spending
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RECIPE = Recipe(universes=16, edge=8, box_mpc_h=16.0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Operations as small as these wait for one another, where cores are busy, longer than they compute."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

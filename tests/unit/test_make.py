@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from augment.data.making.build import begun, work
 from augment.data.making.make import job_of, make
@@ -17,16 +16,9 @@ from augment.data.universe.cosmology import Cosmology
 from augment.data.universe.simulate import simulate
 from augment.errors import DataError
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RECIPE = Recipe(universes=3, edge=8, box_mpc_h=30.0, cuts=2, steps=2)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Meshes this small take longer with several, above all where others compute as well."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -6,25 +6,7 @@ import pytest
 
 from saih import measure
 from saih.app import Ran
-
-
-class OneRank:
-    rank = 0
-
-    def broadcast(self, value):
-        return value
-
-    def gather(self, value):
-        return [value]
-
-    def barrier(self):
-        pass
-
-    def synchronise(self):
-        pass
-
-    def progress(self, what, done, total, block_s=None):
-        pass
+from tests.alone import Alone
 
 
 class Sleeper:
@@ -46,36 +28,36 @@ class Sleeper:
 
 
 def test_slow_first_steps_are_kept_out_of_the_samples():
-    found = measure.measure(Sleeper(0.01, slow_steps=3), OneRank(), target_percent=20, max_s=3, begin=int)
+    found = measure.measure(Sleeper(0.01, slow_steps=3), Alone(), target_percent=20, max_s=3, begin=int)
     assert found["warmup_steps"] >= 4
     assert max(max(block) for block in found["block_s"]["full"]) / found["block_steps"] < 0.05
 
 
 def test_the_start_is_told_once_after_the_warm_up():
     work, told = Sleeper(0.01), []
-    measure.measure(work, OneRank(), target_percent=50, max_s=1, begin=lambda: told.append(list(work.blocks)))
+    measure.measure(work, Alone(), target_percent=50, max_s=1, begin=lambda: told.append(list(work.blocks)))
     assert told == [[1] * len(told[0])]  # single steps so far
 
 
 def test_stops_when_precise_and_says_so():
-    found = measure.measure(Sleeper(0.02), OneRank(), target_percent=50, max_s=60, begin=int)
+    found = measure.measure(Sleeper(0.02), Alone(), target_percent=50, max_s=60, begin=int)
     assert found["stopped"] == "precise"
     assert len(found["block_s"]["full"]) == measure.MIN_ROUNDS_PRECISE
 
 
 def test_stops_at_the_limit_and_says_so():
-    found = measure.measure(Sleeper(0.02), OneRank(), target_percent=1e-9, max_s=0.7, begin=int)
+    found = measure.measure(Sleeper(0.02), Alone(), target_percent=1e-9, max_s=0.7, begin=int)
     assert found["stopped"] == "limit"
     assert len(found["block_s"]["full"]) >= measure.MIN_ROUNDS
 
 
 def test_blocks_are_long_enough_that_synchronising_does_not_count():
-    found = measure.measure(Sleeper(0.01), OneRank(), target_percent=50, max_s=1, begin=int)
+    found = measure.measure(Sleeper(0.01), Alone(), target_percent=50, max_s=1, begin=int)
     assert found["block_steps"] >= measure.MIN_BLOCK_S / 0.02
 
 
 def test_variants_take_turns_and_their_difference_is_what_input_costs():
-    found = measure.measure(Sleeper(0.02, input_s=0.02), OneRank(), target_percent=20, max_s=2, begin=int)
+    found = measure.measure(Sleeper(0.02, input_s=0.02), Alone(), target_percent=20, max_s=2, begin=int)
     full, without = found["block_s"]["full"], found["block_s"]["without_input"]
     assert len(full) == len(without)
     costs = [(a[0] - b[0]) / found["block_steps"] for a, b in zip(full, without, strict=True)]

@@ -10,33 +10,10 @@ from augment.data.storage import cache
 from saih import peaks
 from saih.errors import InputError
 from saih.peaks import allreduce, memory, storage, timing
+from tests.alone import Alone
 
 MIB = 2**20
 SHORT = {"seconds_each": 0.004}
-
-
-class Alone:
-    """One rank; progress is kept."""
-
-    rank, device = 0, "cpu"
-
-    def __init__(self):
-        self.told = []
-
-    def broadcast(self, value):
-        return value
-
-    def gather(self, value):
-        return [value]
-
-    def barrier(self):
-        pass
-
-    def synchronise(self):
-        pass
-
-    def progress(self, what, done, total, block_s=None):
-        self.told.append((what, done, total))
 
 
 @pytest.fixture
