@@ -24,10 +24,10 @@ from augment.data.storage.sets import UniverseSet
 from augment.data.volumes.views import choose, seen
 from saih.app import InputError, Point
 from tests.sets import random_set
-from tests.unit.test_cosmoflow_training import Alone, one_thread
+from tests.unit.test_cosmoflow_training import Alone
 from tests.unit.test_cosmoflow_training import point as training_point
 
-__all__ = ["one_thread"]  # the fixture that every test here uses
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 CPU = torch.device("cpu")
 FILES = [name for name in INPUTS if name not in ("memory", "synthetic")]
