@@ -9,7 +9,7 @@ from reports.axes import Axis, namer
 from reports.cases import Case, numbers
 from reports.glossary import label_of
 from reports.text import chunks, count, listed, quantity, span
-from reports.trend import Series, Trend
+from reports.trend.lines import Series, Trend
 from saih.records import UNDECIDED
 
 PANELS_A_FIGURE = 4

@@ -18,9 +18,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from reports.bars import BarChart
 from reports.charts import Chart, Line, Mark, Panel
-from reports.step import COMMUNICATION, COPY, INPUT, PARTS, REST
+from reports.step.bars import BarChart
+from reports.step.parts import COMMUNICATION, COPY, INPUT, PARTS, REST
 from reports.text import percentage, quantity
 
 Dash = Literal["-", "--", ":", "-."]

@@ -13,22 +13,22 @@ from dataclasses import dataclass
 
 from reports.axes import Axis, grows, is_ranks, namer
 from reports.cases import Case, Quantity, numbers
-from reports.causes import exposed, not_measured, verdict
-from reports.everywhere import find_everywhere
-from reports.everywhere_findings import odd_ones
-from reports.failures import faults, frontier, precision, uncertain_ceilings
+from reports.everywhere.copies import find_everywhere
+from reports.everywhere.findings import odd_ones
 from reports.finding import Finding
-from reports.growth import growth_ends
-from reports.io import IO_KEYS, Group
-from reports.io_findings import io_findings
+from reports.input.findings import io_findings
+from reports.input.sources import IO_KEYS, Group
 from reports.runs import Run
-from reports.scaling import total_batch
-from reports.scaling_findings import scaling
-from reports.steadiness import steady_findings
-from reports.suspects import suspect_findings
+from reports.scaling.efficiency import total_batch
+from reports.scaling.findings import scaling
+from reports.step.findings import exposed, not_measured, verdict
 from reports.text import clauses, count, fold, interval, listed, number, quantity, signed_percent
-from reports.trend import FLAT, Growth, Trend
-from reports.trend_figures import approach
+from reports.trend.figures import approach
+from reports.trend.growth import growth_ends
+from reports.trend.lines import FLAT, Growth, Trend
+from reports.trust.failures import faults, frontier, precision, uncertain_ceilings
+from reports.trust.steadiness import steady_findings
+from reports.trust.suspects import suspect_findings
 from saih.emulate import in_words, together
 
 

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from reports.cases import Case
-from reports.everywhere import find_everywhere
-from reports.hockney import MIN_SIZES, WORST_MISFIT
+from reports.everywhere.copies import find_everywhere
 from reports.runs import Run
-from reports.suspects import note
 from reports.text import listed, scalar, span
-from reports.trend import FLAT
+from reports.trend.hockney import MIN_SIZES, WORST_MISFIT
+from reports.trend.lines import FLAT
+from reports.trust.suspects import note
 from saih.diagnose import NAMED_SHARE
 from saih.records import Record
 

@@ -7,27 +7,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import saih
-from reports import ceilings, facts, io_tables, suspects, tables, trend_figures, trend_tables
-from reports.bars import BarChart, step_charts
+from reports import ceilings, facts, tables
 from reports.cases import Case, make_cases
 from reports.charts import Chart, trend_charts
-from reports.everywhere import find_everywhere
-from reports.everywhere_tables import everywhere_tables
-from reports.failures import reason
+from reports.everywhere.copies import find_everywhere
+from reports.everywhere.tables import everywhere_tables
 from reports.finding import Finding
 from reports.findings import findings
-from reports.fixed_sizes import fixed_sizes
 from reports.glossary import Entry, glossary
-from reports.io import find_groups
-from reports.io_charts import LoadChart, SourceChart, load_charts, source_charts
+from reports.input import tables as io_tables
+from reports.input.charts import LoadChart, SourceChart, load_charts, source_charts
+from reports.input.sources import find_groups
 from reports.method import method
 from reports.runs import Run
-from reports.scaling_charts import scaling_charts
-from reports.scaling_tables import scaling
-from reports.step import find_steps
+from reports.scaling.charts import scaling_charts
+from reports.scaling.tables import scaling
+from reports.step.bars import BarChart, step_charts
+from reports.step.parts import find_steps
 from reports.table import Table
 from reports.text import listed
-from reports.trend import find_trend
+from reports.trend import figures as trend_figures
+from reports.trend import tables as trend_tables
+from reports.trend.fixed_sizes import fixed_sizes
+from reports.trend.lines import find_trend
+from reports.trust import suspects
+from reports.trust.failures import reason
 from saih.records import STATUSES
 
 

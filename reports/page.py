@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports.bars import BarChart
 from reports.charts import Chart
-from reports.io_charts import LoadChart, SourceChart
+from reports.input.charts import LoadChart, SourceChart
 from reports.model import Report, build
 from reports.runs import read_runs
+from reports.step.bars import BarChart
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -44,7 +44,7 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
 def draw(report: Report) -> dict[str, str]:
     """Every figure of the report as SVG, by name."""
     from reports.figures import draw_bars, draw_chart
-    from reports.io_figures import draw_loads, draw_sources
+    from reports.input.figures import draw_loads, draw_sources
     from reports.svg import settings, to_svg
 
     with settings():

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports import steadiness, suspects
 from reports.axes import Axis
 from reports.cases import Case, Quantity
-from reports.causes import verdict
-from reports.failures import reasons
 from reports.finding import within
 from reports.glossary import label_of
-from reports.step import COMMUNICATION, INPUT, REST, Step, share
+from reports.step.findings import verdict
+from reports.step.parts import COMMUNICATION, INPUT, REST, Step, share
 from reports.table import Cell, Head, Notes, Table, case_cells, case_head, words
 from reports.text import clauses, percent, quantity
+from reports.trust import steadiness, suspects
+from reports.trust.failures import reasons
 from saih.metrics import UNITS
 
 SPEED = ("step_s", "samples_per_s", "flop_per_s_per_device", "percent_of_measured_peak", "percent_of_peak")

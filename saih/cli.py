@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import saih
-from saih import augment_data, augment_model, peaks_verb, status, submit
 from saih.errors import InputError, Interrupted
 from saih.process import interrupt_when_told
+from saih.verbs import augment_data, augment_model, status, submit
+from saih.verbs import peaks as peaks_verb
 
 EX_TEMPFAIL = 75
 
@@ -84,10 +85,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
-    from saih import launch, plan
+    from saih import launch
     from saih.driver import Sweep
     from saih.folder import Folder
     from saih.records import FAULTS
+    from saih.verbs import plan
 
     launch.refuse_ranks()
     retry = _statuses(arguments.retry)
@@ -111,7 +113,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from saih import plan
+    from saih.verbs import plan
 
     rows = plan.rows(*plan.read(arguments.config))
     if arguments.json:
@@ -133,7 +135,7 @@ def _write_report(runs: list[Path], out: Path | None) -> Path:
 
 
 def _print_plan(rows: list[dict[str, Any]], folder: Any) -> None:
-    from saih import plan
+    from saih.verbs import plan
 
     kept = folder.records() if folder else {}
     for line in plan.table(rows, {id_: record.status for id_, record in kept.items()}):

@@ -42,6 +42,6 @@ def test_the_docs_show_every_key_of_the_configuration_with_its_default():
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
 def test_the_configurations_that_come_along_are_legal(path):
-    from saih import plan
+    from saih.verbs import plan
 
     assert plan.rows(*plan.read(path))

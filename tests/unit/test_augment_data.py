@@ -13,8 +13,9 @@ from rich.console import Console
 
 from augment.data.storage.reader import SampleReader
 from augment.data.storage.sets import UniverseSet, name_of
-from saih import augment_progress, cli, progress
-from saih.augment_progress import Tally
+from saih import cli, progress
+from saih.verbs import augment_progress
+from saih.verbs.augment_progress import Tally
 from tests.sets import random_set
 from tests.unit.test_published import cosmoflow, counts_of, framed
 

@@ -9,7 +9,7 @@ from apps.cosmoflow.model import make, volumes_of
 from augment.model import checkpoint
 from augment.model.cost import parameters
 from saih.app import Point
-from saih.augment_model import RUN
+from saih.verbs.augment_model import RUN
 
 SMALL = {"edge": 16, "width": 0.125, "depth": 1}
 

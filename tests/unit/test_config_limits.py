@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from saih import config, plan
+from saih import config
 from saih.errors import InputError
+from saih.verbs import plan
 
 
 def cosmoflow(**changes):

@@ -21,8 +21,8 @@ from augment.model.deepen import deepen
 from augment.model.grow import grow
 from augment.model.network import Network
 from augment.model.torch_weights import load_weights, weights_of
-from saih import plan
 from saih.app import Execution, Point
+from saih.verbs import plan
 from tests.unit.test_cosmoflow_training import Alone
 
 BATCH = 2

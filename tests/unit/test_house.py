@@ -77,8 +77,8 @@ def test_only_one_module_imports_mpi4py():
 @pytest.mark.parametrize(
     "statement",
     [
-        "import saih.cli, saih.plan, saih.driver",
-        "from saih import plan; from pathlib import Path; plan.rows(*plan.read(Path('configs/quickstart.yaml')))",
+        "import saih.cli, saih.verbs.plan, saih.driver",
+        "from saih.verbs import plan; from pathlib import Path; plan.rows(*plan.read(Path('configs/quickstart.yaml')))",
         "import reports",
     ],
 )

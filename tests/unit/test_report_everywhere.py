@@ -3,13 +3,13 @@
 import pytest
 
 from reports.cases import make_cases
-from reports.everywhere import FEWEST, find_everywhere
-from reports.everywhere_findings import odd_ones
-from reports.everywhere_tables import everywhere_tables
+from reports.everywhere.copies import FEWEST, find_everywhere
+from reports.everywhere.findings import odd_ones
+from reports.everywhere.tables import everywhere_tables
 from reports.method import EVERYWHERE
-from reports.steadiness import steady_findings
-from reports.suspects import CAUSES, OTHER, by_cause, cause, suspect_findings, table
 from reports.tables import points
+from reports.trust.steadiness import steady_findings
+from reports.trust.suspects import CAUSES, OTHER, by_cause, cause, suspect_findings, table
 from saih import everywhere
 from saih.app import Execution
 from saih.telemetry.suspect import suspect

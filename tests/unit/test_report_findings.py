@@ -4,8 +4,8 @@ import pytest
 
 from reports.cases import make_cases
 from reports.findings import findings
-from reports.io import find_groups
-from reports.trend import find_trend
+from reports.input.sources import find_groups
+from reports.trend.lines import find_trend
 from tests.gold.small import lost, measured, run_of
 
 

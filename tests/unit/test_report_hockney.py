@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
-from reports.hockney import Hockney, fit
+from reports.trend.hockney import Hockney, fit
 
 SIZES = [1e9 * 4**i for i in range(7)]
 

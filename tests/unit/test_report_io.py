@@ -4,12 +4,12 @@ import pytest
 
 from reports import write_report
 from reports.facts import constants
-from reports.io import find_groups
-from reports.io_charts import MOST_GROUPS, load_charts, source_charts
-from reports.io_findings import io_findings
-from reports.io_tables import inputs, where_data_lay
+from reports.input.charts import MOST_GROUPS, load_charts, source_charts
+from reports.input.findings import io_findings
+from reports.input.sources import find_groups
+from reports.input.tables import inputs, where_data_lay
 from reports.model import build
-from reports.trend import find_trend
+from reports.trend.lines import find_trend
 from saih.records import Record
 from tests.gold.small import cases_of, lost, measured, run_of, write_run
 

@@ -3,10 +3,10 @@
 import pytest
 
 from reports.axes import is_ranks
-from reports.scaling_charts import scaling_charts
-from reports.scaling_findings import scaling
-from reports.scaling_tables import scaling as scaling_table
-from reports.trend import find_trend
+from reports.scaling.charts import scaling_charts
+from reports.scaling.findings import scaling
+from reports.scaling.tables import scaling as scaling_table
+from reports.trend.lines import find_trend
 from tests.gold.small import cases_of, measured
 
 STRONG = ((1, 32, 40), (2, 16, 30), (4, 8, 20))

@@ -3,13 +3,13 @@
 import pytest
 
 from reports.axes import assign, find_axes
-from reports.bars import step_charts
 from reports.cases import make_cases
 from reports.charts import trend_charts
 from reports.runs import merge
-from reports.scaling_charts import scaling_charts
-from reports.step import find_steps
-from reports.trend import find_trend
+from reports.scaling.charts import scaling_charts
+from reports.step.bars import step_charts
+from reports.step.parts import find_steps
+from reports.trend.lines import find_trend
 from tests.gold.small import cases_of, folder_of, lost, measured
 
 

@@ -3,11 +3,11 @@
 import pytest
 
 from reports.cases import make_cases
-from reports.fixed_sizes import fixed_sizes, sample_s
 from reports.runs import merge
-from reports.steadiness import of_case, steady_findings
-from reports.trend import find_trend
-from reports.trend_figures import approach, figures, find_figures
+from reports.trend.figures import approach, figures, find_figures
+from reports.trend.fixed_sizes import fixed_sizes, sample_s
+from reports.trend.lines import find_trend
+from reports.trust.steadiness import of_case, steady_findings
 from tests.gold.small import cases_of, folder_of, lost, measured
 
 CEILING = 100e9

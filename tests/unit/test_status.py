@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from saih import config, records, status
+from saih import config, records
 from saih.errors import InputError
 from saih.folder import Folder
 from saih.points import expand
 from saih.records import Record
+from saih.verbs import status
 from tests.conftest import toy_config
 from tests.toys import toy
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from saih import config, plan, sites, submit
+from saih import config, sites
 from saih.errors import InputError
 from saih.sites import JOBS, Site
+from saih.verbs import plan, submit
 from tests.conftest import toy_config
 
 

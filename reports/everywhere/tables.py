@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.everywhere import At, Copy, Everywhere
+from reports.everywhere.copies import At, Copy, Everywhere
 from reports.table import Cell, Head, Table, words
 from reports.text import count
 

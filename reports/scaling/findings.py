@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from reports.cases import numbers
 from reports.finding import Finding, within
-from reports.scaling import KINDS, STRONG, WEAK, Scaling
+from reports.scaling.efficiency import KINDS, STRONG, WEAK, Scaling
 from reports.text import clauses, count, listed, number, percent
 
 Between = Mapping[tuple[int, int], Sequence[Scaling]]

@@ -105,7 +105,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _plans(arguments: argparse.Namespace, team: Team) -> Sequence[Any]:
-    from saih import augment_plans
+    from saih.verbs import augment_plans
 
     return augment_plans.plans(arguments, team.local_rank, team.cores)
 
@@ -137,7 +137,7 @@ def _stage(team: Team, folder: Path, stage: Stage) -> None:
     from contextlib import nullcontext
 
     from augment.data.making.build import work
-    from saih.augment_progress import Watch
+    from saih.verbs.augment_progress import Watch
 
     with _line(team) as line, Watch(line, stage.what, stage.outputs, stage.size) if line else nullcontext():
         team.together(lambda: work(folder, stage, (team.rank, team.size), check=team.check))
@@ -159,7 +159,7 @@ def _verify(team: Team, folder: Path) -> int:
     """2 where damage was found: a line each on standard error, up to a number."""
     from augment.data.storage.sets import UniverseSet
     from augment.data.storage.verify import verify
-    from saih.augment_progress import Tally
+    from saih.verbs.augment_progress import Tally
 
     begin_s = time.monotonic()
     with _line(team) as line:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from reports.axes import alike
 from reports.cases import Case, Quantity
 from reports.table import Cell, Head, Notes, Table, case_cells, case_head
-from reports.trend import Trend
+from reports.trend.lines import Trend
 
 TITLES = ("time a step", "time a sample", "energy a sample")
 

@@ -93,7 +93,7 @@ def _driver(lock: Path) -> dict[str, Any] | None:
 
 
 def _wanted(path: Path) -> frozenset[str] | None:
-    from saih import plan
+    from saih.verbs import plan
 
     try:
         _, _, points = plan.read(path / "config.yaml")

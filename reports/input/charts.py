@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reports.cases import Case
 from reports.charts import Mark
-from reports.io import SLOWED, Curve, Group, input_of, megabytes, others_mb_s
+from reports.input.sources import SLOWED, Curve, Group, input_of, megabytes, others_mb_s
 from reports.text import count, quantity
 
 MOST_GROUPS = 4

@@ -1,8 +1,7 @@
 """Trend figures: what compares systems along each growth path. Pure.
 
-Hockney's two numbers (reports/hockney.py) and the range of the shares of the peaks; time and energy at sizes that stay
-the same are in fixed_sizes.py. A growth path is a series of reports/trend.py, its sizes in order of the work of one
-device in one step.
+Hockney's two numbers (hockney.py) and the range of the shares of the peaks; time and energy at sizes that stay the same
+are in fixed_sizes.py. A growth path is a series of lines.py, its sizes in order of the work of one device in one step.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from dataclasses import dataclass
 from reports.axes import Axis
 from reports.cases import Case, Quantity
 from reports.finding import Finding
-from reports.hockney import Hockney, fit
 from reports.table import Cell, Head, Notes, Table, words
 from reports.text import clauses, count, interval, quantity, signed_percent, span
-from reports.trend import FLAT, Series, Trend, apart, ratio
+from reports.trend.hockney import Hockney, fit
+from reports.trend.lines import FLAT, Series, Trend, apart, ratio
 
 PEAKS = {
     "percent_of_measured_peak": "share of the measured ceiling",

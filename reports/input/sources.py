@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from reports.axes import Axis, alike, namer
 from reports.cases import BACKGROUND, Case, Scalar, rank_value
 from reports.text import number, with_unit
-from reports.trend import apart
+from reports.trend.lines import apart
 
 INPUT = "input"
 IO_KEYS = (INPUT, BACKGROUND)

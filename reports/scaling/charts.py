@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from reports.axes import namer
 from reports.charts import Chart, Line, Mark, Panel
 from reports.glossary import label_of
-from reports.scaling import KINDS, STRONG, WEAK, Scaling
+from reports.scaling.efficiency import KINDS, STRONG, WEAK, Scaling
 from reports.text import count
-from reports.trend import Trend
+from reports.trend.lines import Trend
 
 KEPT = {WEAK: "the batch is per rank (weak scaling)", STRONG: "the batch of all ranks together stays (strong scaling)"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.cases import numbers
-from reports.everywhere import FEWEST, Copy, Everywhere
+from reports.everywhere.copies import FEWEST, Copy, Everywhere
 from reports.finding import Finding
 from reports.text import clauses, count, percent, quantity, signed_percent
 

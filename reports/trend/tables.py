@@ -10,7 +10,7 @@ from reports.cases import Quantity
 from reports.glossary import label_of
 from reports.table import Cell, Head, Notes, Table, words
 from reports.text import clauses, count, fold, interval, number, quantity, signed_percent
-from reports.trend import Effect, Growth, Trend
+from reports.trend.lines import Effect, Growth, Trend
 
 
 def growth(trend: Trend) -> Table | None:

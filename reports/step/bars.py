@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.cases import numbers
-from reports.step import Step
+from reports.step.parts import Step
 from reports.text import chunks, count, percent, quantity
-from reports.trend import Trend
+from reports.trend.lines import Trend
 
 BARS_A_FIGURE = 20
 

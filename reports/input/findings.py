@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from reports.cases import Case, numbers
 from reports.finding import Finding, within
-from reports.io import SLOWED, Curve, Group, Slowdown, input_of, is_exposed, megabytes, others_mb_s
-from reports.step import share
+from reports.input.sources import SLOWED, Curve, Group, Slowdown, input_of, is_exposed, megabytes, others_mb_s
+from reports.step.parts import share
 from reports.text import clauses, count, interval, listed, number, percent, quantity, signed_percent
-from reports.trend import apart
+from reports.trend.lines import apart
 
 CACHED_PERCENT = 50
 """With more than this share of a data set in the page cache, reading it measures memory."""

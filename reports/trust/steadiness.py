@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from reports.cases import Case, numbers
 from reports.finding import Finding
-from reports.suspects import SLOWER, by_cause
 from reports.table import Cell, Notes
 from reports.text import count, number, percent, quantity, signed_percent
+from reports.trust.suspects import SLOWER, by_cause
 from saih.records import Record
 from saih.stats import drift, outliers, spread_percent
 

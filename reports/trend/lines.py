@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from reports.axes import Axis, Roles, alike, assign, find_axes, namer
 from reports.cases import Case, Quantity
-from reports.scaling import Scaling, find_scalings
+from reports.scaling.efficiency import Scaling, find_scalings
 
 YARDSTICKS = ("percent_of_measured_peak", "percent_of_peak", "flop_per_s_per_device")
 FLAT = 0.10

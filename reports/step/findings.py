@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from reports.cases import Case, Quantity, numbers
 from reports.finding import Finding, within
 from reports.glossary import label_of
-from reports.step import share
+from reports.step.parts import share
 from reports.text import listed, percent, quantity
 
 NOT_EXPECTED = ("scaling_efficiency", "background_read_bytes_per_s")

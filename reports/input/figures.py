@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from reports.charts import Line
 from reports.figures import LONGEST_LABEL, STYLES, WIDTH, colours, draw_line, fitting
-from reports.io import megabytes
-from reports.io_charts import LoadChart, LoadLine, SourceBar, SourceChart
+from reports.input.charts import LoadChart, LoadLine, SourceBar, SourceChart
+from reports.input.sources import megabytes
 
 
 def draw_sources(chart: SourceChart) -> Figure:

@@ -8,9 +8,9 @@ from reports.axes import Axis
 from reports.cases import BACKGROUND, Case
 from reports.finding import within
 from reports.glossary import label_of
-from reports.io import IO_KEYS, Group, input_of, megabytes, others_mb_s
+from reports.input.sources import IO_KEYS, Group, input_of, megabytes, others_mb_s
 from reports.runs import Run
-from reports.step import share
+from reports.step.parts import share
 from reports.table import Cell, Head, Notes, Table, case_cells, case_head, words
 from reports.text import listed, percent, quantity, signed_percent
 

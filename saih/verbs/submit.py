@@ -119,7 +119,7 @@ def add_parser(verbs: Any) -> None:
 
 
 def _submit(arguments: argparse.Namespace) -> int:
-    from saih import plan
+    from saih.verbs import plan
 
     site, site_path = sites.load(arguments.site), sites.path_of(arguments.site)
     config, _, _ = plan.read(arguments.config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.axes import Axis
-from reports.scaling import Scaling
+from reports.scaling.efficiency import Scaling
 from reports.table import Cell, Head, Notes, Table, case_cells, case_head, words
 from reports.text import interval, number, quantity
 

@@ -1,0 +1,1 @@
+"""Input and storage: sources, background reading, what they cost."""

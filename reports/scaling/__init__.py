@@ -1,0 +1,1 @@
+"""Scaling over ranks, weak and strong."""

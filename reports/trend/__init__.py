@@ -1,0 +1,1 @@
+"""How performance goes as the problem grows."""

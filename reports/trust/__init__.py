@@ -1,0 +1,1 @@
+"""How far points can be trusted: failures, suspects, steadiness."""
