@@ -14,12 +14,26 @@ import importlib
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, cast, runtime_checkable
 
 from saih.errors import InputError
 
-__all__ = ["App", "Context", "Cost", "Dial", "Execution", "InputError", "MetricSpec", "Point", "Ran", "Work", "load"]
+__all__ = [
+    "App",
+    "Context",
+    "Cost",
+    "Dial",
+    "Execution",
+    "InputError",
+    "Layer",
+    "MetricSpec",
+    "Point",
+    "Ran",
+    "Work",
+    "load",
+]
 
 
 Number = int | float
@@ -127,6 +141,21 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Layer:
+    """A layer that counts: what it computes in one step of one rank (its whole batch), and the least it must move.
+
+    ``name`` is the layer's key in `Work.layers`. Forward and whole step (in training: forward and backward) are given
+    apart; bytes are those between the device's memory and its arithmetic.
+    """
+
+    name: str
+    forward_flop: int
+    flop: int
+    forward_bytes: int
+    bytes: int
+
+
+@dataclass(frozen=True)
 class MetricSpec:
     """A metric that an application declares beyond the harness's own. ``better`` is "higher", "lower" or "none"."""
 
@@ -192,6 +221,12 @@ class Context(Protocol):
     def progress(self, what: str, done: float, total: float) -> None:
         """Tell whoever watches; from rank 0 only, from others it is dropped."""
 
+    def region(self, name: str) -> AbstractContextManager[object]:
+        """Around a part of a step: "input", "forward", "backward" or "optimiser".
+
+        It tells the profiled pass what the time goes to; in the timed passes it does nothing.
+        """
+
 
 class App(Protocol):
     """The first half. Importing it, and every call but ``prepare`` and ``build``, must not import torch.
@@ -199,6 +234,8 @@ class App(Protocol):
     An application whose network ``saih augment model`` can show and grow has two calls more: ``network(point)``, its
     layers (augment.model.network.Network), and ``module(point)``, the same as a torch module. One whose memory differs
     between kinds of device has ``cost_on(point, device, cores)``: the cost on "cuda" or "cpu", with that many cores.
+    One that wants its time told by layer has ``layers(point)``, a sequence of `Layer`, and its work has ``layers()``:
+    name -> torch module.
     """
 
     name: str

@@ -35,6 +35,10 @@ class Copy:
         self.rank, self.size, self.device, self.seed = ranks.rank, ranks.size, worker.device, worker.seed
         self.broadcast, self.gather, self.progress = ranks.broadcast, ranks.gather, worker.progress
 
+    def region(self, name: str) -> contextlib.AbstractContextManager[object]:
+        """Around a part of a step, for the profiled pass."""
+        return contextlib.nullcontext()
+
 
 class Worker:
     """This rank with its device, among all of the group: what measuring needs. ``copy`` is for the application."""

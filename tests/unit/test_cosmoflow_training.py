@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ class Alone:
 
     def progress(self, what: str, done: float, total: float) -> None:
         self.said.append((what, done, total))
+
+    def region(self, name: str) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
 
 def point(folder: Path | None = None, data: dict[str, Any] | None = None, **changes: Any) -> Point:
