@@ -8,8 +8,8 @@
     sampler.py    the thread that takes samples
     watch.py      Telemetry: all of these around the timed blocks
     energy.py     joules a sample, with scope and method; pure
-    suspect.py    why a point's figures may not be repeatable, in words; pure
 
 Who reads what: a GPU belongs to the rank that uses it; the packages, the throttle counters and the load of others to
-the first rank of their host. Nothing here raises towards the measurement, and nothing imports torch on its own.
+the first rank of their host. Nothing here raises towards the measurement, and nothing imports torch on its own. Why it
+makes a point suspect is told by saih/diagnosis/suspect.py.
 """

@@ -7,9 +7,10 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+from saih import process
 from saih.telemetry.readings import Unreadable, read_number, read_text
 
-PROC, CPUS = Path("/proc"), Path("/sys/devices/system/cpu")
+CPUS = Path("/sys/devices/system/cpu")
 
 MOST_CLOCKS_READ = 8
 """Of a rank's cores, evenly spread: reading a clock can interrupt the core it belongs to."""
@@ -17,8 +18,6 @@ MOST_CLOCKS_READ = 8
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _USER, _NICE, _SYSTEM, _STEAL = 0, 1, 2, 7
 """Columns of /proc/stat (proc(5)). Interrupts are left out: our own disk and network cause most of them."""
-_PARENT, _OWN_TIMES = 1, slice(11, 15)
-"""Of /proc/PID/stat after the name: parent; utime, stime, and those of children that have ended (cutime, cstime)."""
 
 
 def clock_mhz(cores: Sequence[int], root: Path = CPUS) -> float:
@@ -41,7 +40,7 @@ class Others:
     hardware thread of a core is not seen.
     """
 
-    def __init__(self, ranks: Mapping[int, Collection[int]], proc: Path = PROC) -> None:
+    def __init__(self, ranks: Mapping[int, Collection[int]], proc: Path = process.PROC) -> None:
         """``ranks``: process id -> cores, of all ranks of this host. Raises Unreadable."""
         self._ranks, self._proc = ranks, proc
         self._cores = sorted(set().union(*ranks.values()))
@@ -59,7 +58,7 @@ class Others:
         return time.perf_counter(), busy_s(self._cores, self._proc), own_s(self._ranks, self._cores, self._proc)
 
 
-def busy_s(cores: Collection[int], proc: Path = PROC) -> float:
+def busy_s(cores: Collection[int], proc: Path = process.PROC) -> float:
     """Seconds that the cores have worked for processes, or been withheld, since the start. Raises Unreadable."""
     lines = dict(line.split(" ", 1) for line in read_text(proc / "stat").splitlines() if line.startswith("cpu"))
     missing = [core for core in cores if f"cpu{core}" not in lines]
@@ -69,31 +68,19 @@ def busy_s(cores: Collection[int], proc: Path = PROC) -> float:
     return sum(each[column] for each in times for column in (_USER, _NICE, _SYSTEM, _STEAL)) / _TICKS_PER_S
 
 
-def own_s(ranks: Iterable[int], cores: Collection[int], proc: Path = PROC) -> float:
+def own_s(ranks: Iterable[int], cores: Collection[int], proc: Path = process.PROC) -> float:
     """Processor time of the processes ``ranks`` and of all that descend from them and may run on ``cores``.
 
     Raises Unreadable where a rank is gone or not to be seen.
     """
-    parents: dict[int, int] = {}
-    times_s: dict[int, float] = {}
-    for folder in proc.iterdir():
-        if folder.name.isdigit() and (fields := _fields(folder)):
-            pid = int(folder.name)
-            parents[pid] = int(fields[_PARENT])
-            times_s[pid] = sum(map(int, fields[_OWN_TIMES])) / _TICKS_PER_S
+    seen = list(process.everyone(proc))
+    parents = {each.pid: each.parent for each in seen}
+    times_s = {each.pid: each.cpu_s + each.children_s for each in seen}
     roots = set(ranks)
     if unseen := roots - set(times_s):
         raise Unreadable(f"{proc / str(min(unseen))}: a rank's process that is not seen from here")
     ours = [pid for pid in times_s if _descends(pid, roots, parents)]
     return sum(times_s[pid] for pid in ours if pid in roots or _may_run_on(pid, cores))
-
-
-def _fields(folder: Path) -> list[str]:
-    """Fields of a process's stat from its state on; none where it has just ended."""
-    try:
-        return read_text(folder / "stat").rpartition(")")[2].split()
-    except Unreadable:
-        return []
 
 
 def _descends(pid: int, roots: Collection[int], parents: Mapping[int, int]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, Self
 
@@ -38,6 +38,7 @@ class Telemetry:
         self._sampler = Sampler([self._clock.sample, *(each.sample for each in watches)])
         self._within = contextlib.ExitStack()
         self._retries = 0
+        self.read: dict[str, Any] | None = None
 
     def _find_gpu(self, ranks: Mapping[int, Collection[int]]) -> GpuWatch | None:
         if self._device == "cpu":
@@ -60,6 +61,13 @@ class Telemetry:
     def block(self, part: str) -> contextlib.AbstractContextManager[None]:
         """Around a timed block of ``part`` ("full", "without_input", ...): its time and energy are added up there."""
         return self._parts.of(part)
+
+    @contextlib.contextmanager
+    def whole(self) -> Iterator[None]:
+        """`begin` and `end` around what runs within; what was read is then ``read``."""
+        self.begin()
+        yield
+        self.read = self.end()
 
     def end(self) -> dict[str, Any]:
         """The measurement has ended: what was read, as the record keeps it (docs of each module say what it means)."""

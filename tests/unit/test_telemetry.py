@@ -8,9 +8,9 @@ import time
 
 import pytest
 
+from saih.diagnosis.suspect import suspect
 from saih.telemetry import energy, gpu, nvml
 from saih.telemetry.readings import Readings, Series, Unreadable, summary
-from saih.telemetry.suspect import suspect
 from saih.telemetry.watch import Telemetry
 
 STEADY = {"min": 1700.0, "median": 1750.0, "max": 1800.0, "early": 1750.0, "late": 1740.0}
@@ -127,7 +127,7 @@ FALLEN = STEADY | {"early": 1800.0, "late": 1620.0}
 )
 def test_every_disturbance_is_named_with_its_numbers(rank, reason):
     (found,) = suspect([rank], NO_BLOCKS)
-    assert re.search(reason, found), found
+    assert re.search(reason, found["words"]), found
 
 
 def test_what_lies_within_the_thresholds_is_not_named():
@@ -141,7 +141,8 @@ def test_what_lies_within_the_thresholds_is_not_named():
 def test_steps_that_grow_slower_are_named_and_noise_is_not():
     growing = [[1.0 + 0.01 * i, 0.5] for i in range(12)]
     (reason,) = suspect([], {"block_s": {"full": growing}})
-    assert "8 % slower" in reason  # medians of 1.00 to 1.03 and of 1.08 to 1.11
+    assert reason["cause"] == "slower"
+    assert "8 % slower" in reason["words"]  # medians of 1.00 to 1.03 and of 1.08 to 1.11
     overlapping = [*growing[:11], [1.0, 0.5]]
     assert suspect([], {"block_s": {"full": overlapping}}) == []
     assert suspect([], {"block_s": {"full": growing[::2]}}) == []

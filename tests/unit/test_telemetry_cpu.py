@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from saih.diagnosis.suspect import suspect
 from saih.telemetry import cpu
 from saih.telemetry.readings import Unreadable
-from saih.telemetry.suspect import suspect
 from tests.conftest import ROOT
 
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -28,7 +28,7 @@ class Proc:
 
     def process(self, pid, parent, user=0, system=0, ended=0):
         (self.root / str(pid)).mkdir(exist_ok=True)
-        fields = ["S", parent, *range(2, 11), user, system, ended, 0, 20, 0]
+        fields = ["S", parent, *range(2, 11), user, system, ended, *[0] * 6]
         (self.root / str(pid) / "stat").write_text(f"{pid} (a (b) c) {' '.join(map(str, fields))}\n")
 
 
@@ -139,7 +139,7 @@ def test_what_others_took_is_what_a_process_that_always_wants_the_core_did_not_g
     if read["not_had"] < 0.01:
         assert not accused
     elif read["not_had"] > 0.15:
-        assert "of the ranks' 1 core busy" in accused[0]
+        assert "of the ranks' 1 core busy" in accused[0]["words"]
 
 
 def test_a_busy_neighbour_is_seen_and_named():
@@ -154,4 +154,5 @@ def test_a_busy_neighbour_is_seen_and_named():
     assert read["host_cpu"]["others_cores"] > 0.2
     assert read["host_cpu"]["others_cores"] == pytest.approx(read["not_had"], abs=0.1)
     (reason,) = suspect([read], {"block_s": {"full": []}})
-    assert reason.startswith(f"{read['host']}: others kept 0.")
+    assert reason["cause"] == "cores shared"
+    assert reason["words"].startswith(f"{read['host']}: others kept 0.")

@@ -27,23 +27,36 @@ HARDWARE = {
 """NVML's reasons that no healthy, well cooled device shows: one sample of them is enough."""
 
 
-def suspect(telemetry: Sequence[Mapping[str, Any]], samples: Mapping[str, Any]) -> list[str]:
-    """Why the point is suspect; empty where nothing speaks against it, also where nothing could be read.
+MEMORY = "memory"
+THROTTLED = "throttled"
+CLOCKS = "clocks"
+GPU_SHARED = "gpu shared"
+CORES_SHARED = "cores shared"
+CORES_THROTTLED = "cores throttled"
+SLOWER = "slower"
+"""The causes, as the record has them."""
+
+Reason = tuple[str, str]
+"""A cause, and what was seen of it in words."""
+
+
+def suspect(telemetry: Sequence[Mapping[str, Any]], samples: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Why the point is suspect, {"cause", "words"} each; empty where nothing speaks against it, or could be read.
 
     ``telemetry``: what `saih.telemetry.watch.Telemetry.end` gave on every rank; ``samples``: raw times, as in the
     record.
     """
-    found: list[str] = []
+    found: list[Reason] = []
     for number, rank in enumerate(telemetry):
-        found += [f"rank {number} on {rank['host']}: {text}" for text in _rank(rank)]
-        found += [f"{rank['host']}: {text}" for text in _host(rank["host_cpu"])]
-    return found + list(_slower(samples))
+        found += [(cause, f"rank {number} on {rank['host']}: {text}") for cause, text in _rank(rank)]
+        found += [(cause, f"{rank['host']}: {text}") for cause, text in _host(rank["host_cpu"])]
+    return [{"cause": cause, "words": told} for cause, told in [*found, *_slower(samples)]]
 
 
-def _rank(rank: Mapping[str, Any]) -> Iterable[str]:
+def _rank(rank: Mapping[str, Any]) -> Iterable[Reason]:
     retries = rank["allocation_retries"]
     if retries:
-        yield f"memory was so short that the allocator emptied its cache and asked again, {retries} times"
+        yield MEMORY, f"memory was so short that the allocator emptied its cache and asked again, {retries} times"
     gpu = rank["gpu"]
     if gpu:
         yield from _throttled(gpu)
@@ -54,45 +67,45 @@ def _rank(rank: Mapping[str, Any]) -> Iterable[str]:
         yield from _fell("the cores' clock", rank["cpu_clock_mhz"])
 
 
-def _throttled(gpu: Mapping[str, Any]) -> Iterable[str]:
+def _throttled(gpu: Mapping[str, Any]) -> Iterable[Reason]:
     """By its hardware. The set power limit is left out: large GPUs work at theirs whenever they work hard."""
     shares = gpu["throttle_share"] or {}
     for reason, words in HARDWARE.items():
         if reason in shares:
-            yield f"the GPU {words}, in {100 * shares[reason]:.0f} % of the samples ({reason})"
+            yield THROTTLED, f"the GPU {words}, in {100 * shares[reason]:.0f} % of the samples ({reason})"
 
 
-def _fell(what: str, series: Mapping[str, float | None] | None) -> Iterable[str]:
+def _fell(what: str, series: Mapping[str, float | None] | None) -> Iterable[Reason]:
     early, late = (series["early"], series["late"]) if series else (None, None)
     if early and late is not None and late < (1 - FALL) * early:
         fall = 100 * (1 - late / early)
-        yield f"{what} fell by {fall:.0f} % within the measurement, from {early:.0f} to {late:.0f} MHz"
+        yield CLOCKS, f"{what} fell by {fall:.0f} % within the measurement, from {early:.0f} to {late:.0f} MHz"
 
 
-def _shared(gpu: Mapping[str, Any]) -> Iterable[str]:
+def _shared(gpu: Mapping[str, Any]) -> Iterable[Reason]:
     count, held = gpu["other_processes"], gpu["other_processes_bytes"]
     if count:
         memory = "" if held is None else f" and held {held / 2**30:.1f} GiB of its memory"
-        yield f"{count} other process{'es' * (count > 1)} used the GPU{memory}"
+        yield GPU_SHARED, f"{count} other process{'es' * (count > 1)} used the GPU{memory}"
 
 
-def _host(cpu: Mapping[str, Any] | None) -> Iterable[str]:
+def _host(cpu: Mapping[str, Any] | None) -> Iterable[Reason]:
     if cpu is None:
         return
     cores, taken = len(cpu["cores"]), cpu["others_cores"]
     of = f"of the ranks' {cores} core{'s' * (cores > 1)}"
     if taken is not None and taken > STOLEN * cores:
         share = 100 * taken / cores
-        yield f"others kept {taken:.2g} {of} busy ({share:.0f} % of them)"
+        yield CORES_SHARED, f"others kept {taken:.2g} {of} busy ({share:.0f} % of them)"
     if cpu["throttled_cores"]:
-        yield f"{len(cpu['throttled_cores'])} {of} throttled for heat"
+        yield CORES_THROTTLED, f"{len(cpu['throttled_cores'])} {of} throttled for heat"
 
 
-def _slower(samples: Mapping[str, Any]) -> Iterable[str]:
+def _slower(samples: Mapping[str, Any]) -> Iterable[Reason]:
     times = [max(ranks) for ranks in samples["block_s"]["full"]]
     third = len(times) // 3
     if len(times) < FEWEST_BLOCKS or min(times[-third:]) <= max(times[:third]):
         return
     grown = statistics.median(times[-third:]) / statistics.median(times[:third]) - 1
     if grown > FALL:
-        yield f"steps grew {100 * grown:.0f} % slower from the first to the last third of the measurement"
+        yield SLOWER, f"steps grew {100 * grown:.0f} % slower from the first to the last third of the measurement"

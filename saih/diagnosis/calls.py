@@ -1,0 +1,72 @@
+"""What the profile of a CPU holds besides work: the profiler's own cost, calling operations, sharing the cores. Pure.
+
+On a CPU the thread that computes also calls the operations, tells the profiler, and shares its cores with threads that
+read and decode, and with whoever else is on the machine. Corrections, one after another:
+
+    the profiler    where a profiled step took longer than the step, busy time is longer in proportion; that is taken
+                    out of the groups by their number of operations, each of which costs the profiler as much
+    calling         operations x the measured cost of calling a tiny one is an estimate of launch. It is at most the
+                    time there is for it: what the step that waits for nothing leaves between operations, and of each
+                    group no more than its own time. What was not between operations is taken out of the groups
+    sharing         where the groups still add up to more than the step that waits for nothing, less calling, profiled
+                    steps were slowed down by threads at work on the input, or by others: what layers took longer than
+                    they take alone goes first, as such threads hit the part of the step they run beside, and if that
+                    does not do, all groups shrink alike
+    others          ceilings are of undisturbed moments: work is held against them by the part of its time in which it
+                    had its cores, as telemetry saw it, but no less than half; its share of the step stays
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from saih.diagnosis.groups import Group, scaled
+
+LEAST_HAD = 0.5
+"""Work that had its cores for less of its time is judged as if it had them for this much: too little is known of it."""
+
+
+def less_profiler(found: Sequence[Group], profile: Mapping[str, Any], step_s: float) -> list[Group]:
+    """The groups without what the profiler cost. ``step_s``: the step as timed."""
+    count, busy, profiled = (profile.get(name) for name in ("operations", "busy_s", "step_s"))
+    if not count or not busy or not profiled:
+        return list(found)
+    each = max(0.0, busy * (1 - step_s / profiled)) / count
+    return [replace(group, own_s=max(0.0, group.own_s - each * group.calls)) for group in found]
+
+
+def less_calling(
+    found: Sequence[Group], estimate_s: float, launch_s: float, there_s: float
+) -> tuple[list[Group], float]:
+    """The groups without what calling costs, and that cost: the estimate, or less where there is no time for it.
+
+    ``launch_s``: what calling one operation costs; ``there_s``: the step that waits for nothing.
+    """
+    between = max(0.0, there_s - sum(group.own_s for group in found))
+    at_most = [min(group.own_s, launch_s * group.calls) for group in found]
+    within = max(0.0, min(estimate_s - between, sum(at_most)))
+    share = within / sum(at_most) if within else 0.0
+    left = [replace(group, own_s=group.own_s - share * most) for group, most in zip(found, at_most, strict=True)]
+    return left, min(estimate_s, between + within)
+
+
+def beside_others(found: Sequence[Group], telemetry: Sequence[Mapping[str, Any]]) -> list[Group]:
+    """The groups with the share of rank 0's cores that processes of others left; all of them where nothing is known."""
+    host = (telemetry[0].get("host_cpu") if telemetry else None) or {}
+    if not host.get("others_cores"):
+        return list(found)
+    had = max(LEAST_HAD, 1 - host["others_cores"] / len(host["cores"]))
+    return [replace(group, had=had) for group in found]
+
+
+def fitted(found: Sequence[Group], there_s: float) -> list[Group]:
+    """The groups, shrunk where they take longer than there is time: by what is longer than alone first, then alike."""
+    most = max(0.0, there_s)
+    longer = [0.0 if group.alone_s is None else max(0.0, group.own_s - group.alone_s) for group in found]
+    over = sum(group.own_s for group in found) - most
+    share = min(1.0, over / sum(longer)) if over > 0 and any(longer) else 0.0
+    eased = [replace(group, own_s=group.own_s - share * more) for group, more in zip(found, longer, strict=True)]
+    together = sum(group.own_s for group in eased)
+    return scaled(eased, most / together) if together > most else eased

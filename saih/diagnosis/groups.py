@@ -1,0 +1,161 @@
+"""A step's work in groups, each against what the machine reaches: is it arithmetic, memory or neither? Pure.
+
+A group is a layer's forward or backward part, or all operations of one class (saih/profile/) that belong to no layer.
+It took t seconds. With the measured ceilings F (operations a second) and B (bytes a second) its operations cannot take
+less than c = flop / F, and the bytes that it must move not less than m = bytes / B: the roofline (Williams, Waterman
+and Patterson, Comm. ACM 52(4), 2009). A group's *limit* is the larger of both; max(c, m) / t says how near it came.
+
+    memory    the limit is memory, and it came within NEAR of it
+    compute   the limit is arithmetic, and it came within NEAR of it; or it takes, alone, at least OWN_SHAPE of what it
+              takes in the step and comes within SHAPE_NEAR: the library's best kernel for this very shape is the limit
+    kernels   neither: it could be faster on this machine than it is
+    None      not known: a count or a ceiling is missing
+
+Bytes are the least that could be moved (inputs and outputs once), so that real traffic is higher and m a lower bound. A
+memory bound group may therefore be taken for "kernels", never the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+NEAR = 0.4
+"""Of a ceiling. From there on better kernels gain at most 2.5-fold; what reaches less has more to gain from them."""
+OWN_SHAPE = 0.6
+SHAPE_NEAR = 0.1
+ARITHMETIC = ("convolution", "matrix product", "attention")
+"""Classes whose time is arithmetic: outside layers, the FLOPs of the step that no layer has are theirs."""
+UNCOUNTED = ("fused", "other")
+"""Classes that may hold arithmetic nobody counted: they can be seen to move memory, not to do neither."""
+NO_WORK = ("communication",)
+"""Classes that are no computing: the differences of blocks tell what they cost."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Work that is judged together. ``seconds`` a step as profiled, ``own_s`` less what calling it cost (CPUs).
+
+    ``part``: "forward" or "backward" of the layer ``name``, or "outside" for a class. None: not known. ``had``: the
+    share of its cores that others left to it (calls.py); it is judged by that part of its time.
+    """
+
+    name: str
+    part: str
+    seconds: float
+    own_s: float
+    calls: float
+    flop: float | None
+    bytes: float | None
+    compute_s: float | None
+    memory_s: float | None
+    alone_s: float | None
+    had: float = 1.0
+
+    @property
+    def limit(self) -> str | None:
+        """Whichever takes longer at the machine's ceilings: "compute" or "memory"."""
+        if self.compute_s is None or self.memory_s is None:
+            return None
+        return "memory" if self.memory_s >= self.compute_s else "compute"
+
+    @property
+    def limit_s(self) -> float | None:
+        """The least time at the machine's ceilings."""
+        return None if self.compute_s is None or self.memory_s is None else max(self.compute_s, self.memory_s)
+
+    @property
+    def cause(self) -> str | None:
+        """memory | compute | kernels: what its time is spent on; None where that is not known."""
+        if self.limit_s is None or self.own_s <= 0:
+            return None
+        running_s = self.had * self.own_s
+        near = self.limit_s / running_s
+        if near >= NEAR:
+            return self.limit
+        if self.part == "outside" and self.name in UNCOUNTED:
+            return None
+        own_shape = self.alone_s is not None and self.alone_s >= OWN_SHAPE * running_s
+        return "compute" if own_shape and self.limit == "compute" and near >= SHAPE_NEAR else "kernels"
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return f"{self.name} outside layers" if self.part == "outside" else f"{self.name} {self.part}"
+
+
+def groups(profile: Mapping[str, Any], ceilings: Mapping[str, Any], flop: float | None) -> list[Group]:
+    """The groups of a profiled step (samples["profile"]), largest last as they come; empty where there is no profile.
+
+    ``flop``: the step's operations on one rank, by closed form. What layers don't account for is shared out among the
+    arithmetic outside layers by its time.
+    """
+    layers = profile.get("layers") or []
+    outside = profile.get("outside" if profile.get("layers") else "classes")
+    outside = [entry for entry in outside or [] if entry["class"] not in NO_WORK]
+    parts = [*_layer_parts(layers)]
+    calls = _calls_of_layers(profile, outside, parts)
+    found = [replace(group, calls=group.calls or calls) for group in parts]
+    return [_against(group, ceilings) for group in [*found, *_outside(outside, layers, flop)]]
+
+
+def scaled(found: Sequence[Group], factor: float) -> list[Group]:
+    """The groups with their own time multiplied."""
+    return [replace(group, own_s=factor * group.own_s) for group in found]
+
+
+def _layer_parts(layers: Sequence[Mapping[str, Any]]) -> Iterator[Group]:
+    for layer in layers:
+        for part in ("forward", "backward"):
+            seconds = layer.get(f"{part}_s")
+            if not seconds:
+                continue
+            flop, bytes_ = (_of_part(layer, part, what) for what in ("flop", "bytes"))
+            calls = layer.get(f"{part}_count") or 0.0
+            alone = layer.get(f"alone_{part}_s")
+            yield Group(layer["name"], part, seconds, seconds, calls, flop, bytes_, None, None, alone)
+
+
+def _of_part(layer: Mapping[str, Any], part: str, what: str) -> float | None:
+    """Forward is given, backward is the rest of the step."""
+    forward, whole = layer.get(f"forward_{what}"), layer.get(what)
+    if part == "forward" or forward is None or whole is None:
+        return forward if part == "forward" else None
+    return float(whole - forward)
+
+
+def _calls_of_layers(profile: Mapping[str, Any], outside: Sequence[Mapping[str, Any]], parts: Sequence[Group]) -> float:
+    """Operations of a layer's part where the profile counts them for the whole step only: shared out equally."""
+    left = (profile.get("operations") or 0) - sum(entry["count"] or 0 for entry in outside)
+    return max(0.0, left / len(parts)) if parts else 0.0
+
+
+def _outside(
+    entries: Sequence[Mapping[str, Any]], layers: Sequence[Mapping[str, Any]], flop: float | None
+) -> Iterator[Group]:
+    in_layers = sum(layer.get("flop") or 0 for layer in layers)
+    left = None if flop is None else max(0.0, flop - in_layers)
+    arithmetic_s = sum(entry["busy_s"] for entry in entries if entry["class"] in ARITHMETIC)
+    for entry in entries:
+        name, seconds = entry["class"], entry["busy_s"]
+        if seconds <= 0:
+            continue
+        counted: float | None = 0.0
+        if name in ARITHMETIC:
+            counted = None if left is None else left * seconds / arithmetic_s
+        calls, bytes_ = entry["count"] or 0.0, entry.get("bytes")
+        yield Group(name, "outside", seconds, seconds, calls, counted, bytes_, None, None, None)
+
+
+def _against(group: Group, ceilings: Mapping[str, Any]) -> Group:
+    compute = _least_s(group.flop, ceilings.get("flop_per_s"))
+    memory = _least_s(group.bytes, ceilings.get("memory_bytes_per_s"))
+    return replace(group, compute_s=compute, memory_s=memory)
+
+
+def _least_s(amount: float | None, rate: float | None) -> float | None:
+    """Nothing takes no time, also where the rate is unknown."""
+    if amount == 0:
+        return 0.0
+    return None if amount is None or not rate else amount / rate

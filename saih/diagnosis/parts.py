@@ -1,0 +1,134 @@
+"""A step divided: seconds of each part, and the groups of its work without what lateness and calling cost. Pure.
+
+Parts are seconds of the slowest rank's median step:
+
+    input          the step less the step without input; of it the *copy* is what the timer of copies says, at most all
+    communication  the step less the step without communication
+    straggler      how much later the latest rank ends than the mean of the others (blocks.late)
+    launch         GPU: the step that waits for nothing (blocks.waiting_for_nothing) less the device's busy time
+                   CPU: operations x the measured cost of calling a tiny one, as far as there is time for it (calls.py)
+    compute, memory, kernels     groups of work by what limits them (groups.py)
+    rest           the step less all of these; negative where parts overlap or a GPU's profiled steps were slower
+
+No second counts twice. The profile is of rank 0. Where rank 0 is the latest, its lateness is within its own busy time
+and gaps, and all of them shrink in proportion; where another rank is, the gaps of the GPU, which are taken from the
+slowest rank's step, hold the lateness and lose it, and rank 0's work stands for that of the others. A GPU's own times
+are its own; those of a CPU hold more than work, and are corrected (calls.py).
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from saih.diagnosis import blocks
+from saih.diagnosis.calls import beside_others, fitted, less_calling, less_profiler
+from saih.diagnosis.groups import Group, groups, scaled
+
+WORK = ("compute", "memory", "kernels")
+NAMES = ("input", "copy", "communication", "straggler", "launch", *WORK)
+"""The parts in the order in which they are told; "rest" is what they leave."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Seconds a step; None: not known. With an interval where blocks give one."""
+
+    seconds: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A divided step. ``of`` has a Part for each of `NAMES`; ``copy`` is within the input, not beside it."""
+
+    step_s: float
+    of: Mapping[str, Part]
+    groups: Sequence[Group]
+    late: blocks.Late | None
+    unjudged_s: float
+    """Busy time of groups of which a count or a ceiling is not known; it is within the rest."""
+
+    def shares(self) -> dict[str, float | None]:
+        """Every part as share of the step, input without its copy; with "rest" they add up to 1."""
+        of = {name: part.seconds for name, part in self.of.items()}
+        if of["input"] is not None:
+            of["input"] -= of["copy"] or 0.0
+        shares = {name: None if of[name] is None else (of[name] or 0.0) / self.step_s for name in NAMES}
+        return shares | {"rest": 1 - sum(share for share in shares.values() if share is not None)}
+
+
+def divide(
+    metrics: Mapping[str, Mapping[str, Any]],
+    samples: Mapping[str, Any],
+    ceilings: Mapping[str, Any],
+    device_kind: str,
+) -> Parts:
+    """The step of a measured point, divided. ``ceilings`` as in record.system["ceilings"]."""
+    step_s = metrics["step_s"]["value"]
+    profile = samples.get("profile") or {}
+    late = blocks.late(samples)
+    calm = blocks.waiting_for_nothing(samples)
+    waitless = statistics.median(calm) if calm else None
+    shrunk = _shrinking(late, waitless)
+    found = groups(profile, ceilings, blocks.flop_of_a_step(metrics, samples))
+    launch = _part(metrics.get("launch_gap_s", {}))
+    if device_kind == "cuda":
+        launch, found = _less_lateness(launch, late, shrunk), scaled(found, shrunk)
+    else:
+        there_s = step_s if waitless is None else waitless
+        there_s -= late.seconds if late else 0.0
+        found = scaled(less_profiler(found, profile, step_s), shrunk)
+        if launch.seconds is not None:
+            found, launch_s = less_calling(found, launch.seconds, ceilings.get("launch_s") or 0.0, there_s)
+            launch = Part(launch_s)
+        found = fitted(found, there_s - (launch.seconds or 0.0))
+        found = beside_others(found, samples.get("telemetry") or [])
+    exposed = _part(metrics.get("exposed_input_s", {}))
+    of = {
+        "input": exposed,
+        "copy": Part(_copy_s(exposed, metrics.get("h2d_s", {}).get("value"))),
+        "communication": _part(metrics.get("exposed_comm_s", {})),
+        "straggler": Part(late.seconds, late.low, late.high) if late else Part(0.0, 0.0, 0.0),
+        "launch": launch,
+        **_by_cause(found),
+    }
+    unjudged = sum(group.own_s for group in found if group.cause is None)
+    return Parts(step_s, of, found, late, unjudged)
+
+
+def _part(metric: Mapping[str, Any]) -> Part:
+    return Part(metric.get("value"), metric.get("low"), metric.get("high"))
+
+
+def _copy_s(exposed: Part, copy_s: float | None) -> float | None:
+    """Of what input costs, the copy: more than that overlaps with computing, and costs nothing."""
+    if exposed.seconds is None or copy_s is None:
+        return None
+    return min(copy_s, max(exposed.seconds, 0.0))
+
+
+def _shrinking(late: blocks.Late | None, waitless_s: float | None) -> float:
+    """What remains of rank 0's own times once its lateness is taken out; 1 where another rank is the latest."""
+    if late is None or late.rank != 0 or not waitless_s:
+        return 1.0
+    return max(0.0, 1 - late.seconds / waitless_s)
+
+
+def _less_lateness(gaps: Part, late: blocks.Late | None, shrunk: float) -> Part:
+    """A GPU's gaps without the lateness that is in them."""
+    if gaps.seconds is None or late is None:
+        return gaps
+    less, times = (0.0, shrunk) if late.rank == 0 else (late.seconds, 1.0)
+    ends = (gaps.seconds, gaps.low, gaps.high)
+    return Part(*(None if each is None else times * each - less for each in ends))
+
+
+def _by_cause(found: Sequence[Group]) -> dict[str, Part]:
+    """Time of compute, memory and kernels; all null where no group could be judged."""
+    if not any(group.cause for group in found):
+        return {name: Part(None) for name in WORK}
+    return {name: Part(sum(group.own_s for group in found if group.cause == name)) for name in WORK}

@@ -1,0 +1,28 @@
+"""Numbers as the diagnosis writes them into its sentences. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+
+
+def percent(share: float) -> str:
+    """A share as percent: two digits below 10 %."""
+    return f"{100 * share:.1f} %" if abs(share) < 0.0995 else f"{100 * share:.0f} %"
+
+
+def duration(seconds: float) -> str:
+    """Three digits with the fitting prefix: 0.0123 is 12.3 ms."""
+    step, unit = next((each for each in _STEPS if abs(seconds) >= each[0]), _STEPS[-1])
+    return f"{seconds / step:.3g} {unit}"
+
+
+def size(bytes_: float) -> str:
+    """Bytes as GiB or MiB."""
+    return f"{bytes_ / 2**30:.3g} GiB" if bytes_ >= 2**30 else f"{bytes_ / 2**20:.3g} MiB"
+
+
+def listed(words: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

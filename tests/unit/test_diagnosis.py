@@ -1,0 +1,325 @@
+"""What bounds points whose truth is known: verdicts, shares, predicted gains, and what stays unknown."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saih.diagnosis import diagnose, out_of_memory
+from saih.diagnosis.causes import VERDICTS
+from tests.made_points import BYTES_PER_S, CEILINGS, FLOP_PER_S, LAUNCH_S, Layer, Truth, passes, product
+
+NEITHER = Layer("odd", 1.0, 0.1 * FLOP_PER_S, 0.01 * BYTES_PER_S)
+BARE = {"class": "elementwise", "bytes": 0.8e11, "busy_s": 1.0}
+
+
+def named(found):
+    return [cause["cause"] for cause in found["causes"]]
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+@pytest.mark.parametrize(
+    ("truth", "verdict"),
+    [
+        (Truth(), "compute-bound"),
+        (Truth((passes(1.0),)), "memory-bandwidth-bound"),
+        (Truth((), (BARE,)), "memory-bandwidth-bound"),
+        (Truth((NEITHER,)), "kernel-bound"),
+        (Truth((product(0.2),), input_s=0.8, phases={"read_s": 0.6, "decode_s": 0.1}), "input-bound (storage)"),
+        (Truth((product(0.2),), input_s=0.8, phases={"read_s": 0.1, "decode_s": 1.6}), "input-bound (decode)"),
+        (Truth((product(0.2),), input_s=0.8, phases={"h2d_s": 0.5, "decode_s": 1.6}), "input-bound (copy)"),
+        (Truth((product(0.2),), input_s=0.8), "input-bound"),
+        (Truth((product(0.2),), input_s=0.8, phases={"read_s": 0.1, "decode_s": 0.3}), "input-bound"),
+        (Truth((product(0.2),), comm_s=0.8, late=(0.0, 0.0)), "communication-bound"),
+        (Truth((product(0.2),), late=(0.0, 0.8)), "straggler"),
+    ],
+)
+def test_each_cause_leads_where_it_takes_most_of_the_step(truth, verdict, device):
+    found = truth.but(device=device).diagnosis()
+    assert found["causes"][0]["verdict"] == verdict
+    assert found["verdict"].split(" and ")[0] == verdict
+    assert {cause["cause"] for cause in found["causes"][1:]} <= {"compute"}  # the fifth that is left
+
+
+def test_a_gpu_that_waits_for_its_host_is_launch_bound():
+    found = Truth((product(0.2),), gaps_s=0.8).diagnosis()
+    assert found["verdict"] == "launch-bound and compute-bound"
+    assert found["causes"][0]["evidence"].startswith("For 800 ms of 1 s (80 %) the device is idle")
+    assert found["causes"][0]["low_s"] == pytest.approx(0.8)
+
+
+def test_a_cpu_that_calls_small_operations_is_launch_bound():
+    calls = {"class": "elementwise", "bytes": 100.0, "busy_s": 50_000 * LAUNCH_S}
+    truth = Truth((product(0.2),), (calls,), device="cpu", operations=50_000)
+    found = diagnosis_of(truth, counts={"outside": 49_900})
+    assert found["verdict"] == "launch-bound and compute-bound"
+    assert found["shares"]["launch"] == pytest.approx(0.5 / 0.7)
+    assert found["shares"]["compute"] == pytest.approx(0.2 / 0.7, rel=0.01)
+    assert found["shares"]["rest"] == pytest.approx(0.0, abs=0.01)
+
+
+def diagnosis_of(truth, counts):
+    """With the profile's own counts in place of the even ones."""
+    samples = truth.samples()
+    for entry in samples["profile"]["outside"]:
+        entry["count"] = counts["outside"]
+    return diagnose(truth.metrics(samples), samples, CEILINGS, truth.device)
+
+
+MIXTURE = Truth(
+    (product(0.3), passes(0.3)), input_s=0.4, comm_s=0.35, gaps_s=0.25, late=(0.0, 0.0, 0.3), phases={"read_s": 1.0}
+)
+
+
+def test_a_mixture_is_named_whole_the_largest_first():
+    found = MIXTURE.diagnosis()
+    assert named(found)[:2] == ["input", "communication"]
+    assert set(named(found)) == {"input", "communication", "straggler", "compute", "memory"}  # 0.25 of 1.9 is below
+    assert found["verdict"].startswith("input-bound (storage) and communication-bound and ")
+
+
+@pytest.mark.parametrize("late", [(0.3, 0.0, 0.0), (0.0, 0.3, 0.0), (0.0, 0.0, 0.0)])
+def test_no_second_is_counted_twice_whichever_rank_is_late(late):
+    truth = MIXTURE.but(late=late)
+    shares = truth.diagnosis()["shares"]
+    told = {
+        "input": 0.4, "copy": None, "communication": 0.35, "straggler": max(late), "launch": 0.25, "compute": 0.3,
+        "memory": 0.3, "kernels": 0.0, "rest": 0.0,
+    }  # fmt: skip
+    for part, seconds in told.items():
+        expected = None if seconds is None else pytest.approx(seconds / truth.step_s, abs=1e-9)
+        assert shares[part] == expected, part
+
+
+def test_the_copy_is_set_apart_from_the_input_and_is_never_more():
+    shares = Truth(input_s=0.5, phases={"h2d_s": 0.2}).diagnosis()["shares"]
+    assert (shares["input"], shares["copy"]) == (pytest.approx(0.2), pytest.approx(0.2 / 1.5))
+    shares = Truth(input_s=0.5, phases={"h2d_s": 0.9}).diagnosis()["shares"]
+    assert (shares["input"], shares["copy"]) == (pytest.approx(0.0), pytest.approx(0.5 / 1.5))
+
+
+REMOVED = {
+    "input": {"input_s": 0.0},
+    "communication": {"comm_s": 0.0},
+    "launch": {"gaps_s": 0.0},
+    "straggler": {"late": (0.0, 0.0, 0.0)},
+    "memory": {"layers": (product(0.3), passes(0.003, 0.0))},  # its arithmetic is 1 % of its time
+    "compute": {"layers": (passes(0.003, 1.0), passes(0.3))},  # what it moves takes 1 % of its time
+}
+
+
+@pytest.mark.parametrize("cause", REMOVED)
+def test_the_predicted_gain_is_what_removing_the_cause_gives(cause):
+    truth = MIXTURE.but(input_s=0.3, comm_s=0.3, gaps_s=0.3)
+    (told,) = (each for each in truth.diagnosis()["causes"] if each["cause"] == cause)
+    gained = truth.step_s / truth.but(**REMOVED[cause]).step_s
+    assert told["gain"] == pytest.approx(gained)
+    assert told["saved_s"] == pytest.approx(truth.step_s * (1 - 1 / gained))
+
+
+def test_work_near_neither_ceiling_would_gain_up_to_the_nearer_one():
+    (told,) = Truth((NEITHER,)).diagnosis()["causes"]
+    assert told["gain"] == pytest.approx(10)  # it reaches 10 % of arithmetic and 1 % of memory
+
+
+def test_two_ranks_that_take_turns_in_being_slower_are_no_straggler():
+    samples = Truth(late=(0.0, 0.0)).samples()
+    samples["block_s"]["without_communication"] = [[5.0, 4.0], [4.0, 5.0]] * 4 + [[5.0, 4.0]]
+    found = diagnose(Truth(late=(0.0, 0.0)).metrics(samples), samples, CEILINGS, "cuda")
+    assert "straggler" not in named(found)
+
+
+def test_a_rank_that_waits_for_its_input_is_bound_by_input_and_no_straggler():
+    samples = Truth(input_s=0.5, late=(0.0, 0.0)).samples()
+    samples["block_s"]["without_communication"] = [[4.0, 6.0]] * 9  # four steps of 1 s; rank 1 waits half a second each
+    samples["phases_s"] = {"input_wait_s": [[0.0, 2.0]] * 9}
+    found = diagnose(Truth(input_s=0.5, late=(0.0, 0.0)).metrics(samples), samples, CEILINGS, "cuda")
+    assert named(found) == ["compute", "input"]
+    assert found["shares"]["straggler"] == found["shares"]["rest"] == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.149, 0.151])
+def test_a_part_is_named_from_15_percent_of_the_step_on(share):
+    truth = Truth((product(1 - share),), input_s=share)
+    assert ("input" in named(truth.diagnosis())) == (share > 0.15)
+
+
+def test_a_difference_whose_interval_includes_zero_is_not_named():
+    samples = Truth(input_s=0.5).samples()
+    samples["block_s"]["without_input"] = [[6.0 * (0.2 if i % 2 else 1.3)] for i in range(9)]
+    found = diagnose(Truth(input_s=0.5).metrics(samples), samples, {}, "cuda")
+    assert found["causes"] == []
+    assert found["verdict"] == "undetermined"
+
+
+def test_a_negative_difference_is_shown_and_what_is_left_grows_by_it():
+    found = Truth(input_s=-0.1).diagnosis()
+    assert found["shares"]["input"] == pytest.approx(-0.1 / 0.9)
+    assert found["shares"]["compute"] == pytest.approx(1.0 / 0.9)
+    assert found["shares"]["rest"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_cpus_profiler_pays_for_itself():
+    truth = Truth((product(0.5), product(0.1, name="small")), device="cpu", operations=1000, profiler_s=0.2)
+    plain, profiled = truth.but(profiler_s=0.0).diagnosis()["shares"], truth.diagnosis()["shares"]
+    assert plain["compute"] > 0.95
+    for part in ("launch", "compute", "memory", "kernels", "rest"):
+        assert profiled[part] == pytest.approx(plain[part], abs=0.02), part
+
+
+def test_calling_takes_no_more_than_there_is_time_for():
+    calls = {"class": "elementwise", "bytes": 100.0, "busy_s": 0.1}
+    truth = Truth((product(0.8),), (calls,), gaps_s=0.1, device="cpu", operations=50_000)  # 0.5 s, were they as slow
+    found = diagnosis_of(truth, counts={"outside": 49_999})
+    assert found["shares"]["launch"] == pytest.approx(0.2, rel=1e-3)
+    assert found["shares"]["compute"] == pytest.approx(0.8, rel=1e-3)
+    assert found["shares"]["rest"] == pytest.approx(0.0, abs=1e-3)
+
+
+def test_a_cpus_work_is_not_longer_for_the_threads_that_decode_beside_it():
+    truth = Truth((product(0.6), passes(0.3)), input_s=1.0, device="cpu", phases={"decode_s": 1.9})
+    samples = truth.samples()
+    for layer in samples["profile"]["layers"]:
+        layer["forward_s"] *= 2
+    samples["profile"]["busy_s"] *= 2
+    shares, undisturbed = (
+        diagnose(truth.metrics(samples), samples, CEILINGS, "cpu")["shares"],
+        truth.diagnosis()["shares"],
+    )
+    assert shares["compute"] == pytest.approx(0.6 / 1.9, rel=0.01)
+    for part in ("input", "launch", "compute", "memory", "rest"):
+        assert shares[part] == pytest.approx(undisturbed[part], abs=1e-3), part
+
+
+def test_work_that_is_faster_alone_is_told_apart_from_a_poor_shape():
+    slow_alone = Truth((replace(NEITHER, alone_s=0.9),), late=(0.0, 0.0)).diagnosis()["causes"][0]
+    assert slow_alone["cause"] == "compute"  # its own shape's ceiling
+    poor = replace(NEITHER, flop=0.05 * FLOP_PER_S)
+    slow_alone = Truth((replace(poor, alone_s=0.9),)).diagnosis()["causes"][0]
+    assert slow_alone["cause"] == "kernels"
+    assert "as slow alone" in slow_alone["help"]
+    disturbed = Truth((replace(poor, alone_s=0.2),)).diagnosis()["causes"][0]
+    assert "Alone, 1 s of it take 200 ms." in disturbed["evidence"]
+    assert "faster alone" in disturbed["help"]
+
+
+def test_a_device_that_others_use_is_told_beside_poor_kernels():
+    cpu = {"cores": [0, 1], "others_cores": 0.8, "throttled_cores": []}
+    samples = Truth((NEITHER,)).samples()
+    samples["telemetry"] = [{"host": "a", "device": "cpu", "gpu": None, "allocation_retries": None, "host_cpu": cpu,
+                             "cpu_clock_mhz": None}]  # fmt: skip
+    metrics = Truth((NEITHER,)).metrics()
+    (told,) = diagnose(metrics, samples, CEILINGS, "cuda")["causes"]
+    assert "not left alone: a: others kept 0.8 of the ranks' 2 cores busy" in told["evidence"]
+
+
+@pytest.mark.parametrize(("others", "cause"), [(0.0, "kernels"), (0.4, "kernels"), (0.8, "compute"), (1.9, "compute")])
+def test_a_cpus_work_is_judged_by_the_time_in_which_it_had_its_cores(others, cause):
+    truth = Truth((product(1.0, near=0.3),), device="cpu")
+    samples = truth.samples()
+    cpu = {"cores": [0, 1], "others_cores": others, "throttled_cores": []}
+    samples["telemetry"] = [{"host": "a", "device": "cpu", "gpu": None, "allocation_retries": None, "host_cpu": cpu,
+                             "cpu_clock_mhz": None}]  # fmt: skip
+    (told,) = diagnose(truth.metrics(), samples, CEILINGS, "cpu")["causes"]
+    assert told["cause"] == cause
+    assert told["share"] == pytest.approx(1.0, rel=0.01)
+    left = {0.0: "30 % of", 0.4: "38 % of the ceiling of arithmetic in the 80 %", 0.8: "50 % of", 1.9: "60 % of"}
+    assert left[others] in told["evidence"]
+
+
+def test_the_hosts_time_to_hand_out_is_told_beside_a_gpus_gaps():
+    samples = Truth((product(0.2),), gaps_s=0.8).samples()
+    samples["handed_out_s"] = [[0.97 * seconds for seconds in block] for block in samples["block_s"]["full"]]
+    told = diagnose(Truth().metrics(samples), samples, CEILINGS, "cuda")["causes"][0]
+    assert told["evidence"].endswith("100 kernels a step; the host handed work out for 97 % of the blocks' time.")
+
+
+def test_without_a_profile_the_differences_still_tell():
+    samples = Truth(input_s=0.5).samples() | {"profile": {"why": {"profile": "measure.profile = false"}}}
+    found = diagnose(Truth(input_s=0.5).metrics(samples), samples, CEILINGS, "cuda")
+    assert found["verdict"] == "input-bound"
+    assert found["shares"]["input"] == pytest.approx(1 / 3)
+    assert found["shares"]["rest"] == pytest.approx(2 / 3)
+    for part in ("launch", "compute", "memory", "kernels"):
+        assert found["shares"][part] is None
+    assert found["roofline"] is None
+
+
+def test_records_of_older_versions_can_be_diagnosed():
+    metrics = {"step_s": {"value": 1.0}, "exposed_comm_s": {"value": 0.4, "low": 0.3, "high": 0.5}}
+    found = diagnose(metrics, {"block_steps": 1, "block_s": {"full": [[1.0, 1.0]]}}, {}, "cpu")
+    assert found["verdict"] == "communication-bound"
+    assert found["shares"]["rest"] == pytest.approx(0.6)
+
+
+def test_work_is_not_judged_without_ceilings_and_the_evidence_says_how_much():
+    found = Truth(input_s=0.1).diagnosis({"flop_per_s": None, "memory_bytes_per_s": None, "launch_s": None})
+    assert found["verdict"] == "undetermined"
+    assert found["shares"]["compute"] is None
+    assert "1 s of work whose counts or ceilings are not known" in found["evidence"]
+
+
+def test_a_part_below_the_threshold_is_told_in_the_evidence():
+    samples = Truth(input_s=0.1).samples() | {"profile": {"why": {"profile": "off"}}}
+    found = diagnose(Truth(input_s=0.1).metrics(samples), samples, CEILINGS, "cuda")
+    assert found["evidence"] == "Input 9.1 %; the other 91 % are not told apart."
+
+
+def test_an_allocator_that_had_to_ask_again_is_capacity_beside_what_else_holds():
+    samples = Truth().samples()
+    samples["telemetry"] = [{"allocation_retries": 0}, {"allocation_retries": 3}]
+    found = diagnose(Truth().metrics(Truth().samples()), samples, CEILINGS, "cuda")
+    assert found["verdict"] == "compute-bound and capacity-limited"
+    assert "rank 1's allocator" in found["causes"][1]["evidence"]
+    assert found["causes"][1]["gain"] is None
+
+
+@pytest.mark.parametrize(("needed", "words"), [(40 * 2**30, "40 GiB at once, and a rank has 16 GiB."), (2**30, "fits")])
+def test_the_end_of_memory_is_told_with_what_was_needed(needed, words):
+    found = out_of_memory("rank 0: CUDA out of memory", needed, 16 * 2**30)
+    assert found["verdict"] == "capacity-limited"
+    assert words in found["evidence"]
+    assert "rank 0: CUDA out of memory" in found["evidence"]
+    assert "batch" in found["causes"][0]["help"]
+    assert set(found["shares"].values()) == {None}
+
+
+seconds = st.floats(0.0, 10.0)
+signed = st.floats(-0.3, 10.0)
+near = st.floats(0.01, 1.2)
+TRUTHS = st.builds(
+    Truth,
+    layers=st.tuples(
+        st.builds(product, st.floats(0.1, 10.0), near),
+        st.builds(passes, seconds, near),
+        st.builds(Layer, st.just("odd"), seconds, st.floats(0, 1e13), st.floats(0, 1e12), st.none() | seconds),
+    ),
+    outside=st.tuples(st.fixed_dictionaries({"class": st.sampled_from(["copy", "other", "convolution"]),
+                                             "busy_s": seconds, "bytes": st.none() | st.floats(0, 1e12)})),
+    input_s=st.floats(-0.05, 10.0), comm_s=st.floats(0.0, 10.0), gaps_s=seconds,
+    late=st.tuples(seconds, seconds), phases=st.fixed_dictionaries({}, optional={"h2d_s": seconds, "read_s": seconds}),
+    device=st.sampled_from(["cuda", "cpu"]), operations=st.floats(1, 1e5), profiler_s=st.floats(-0.05, 5.0),
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(TRUTHS, st.data())
+def test_shares_add_up_whatever_is_known(truth, data):
+    samples, ceilings = copy.deepcopy(truth.samples()), dict(CEILINGS)
+    for place, keys in (
+        (ceilings, list(CEILINGS)),
+        (samples["profile"], ["busy_s", "operations", "layers", "classes"]),
+    ):
+        for key in data.draw(st.lists(st.sampled_from(keys), unique=True)):
+            place[key] = None if key != "why" else {}
+    found = diagnose(truth.metrics(samples, ceilings), samples, ceilings, truth.device)
+    shares = found["shares"]
+    assert sum(share for share in shares.values() if share is not None) == pytest.approx(1, abs=1e-6)
+    for cause in found["causes"]:
+        assert cause["share"] >= 0.15
+        assert cause["verdict"].startswith(VERDICTS[cause["cause"]])
+        assert cause["evidence"].endswith(".")
+        assert cause["gain"] is None or cause["gain"] > 0
+    assert [cause["share"] for cause in found["causes"]] == sorted((c["share"] for c in found["causes"]), reverse=True)
