@@ -20,7 +20,19 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports.charts import Chart, Line, Mark, Panel
 from reports.step.bars import BarChart
-from reports.step.parts import COMMUNICATION, COPY, INPUT, PARTS, REST
+from reports.step.parts import (
+    COMMUNICATION,
+    COMPUTE,
+    COPY,
+    INPUT,
+    KERNELS,
+    LAUNCH,
+    MEMORY,
+    PARTS,
+    REST,
+    STRAGGLER,
+    UNEXPLAINED,
+)
 from reports.text import percentage, quantity
 
 Dash = Literal["-", "--", ":", "-."]
@@ -28,7 +40,12 @@ Dash = Literal["-", "--", ":", "-."]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 STYLES: tuple[tuple[Dash, str], ...] = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"))
 LOST = {"oom": "v", "invalid": "P"}
-PART_COLOURS = {INPUT: "#E69F00", COPY: "#56B4E9", COMMUNICATION: "#0072B2", REST: "#d3d8dc"}
+PART_COLOURS = {
+    INPUT: "#E69F00", COPY: "#56B4E9", COMMUNICATION: "#0072B2", STRAGGLER: "#CC79A7", LAUNCH: "#D55E00",
+    COMPUTE: "#009E73", MEMORY: "#F0E442", KERNELS: "#8c8c8c", UNEXPLAINED: "#d3d8dc", REST: "#d3d8dc",
+}  # fmt: skip
+DARK = (COMMUNICATION, LAUNCH, COMPUTE)
+"""Parts on which white figures are read better."""
 LONGEST_LABEL = 60
 """Letters; a longer name would leave no room for the figure. The tables hold it in full."""
 MOST_LABELS = 14
@@ -222,12 +239,13 @@ def _stack(axes: Axes, row: int, parts: Sequence[tuple[str, float, bool]]) -> fl
 
 
 def _ink(name: str) -> str:
-    return "white" if name == COMMUNICATION else "#222"
+    return "white" if name in DARK else "#222"
 
 
 def _bar_legend(figure: Figure, chart: BarChart) -> None:
-    shown = {name for bar in chart.bars for name, _, _ in bar.parts}
+    shown = {name for bar in chart.bars for name, share, _ in bar.parts if share}
     handles = [Patch(facecolor=PART_COLOURS[name], label=name) for name in PARTS if name in shown]
     if any(not resolved for bar in chart.bars for _, _, resolved in bar.parts):
         handles.append(Patch(facecolor="#999", hatch="////", edgecolor="white", label="interval includes zero"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
+    columns = 4 if STRAGGLER in shown else 5  # its name is long
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)), fontsize=9)

@@ -21,6 +21,7 @@ from reports.input.sources import IO_KEYS, Group
 from reports.runs import Run
 from reports.scaling.efficiency import total_batch
 from reports.scaling.findings import scaling
+from reports.step.causes import bound, layer_bound, turning, untold
 from reports.step.findings import exposed, not_measured, verdict
 from reports.text import clauses, count, fold, interval, listed, number, quantity, signed_percent
 from reports.trend.figures import approach
@@ -59,8 +60,11 @@ def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend, groups: S
         *strongest_dial(cases, trend),
         *scaling(trend.scalings),
         *odd_ones(find_everywhere(runs, cases)),
-        *exposed(cases, "exposed_comm_s", "communication"),
-        *exposed(cases, "exposed_input_s", "input"),
+        *turning(cases, trend),
+        *bound(cases),
+        *layer_bound(cases, trend),
+        *exposed(untold(cases, "communication"), "exposed_comm_s", "communication"),
+        *exposed(untold(cases, "input"), "exposed_input_s", "input"),
         *io_findings(groups),
         *frontier(cases, trend.roles.growth, trend.where),
         *faults(cases, trend.where),

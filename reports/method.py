@@ -12,11 +12,13 @@ from typing import Any
 from reports.cases import Case
 from reports.everywhere.copies import find_everywhere
 from reports.runs import Run
+from reports.step import diagnosed
 from reports.text import listed, scalar, span
 from reports.trend.hockney import MIN_SIZES, WORST_MISFIT
 from reports.trend.lines import FLAT
 from reports.trust.suspects import note
-from saih.diagnose import NAMED_SHARE
+from saih.diagnosis import NAMED_SHARE
+from saih.diagnosis.groups import NEAR, OWN_SHAPE, SHAPE_NEAR
 from saih.records import Record
 
 SIZE = (
@@ -75,6 +77,24 @@ SUSPECT = (
 )
 
 
+PROFILE = (
+    "After the blocks, a few more steps run under PyTorch's profiler. They are never among the timed ones: what the "
+    "profiler costs is in no step time and no rate, though it may lengthen busy times. Operations belong to the phase "
+    "and to the layer that handed them out; a backward operation to the layer of its forward one. On a GPU, busy time "
+    "is that in which kernels run, and launch gaps are the step that waits for neither input nor communication less "
+    "the busy time: differences between passes, which may be negative. On CPUs launch gaps are an estimate: operations "
+    "x the measured time of calling a tiny one. Every layer is also timed alone, on random data of the same shapes, "
+    "types and layout: the fastest repeat is the ceiling of its own shape."
+)
+ROOFLINE = (
+    "Intensity is operations over bytes: operations by the closed form, bytes the least that must move between memory "
+    "and arithmetic, each input and output once. Kernels move more, so that true intensity is lower. Roofs are the "
+    "measured ceilings of arithmetic and of memory bandwidth, with all ranks at work; the datasheet's is the vendor's "
+    "dense peak. The bound of the layers' own shapes is the sum of the layers' times alone, and of the least traffic "
+    "of everything else at the measured bandwidth."
+)
+
+
 def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
     """The paragraphs: (title, text)."""
     records = [record for case in cases for record in case.ok]
@@ -88,7 +108,9 @@ def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
         *background,
         *([("Every device at once", EVERYWHERE)] if find_everywhere(runs, cases) else []),
         *([("Suspect points", SUSPECT)] if any(note(case) for case in cases) else []),
-        ("Diagnosis", _diagnosis()),
+        *([("Profiled pass", PROFILE)] if any(diagnosed.profile(case) for case in cases) else []),
+        ("Diagnosis", _diagnosis(cases)),
+        *([("Roofline", ROOFLINE)] if any(diagnosed.roofline(case) for case in cases) else []),
         ("Intervals", _intervals(runs, cases)),
         ("Derived in this report", DERIVED),
         ("Trend figures", FIGURES),
@@ -106,7 +128,9 @@ def _warm_up(records: Sequence[Record]) -> str:
     seconds = _span(records, lambda record: record.samples.get("warmup_s"), "s")
     took = f" ({seconds} a point)" if seconds else ""
     here = f"Here {steps} steps{took}." if steps else "How many is not recorded."
-    return f"Single steps come first, until they get no faster; they are not counted. {here}"
+    soaks = _span(records, lambda record: (record.samples.get("soak") or {}).get("seconds"), "s")
+    soaked = f" Then full steps ran for {soaks} before any counted." if soaks else ""
+    return f"Single steps come first, until they get no faster; they are not counted. {here}{soaked}"
 
 
 def _timing(records: Sequence[Record]) -> str:
@@ -120,11 +144,20 @@ def _timing(records: Sequence[Record]) -> str:
     )
 
 
-def _diagnosis() -> str:
-    return (
+def _diagnosis(cases: Sequence[Case]) -> str:
+    told = (
         f"The harness names a part as what bounds a point where it takes {100 * NAMED_SHARE:.0f} % of the step or more "
-        "and its interval excludes zero; otherwise the verdict is undetermined. Computing, launch gaps and memory "
-        "traffic are not told apart."
+        "and its interval, if it has one, excludes zero; where there is none, the verdict is undetermined."
+    )
+    profiled = [case for case in cases if diagnosed.profile(case)]
+    if not profiled:
+        return f"{told} Computing, launch gaps and memory traffic are not told apart: no point was profiled."
+    return (
+        f"{told} Work counts as memory-bound or compute-bound where at that ceiling it would take {100 * NEAR:.0f} % "
+        "of its time or more. It is compute-bound, too, where the layer alone, on its own shape, takes "
+        f"{100 * OWN_SHAPE:.0f} % of its time or more, if at the ceiling of arithmetic it would take "
+        f"{100 * SHAPE_NEAR:.0f} % of it. All other work comes near neither ceiling (kernel-bound). What removing a "
+        "cause would gain is predicted from the same figures, for each cause alone."
     )
 
 

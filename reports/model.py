@@ -19,10 +19,15 @@ from reports.input import tables as io_tables
 from reports.input.charts import LoadChart, SourceChart, load_charts, source_charts
 from reports.input.sources import find_groups
 from reports.method import method
+from reports.roofline.charts import RoofChart, roof_charts
+from reports.roofline.points import find_roofs
+from reports.roofline.tables import roofline
 from reports.runs import Run
 from reports.scaling.charts import scaling_charts
 from reports.scaling.tables import scaling
+from reports.step import tables as step_tables
 from reports.step.bars import BarChart, step_charts
+from reports.step.details import Detail, details
 from reports.step.parts import find_steps
 from reports.table import Table
 from reports.text import listed
@@ -76,6 +81,10 @@ class Report:
     everywhere: tuple[Table, ...]
     bars: tuple[BarChart, ...]
     steps: Table | None
+    bounds: Table | None
+    details: tuple[Detail, ...]
+    roof_charts: tuple[RoofChart, ...]
+    roofline: Table | None
     source_charts: tuple[SourceChart, ...]
     load_charts: tuple[LoadChart, ...]
     inputs: Table | None
@@ -97,6 +106,7 @@ def build(runs: Sequence[Run]) -> Report:
     cases = make_cases(runs)
     trend = find_trend(cases)
     steps = find_steps(cases)
+    roofs = find_roofs(cases, trend)
     groups = find_groups(cases, trend.axes)
     statuses = [case.status for case in cases]
     return Report(
@@ -115,7 +125,11 @@ def build(runs: Sequence[Run]) -> Report:
         scaling=scaling(trend.scalings, trend.axes),
         everywhere=tuple(everywhere_tables(find_everywhere(runs, cases))),
         bars=tuple(step_charts(steps, trend)),
-        steps=tables.steps(steps, trend.axes),
+        steps=step_tables.steps(steps, trend.axes),
+        bounds=step_tables.bounds(cases, trend.axes),
+        details=tuple(details(trend)),
+        roof_charts=tuple(roof_charts(roofs, trend)),
+        roofline=roofline(roofs, trend.axes),
         source_charts=tuple(source_charts(groups)),
         load_charts=tuple(load_charts(groups)),
         inputs=io_tables.inputs(groups, trend.axes),

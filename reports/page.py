@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from reports.charts import Chart
 from reports.input.charts import LoadChart, SourceChart
 from reports.model import Report, build
+from reports.roofline.charts import RoofChart
 from reports.runs import read_runs
 from reports.step.bars import BarChart
 
@@ -45,11 +46,13 @@ def draw(report: Report) -> dict[str, str]:
     """Every figure of the report as SVG, by name."""
     from reports.figures import draw_bars, draw_chart
     from reports.input.figures import draw_loads, draw_sources
+    from reports.roofline.figures import draw_roof
     from reports.svg import settings, to_svg
 
     with settings():
         charts = {chart.name: to_svg(draw_chart(chart)) for chart in report.charts + report.scaling_charts}
         charts |= {bars.name: to_svg(draw_bars(bars)) for bars in report.bars}
+        charts |= {roof.name: to_svg(draw_roof(roof)) for roof in report.roof_charts}
         charts |= {sources.name: to_svg(draw_sources(sources)) for sources in report.source_charts}
         return charts | {loads.name: to_svg(draw_loads(loads)) for loads in report.load_charts}
 
@@ -70,10 +73,11 @@ def render(report: Report, figures: Mapping[str, str]) -> str:
     )
     known = {int(cell.anchor.removeprefix("point-")) for row in report.points.rows for cell in row if cell.anchor}
     environment.filters["refs"] = lambda text: refs(text, known)
-    drawn: list[Chart | BarChart | SourceChart | LoadChart] = [
+    drawn: list[Chart | BarChart | RoofChart | SourceChart | LoadChart] = [
         *report.charts,
         *report.scaling_charts,
         *report.bars,
+        *report.roof_charts,
         *report.source_charts,
         *report.load_charts,
     ]

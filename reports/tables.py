@@ -1,4 +1,4 @@
-"""The tables of points and of steps. Pure."""
+"""The tables of points and of what they used. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from collections.abc import Sequence
 
 from reports.axes import Axis
 from reports.cases import Case, Quantity
-from reports.finding import within
 from reports.glossary import label_of
-from reports.step.findings import verdict
-from reports.step.parts import COMMUNICATION, INPUT, REST, Step, share
 from reports.table import Cell, Head, Notes, Table, case_cells, case_head, words
-from reports.text import clauses, percent, quantity
+from reports.text import clauses
 from reports.trust import steadiness, suspects
 from reports.trust.failures import reasons
 from saih.metrics import UNITS
@@ -78,52 +75,3 @@ def _how(case: Case, notes: Notes) -> tuple[Cell, ...]:
         *steadiness.cells(case, notes),
         words(" / ".join(stopped)) if stopped else notes.missing("not recorded"),
     )
-
-
-def steps(found: Sequence[Step], axes: Sequence[Axis]) -> Table | None:
-    """Where the step's time goes, in seconds and as share, with the timers and the harness's diagnosis."""
-    if not found:
-        return None
-    notes = Notes()
-    head = (
-        *case_head(axes),
-        Head("step time"),
-        Head(INPUT, "% of step, interval"),
-        Head(COMMUNICATION, "% of step, interval"),
-        Head(REST, "% of step"),
-        Head("input wait", "timer"),
-        Head("host-device copy", "timer"),
-        Head("diagnosis", "of the harness, with its evidence", number=False),
-    )
-    rows = tuple(_step_row(step, axes, notes) for step in found)
-    return Table("steps", "Where the time of a step goes", head, rows, notes.listed())
-
-
-def _step_row(step: Step, axes: Sequence[Axis], notes: Notes) -> tuple[Cell, ...]:
-    case = step.case
-    rest = step.parts[-1]
-    return (
-        *case_cells(case, axes),
-        Cell(quantity(step.step.value, "s")),
-        _part(case, "exposed_input_s", notes),
-        _part(case, "exposed_comm_s", notes),
-        Cell(quantity(rest.seconds, "s"), percent(rest.share)),
-        notes.cell(case.quantity("input_wait_s")),
-        notes.cell(case.quantity("h2d_s")),
-        words(verdict(case), _evidence(case)),
-    )
-
-
-def _evidence(case: Case) -> str:
-    """The diagnosis's own words; of several replicates with different figures, the first one's."""
-    told = list(dict.fromkeys(str((record.diagnosis or {}).get("evidence") or "") for record in case.ok))
-    return told[0] if len(told) == 1 else f"{told[0]} (first of {len(case.ok)} replicates)"
-
-
-def _part(case: Case, name: str, notes: Notes) -> Cell:
-    """Seconds, and below them the share of the step with its interval."""
-    found, part = case.quantity(name), share(case, name)
-    if found.value is None or part.value is None:
-        return notes.missing(found.why)
-    mark = notes.mark("the interval includes zero") if part.sign == 0 else ""
-    return Cell(quantity(found.value, "s"), f"{percent(part.value)}{within(part)}", mark)

@@ -16,8 +16,6 @@ from typing import Any
 from reports.cases import Case
 from reports.runs import Run
 
-FEWEST = 3
-"""Of two that differ nobody can say which one is odd."""
 NOUNS = {"device": ("device", "devices"), "node": ("node", "nodes")}
 
 

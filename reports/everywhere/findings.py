@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.cases import numbers
-from reports.everywhere.copies import FEWEST, Copy, Everywhere
+from reports.everywhere.copies import Copy, Everywhere
 from reports.finding import Finding
 from reports.text import clauses, count, percent, quantity, signed_percent
 
@@ -28,7 +28,7 @@ def _finding(found: Everywhere, prefix: str) -> Finding:
     farthest = max(found.copies, key=lambda copy: abs(copy.farthest.percent - 100))
     off = abs(farthest.farthest.percent - 100) / 100
     where = f"farthest was {_farthest(farthest)}"
-    if n < FEWEST:
+    if n == 2:  # the harness calls neither of two odd
         faster = max(_apart(found))
         headline = (
             f"{prefix}Of two {many}, the faster is up to {percent(faster)} faster; which one is odd, two cannot tell"

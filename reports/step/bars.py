@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.cases import numbers
-from reports.step.parts import Step
-from reports.text import chunks, count, percent, quantity
+from reports.step.parts import PARTS, Step
+from reports.text import chunks, count, listed, percent, quantity
 from reports.trend.lines import Trend
 
 BARS_A_FIGURE = 20
@@ -53,16 +53,31 @@ def _bar(step: Step, trend: Trend) -> Bar:
 def _step_caption(steps: Sequence[Step]) -> str:
     parts = [part for step in steps for part in step.parts]
     told = [
-        "The median step of each point, divided by differential passes; its time is at the right.",
-        "Exposed input and communication are the step less the step without them. The rest is computing, launch gaps "
-        "and memory traffic, which are not told apart.",
+        "The median step of each point; its time is at the right.",
+        _methods(steps),
         "Hatched: the interval includes zero." if any(part.resolved is False for part in parts) else "",
-        "A negative difference is drawn to the left of 0, and the other parts reach beyond 100 % by as much."
+        "Parts that are negative are drawn to the left of 0, and the others reach beyond 100 % by as much."
         if any(part.share < 0 for part in parts)
         else "",
         _missing_caption(steps),
     ]
     return " ".join(part for part in told if part)
+
+
+def _methods(steps: Sequence[Step]) -> str:
+    """How the parts were told apart, and at which points computing was not."""
+    told = "Exposed input and communication are the step less the step without them."
+    plain = [step.case for step in steps if not step.profiled]
+    if len(plain) < len(steps):
+        told += (
+            " Computing is divided by a profiled pass: each layer's forward and backward part, and each class of other "
+            "operations, counts as bound by arithmetic or by memory traffic where it comes near that ceiling, else as "
+            "work at neither. The unexplained rest is what these passes do not account for."
+        )
+    if plain:
+        which = "The rest" if len(plain) == len(steps) else f"At {numbers(plain)}, which have no profile, the rest"
+        told += f" {which} is computing, launch gaps and memory traffic, which are not told apart."
+    return told
 
 
 def _missing_caption(steps: Sequence[Step]) -> str:
@@ -76,8 +91,10 @@ def _missing_caption(steps: Sequence[Step]) -> str:
 
 
 def _step_alt(steps: Sequence[Step]) -> str:
+    names = list(dict.fromkeys(name for name in PARTS for step in steps if (part := step.part(name)) and part.share))
     rest = [step.parts[-1].share for step in steps]
+    ends = " to ".join(dict.fromkeys(percent(each) for each in (min(rest), max(rest))))
     return (
-        f"Stacked bars, one for each of {count(len(steps), 'point')}: exposed input, exposed communication and the "
-        f"rest of the step. The rest is {percent(min(rest))} to {percent(max(rest))}. The table below holds the values."
+        f"Stacked bars, one for each of {count(len(steps), 'point')}: {listed(names, len(names))}. The rest is {ends}. "
+        "The table below holds the values."
     )

@@ -1,8 +1,20 @@
-"""Where a step's time goes: the step divided into what the differential passes could tell apart. Pure.
+"""Where a step's time goes: the step divided into what could be told apart. Pure.
+
+Where the point was profiled, the parts are those of its diagnosis (saih/diagnosis):
+
+    exposed input, host-device copy, exposed communication      by difference, the copy by its timer
+    waiting for the slowest rank      what the slowest rank takes beyond the mean of the others
+    launch gaps                       the device idle, though it need wait for neither input nor communication
+    compute-bound work                time of what comes near the ceiling of arithmetic
+    memory-bound work                 time of what comes near the ceiling of memory traffic
+    work at neither ceiling           time of all other computing
+    unexplained rest                  the step less all of these; negative where they add up to more
+
+Where it was not, the parts are what the differential passes tell:
 
     exposed input          the step less the step without input; the host-device copy is a part of it
     exposed communication  the step less the step without communication
-    rest                   the step less both: computing, launch gaps and memory traffic, not told apart
+    rest of the step       the step less both: computing, launch gaps and memory traffic, not told apart
 
 The parts add up to the step. A part may be negative where the two passes differ by less than their noise; it is shown
 so. The copy is known from a timer. Of it, at most the exposed input is set apart, for the remainder overlaps with
@@ -11,33 +23,53 @@ computing; where the step without input was not measured, the timer's time is sh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.cases import Case, Quantity
+from reports.step import diagnosed
 
-INPUT, COPY, COMMUNICATION, REST = "exposed input", "host-device copy", "exposed communication", "rest of the step"
-PARTS = (INPUT, COPY, COMMUNICATION, REST)
+INPUT, COPY, COMMUNICATION = "exposed input", "host-device copy", "exposed communication"
+STRAGGLER, LAUNCH = "waiting for the slowest rank", "launch gaps"
+COMPUTE, MEMORY, KERNELS = "compute-bound work", "memory-bound work", "work at neither ceiling"
+UNEXPLAINED, REST = "unexplained rest", "rest of the step"
+PARTS = (INPUT, COPY, COMMUNICATION, STRAGGLER, LAUNCH, COMPUTE, MEMORY, KERNELS, UNEXPLAINED, REST)
+NAMES = dict(zip((*diagnosed.PARTS, "rest"), PARTS, strict=False))
+"""The diagnosis's keys -> what the reader sees."""
+METRICS = {"input": "exposed_input_s", "communication": "exposed_comm_s", "launch": "launch_gap_s"}
+"""Parts that are metrics, too, with an interval or a reason why not."""
+ALONE = ("communication", "straggler")
+"""Parts that a single rank does not have."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the step. ``resolved``: its interval excludes zero; None where there is no interval to say so."""
+    """A part of the step. ``resolved``: its interval excludes zero; None where there is no interval to say so.
+
+    ``low``, ``high``: its interval, as shares of the step.
+    """
 
     name: str
     seconds: float
     share: float
     resolved: bool | None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
 class Step:
-    """The step of one case: its parts, and which were not measured and why."""
+    """The step of one case: its parts, and which were not measured and why. ``profiled``: computing is divided, too."""
 
     case: Case
     step: Quantity
     parts: tuple[Part, ...]
     missing: tuple[tuple[str, str], ...]
+    profiled: bool
+
+    def part(self, name: str) -> Part | None:
+        """The part of this name, if the step has it."""
+        return next((part for part in self.parts if part.name == name), None)
 
 
 def find_steps(cases: Sequence[Case]) -> tuple[Step, ...]:
@@ -47,22 +79,53 @@ def find_steps(cases: Sequence[Case]) -> tuple[Step, ...]:
 
 def divide(case: Case) -> Step:
     """The step of one case, divided."""
+    shares = diagnosed.shares(case)
+    return _by_profile(case, shares) if shares else _by_difference(case)
+
+
+def _by_profile(case: Case, shares: Mapping[str, float | None]) -> Step:
+    step = case.quantity("step_s")
+    parts, missing = [], []
+    for key, name in NAMES.items():
+        value = shares.get(key)
+        if value is None:
+            alone = case.ranks == 1 and key in ALONE
+            missing += [(name, _why(case, key))] if not alone and key != "copy" else []
+        elif value or key == "rest":
+            parts.append(_shared(case, key, value, step.value or 0.0))
+    return Step(case, step, tuple(parts), tuple(missing), True)
+
+
+def _why(case: Case, key: str) -> str:
+    return case.quantity(METRICS[key]).why if key in METRICS else "the record does not tell it"
+
+
+def _shared(case: Case, key: str, value: float, whole: float) -> Part:
+    """A part of the diagnosis, with the interval of its metric where it has one."""
+    found = share(case, METRICS[key]) if key in METRICS else Quantity(None, "1")
+    if found.value is None or found.low is None or found.high is None:
+        return Part(NAMES[key], value * whole, value, None)
+    low, high = (value + end - found.value for end in (found.low, found.high))  # the copy, set apart, shifts it
+    return Part(NAMES[key], value * whole, value, found.sign != 0, low, high)
+
+
+def _by_difference(case: Case) -> Step:
     step = case.quantity("step_s")
     whole = step.value or 0.0
-    taken = case.quantity("exposed_input_s")
-    talk = case.quantity("exposed_comm_s")
+    taken, talk = case.quantity("exposed_input_s"), case.quantity("exposed_comm_s")
     parts = []
     copy = copy_s(case, taken)
     if taken.value is not None:
         parts.append(_part(INPUT, taken.value - copy, whole, taken))
     if copy > 0:
-        parts.append(_part(COPY, copy, whole, Quantity(copy, "s")))
+        parts.append(Part(COPY, copy, copy / whole, None))
     if talk.value is not None:
         parts.append(_part(COMMUNICATION, talk.value, whole, talk))
     rest = whole - sum(part.seconds for part in parts)
     parts.append(Part(REST, rest, rest / whole, None))
     named = ((INPUT, taken), (COMMUNICATION, talk))
-    return Step(case, step, tuple(parts), tuple((name, each.why) for name, each in named if each.value is None))
+    missing = tuple((name, each.why) for name, each in named if each.value is None)
+    return Step(case, step, tuple(parts), missing, False)
 
 
 def copy_s(case: Case, taken: Quantity) -> float:
@@ -82,5 +145,8 @@ def share(case: Case, name: str) -> Quantity:
 
 
 def _part(name: str, seconds: float, whole: float, measured: Quantity) -> Part:
-    sign = measured.sign
-    return Part(name, seconds, seconds / whole, None if sign is None else sign != 0)
+    sign, middle = measured.sign, measured.value or 0.0
+    if measured.low is None or measured.high is None:
+        return Part(name, seconds, seconds / whole, None)
+    low, high = ((seconds + end - middle) / whole for end in (measured.low, measured.high))
+    return Part(name, seconds, seconds / whole, sign != 0, low, high)

@@ -103,7 +103,9 @@ def precision(runs: Sequence[Run], cases: Sequence[Case]) -> list[Finding]:
     if widths:
         worst = max(widths, key=lambda each: widths[each])
         widest = f" The widest interval is ± {number(widths[worst], 2)} % of the step time, at #{worst}."
-    evidence = f"They ended before the median step time was known to the target{asked}: {numbers(late)}.{widest}"
+    reliable = "or their blocks were too few or too alike to rely on it"
+    asked_for = f"They ended before the median step time was known to the target{asked}, {reliable}"
+    evidence = f"{asked_for}: {numbers(late)}.{widest}"
     headline = f"{len(late)} of {count(len(measured), 'measured point')} stopped at the time limit"
     return [Finding("caution", headline, evidence, tuple(late))]
 

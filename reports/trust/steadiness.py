@@ -6,8 +6,9 @@ scatter, and the change is a percent or more. Nothing is left out because of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from reports.cases import Case, numbers
 from reports.finding import Finding
@@ -76,7 +77,7 @@ def cells(case: Case, notes: Notes) -> tuple[Cell, Cell]:
 
 def steady_findings(cases: Sequence[Case]) -> list[Finding]:
     """Was a steady state found, and did times move afterwards?"""
-    return [*_cold(cases), *_drifting(cases)]
+    return [*_cold(cases), *_soaked(cases), *_drifting(cases)]
 
 
 def _cold(cases: Sequence[Case]) -> list[Finding]:
@@ -87,6 +88,32 @@ def _cold(cases: Sequence[Case]) -> list[Finding]:
     headline = f"No steady state was found at {count(len(cold), 'point')} before the measurement began"
     told = f"At {numbers(cold)} steps still got faster, or were too few to tell, when the time for the warm-up ended."
     return [Finding("caution", headline, told, tuple(cold))]
+
+
+def _soaked(cases: Sequence[Case]) -> list[Finding]:
+    """Where the step changed during the soak: what shorter measurements would have mistaken for the machine."""
+    soaks = [(case, soak) for case in cases for record in case.ok if (soak := record.samples.get("soak"))]
+    moved = [(case, soak) for case, soak in soaks if _moved(soak)]
+    if not moved:
+        return []
+    numbered = {case.number: case for case, _ in moved}
+    points = tuple(numbered.values())
+    case, most = max(moved, key=lambda one: abs(_change(one[1])))
+    soaked = len({case.number for case, _ in soaks})
+    headline = f"Steps changed during the soak at {len(points)} of {count(soaked, 'point')}"
+    told = (
+        f"At {numbers(points)}; most at #{case.number}: {signed_percent(_change(most))} from the first tenth of "
+        f"{quantity(most['seconds'], 's')} to the last. What is measured came after it."
+    )
+    return [Finding("result", headline, told, points)]
+
+
+def _change(soak: Mapping[str, Any]) -> float:
+    return float(soak["last_step_s"] / soak["first_step_s"] - 1)
+
+
+def _moved(soak: Mapping[str, Any]) -> bool:
+    return drift(soak["step_s"])[1] < CHANCE and 100 * abs(_change(soak)) >= LEAST_PERCENT
 
 
 def _drifting(cases: Sequence[Case]) -> list[Finding]:

@@ -1,7 +1,7 @@
 """Why points may not stand for the machine, grouped by cause. Pure.
 
 The harness says of each replicate, in sentences with their numbers, what disturbed it (a record's diagnosis,
-"suspect"; saih/telemetry/suspect.py). A rank more, another host or another number makes no other cause.
+"suspect"; saih/diagnosis/suspect.py). A rank more, another host or another number makes no other cause.
 """
 
 from __future__ import annotations
@@ -12,12 +12,22 @@ from collections.abc import Mapping, Sequence
 from reports.axes import Axis
 from reports.cases import Case, numbers
 from reports.finding import Finding
-from reports.table import Head, Table, case_cells, case_head, words
+from reports.table import Cell, Head, Table, case_cells, case_head, words
 from reports.text import clauses, count, listed
 
 SLOWER = "steps grew slower"
 OTHER = "another reason"
-CAUSES = (
+TOLD = {
+    "memory": "memory was nearly used up",
+    "throttled": "GPUs throttled",
+    "clocks": "clocks fell",
+    "gpu shared": "others used the GPUs",
+    "cores shared": "others used the ranks' cores",
+    "cores throttled": "cores throttled for heat",
+    "slower": SLOWER,
+}
+"""The record's cause -> what the reader is told, in the order of the report."""
+OLDER = (
     (r"the allocator emptied its cache", "memory was nearly used up"),
     (r"^the GPU (was slowed down|lowered its clocks|was held back)", "GPUs throttled"),
     (r"^the GPU was at its power limit", "GPUs were at their power limit"),
@@ -27,21 +37,24 @@ CAUSES = (
     (r" cores? throttled for heat", "cores throttled for heat"),
     (r"^steps grew .* slower", SLOWER),
 )
-"""What a sentence holds, without the rank and the host at its beginning -> what the reader is told."""
+"""Records of method versions before 4 hold sentences only: what one holds, without rank and host -> what is told."""
 WHOSE = re.compile(r"^(rank \d+ on )?\S+: ")
 MOST_SENTENCES = 3
 
 
-def cause(sentence: str) -> str:
-    """The cause that a sentence tells of."""
-    text = WHOSE.sub("", sentence)
-    return next((told for pattern, told in CAUSES if re.search(pattern, text)), OTHER)
+def cause(reason: Mapping[str, str] | str) -> str:
+    """What the reader is told of one of the record's reasons: {"cause", "words"}, or a sentence in older records."""
+    if not isinstance(reason, str):
+        return TOLD.get(reason["cause"], OTHER)
+    text = WHOSE.sub("", reason)
+    return next((told for pattern, told in OLDER if re.search(pattern, text)), OTHER)
 
 
-def sentences(case: Case) -> list[str]:
-    """What the records of a case say, each once, the largest share first."""
-    told = dict.fromkeys(str(each) for record in case.ok for each in (record.diagnosis or {}).get("suspect") or [])
-    return sorted(told, key=_weight, reverse=True)
+def reasons(case: Case) -> list[tuple[str, str]]:
+    """(what is told, the record's own words) of a case, each once, the largest share first."""
+    found = [each for record in case.ok for each in (record.diagnosis or {}).get("suspect") or []]
+    told = dict.fromkeys((cause(each), each if isinstance(each, str) else str(each["words"])) for each in found)
+    return sorted(told, key=lambda each: _weight(each[1]), reverse=True)
 
 
 def _weight(sentence: str) -> float:
@@ -51,11 +64,11 @@ def _weight(sentence: str) -> float:
 
 
 def by_cause(case: Case) -> dict[str, list[str]]:
-    """The sentences of a case by cause, in the order of `CAUSES`."""
+    """The sentences of a case by cause, in the order of `TOLD`."""
     found: dict[str, list[str]] = {}
-    for sentence in sentences(case):
-        found.setdefault(cause(sentence), []).append(sentence)
-    order = [*(told for _, told in CAUSES), OTHER]
+    for told, sentence in reasons(case):
+        found.setdefault(told, []).append(sentence)
+    order = dict.fromkeys([*TOLD.values(), *(told for _, told in OLDER), OTHER])
     return {told: found[told] for told in order if told in found}
 
 
@@ -97,9 +110,18 @@ def _of_cause(why: str, group: Sequence[tuple[Case, str]]) -> str:
 def table(cases: Sequence[Case], axes: Sequence[Axis]) -> Table | None:
     """Every suspect point with its causes and the records' own words."""
     rows = tuple(
-        (*case_cells(case, axes), words("; ".join(by_cause(case))), words(clauses(sentences(case), MOST_SENTENCES)))
+        (
+            *case_cells(case, axes),
+            words("; ".join(by_cause(case))),
+            words(clauses([told for _, told in reasons(case)], MOST_SENTENCES)),
+        )
         for case in cases
         if note(case)
     )
     head = (*case_head(axes), Head("why suspect", number=False), Head("in the record's words", number=False))
     return Table("suspects", "Points that may not stand for the machine", head, rows) if rows else None
+
+
+def _told(case: Case) -> Cell:
+    """The records' own words, the worst first."""
+    return words(clauses([sentence for _, sentence in reasons(case)], MOST_SENTENCES))

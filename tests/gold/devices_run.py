@@ -10,10 +10,11 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from saih import diagnose, everywhere, metrics
+from saih import everywhere, metrics
 from saih.app import Cost, Execution, Point
+from saih.diagnosis import diagnose
+from saih.diagnosis.suspect import suspect
 from saih.records import Record
-from saih.telemetry.suspect import suspect
 
 HOSTS, GPUS, BLOCKS, STEPS, BATCH = ("gpu07", "gpu08"), 8, 9, 4, 4
 SLOW, HOT = 11, 5
@@ -84,7 +85,7 @@ def record(
     found["peak_mem_bytes"] = metrics.peak_memory(3_000_000_000, "cuda")
     about = {"machine": base["machine"], "software": base["software"], "ranks": places}
     origin = {"saih": "0.1.0", "app_version": "1", "started": base["created"], "wall_s": 14.2}
-    judged = diagnose.diagnose(found) | told
+    judged = diagnose(found, one, {}, "cuda") | told
     return Record(point.id, "ok", point.to_dict(), found, everything, judged, about, origin)
 
 
@@ -107,7 +108,7 @@ def samples(times_s: list[float], phase: int) -> dict[str, Any]:
     return {
         "block_steps": STEPS, "block_s": {"full": block},
         "phases_s": {"input_wait_s": [[0.0] * len(times_s)] * BLOCKS},
-        "read_bytes": [[0] * len(times_s)] * BLOCKS, "values": {}, "background": [],
+        "read_bytes": [[0] * len(times_s)] * BLOCKS, "handed_out_s": block, "values": {}, "background": [],
         "warmup_steps": 5, "warmup_s": 1.1, "warmup_ended": "steady", "stopped": "precise",
     }  # fmt: skip
 

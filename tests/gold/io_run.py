@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from saih import diagnose, metrics
+from saih import metrics
 from saih.app import Cost, Execution, MetricSpec, Point
+from saih.diagnosis import diagnose
 from saih.records import Record
 
 STORAGE_MB_S, LEFT_MB_S, MOST_FOR_OTHERS_MB_S = 900.0, 190.0, 710.0
@@ -77,7 +78,7 @@ def records(base: dict[str, Any]) -> Iterator[Record]:
             rank = {"host": base["host"], "device": "cuda:0", "cores": list(range(15))}
             about = {"machine": base["machine"], "software": base["software"], "ranks": [rank]}
             origin = {"saih": "0.1.0", "app_version": "1", "started": base["created"], "wall_s": 14.2}
-            yield Record(point.id, "ok", point.to_dict(), found, raw, diagnose.diagnose(found), about, origin)
+            yield Record(point.id, "ok", point.to_dict(), found, raw, diagnose(found, raw, {}, "cuda"), about, origin)
 
 
 def evidence(source: str) -> dict[str, float | None]:

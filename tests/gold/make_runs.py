@@ -1,6 +1,6 @@
-"""Writes the run folders that the gold files are made from: `python -m tests.gold.make_runs [FOLDER]`.
+"""Writes the run folders that the gold files are made from: `python -m tests.gold.make_runs [FOLDER [RUN ...]]`.
 
-Five sweeps of a 3D convolutional network that never ran: rates follow a plain law, noise is a sine, so that the same
+Six sweeps of a 3D convolutional network that never ran: rates follow a plain law, noise is a sine, so that the same
 bytes come out every time. The metrics are computed by saih.metrics, as in a real sweep. The folders are kept in git
 and not made anew by the tests: they stand for what older versions wrote.
 """
@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from saih import diagnose, metrics, records
+from saih import metrics, records
 from saih.app import Cost, Execution, MetricSpec, Point
+from saih.diagnosis import diagnose
 from saih.records import Record
-from tests.gold import devices_run, io_run
+from tests.gold import devices_run, io_run, profile_run
 
 HERE = Path(__file__).resolve().parent
 LOSS = MetricSpec("loss_after", "1", "none", "loss after the measurement", "mean over ranks of the last step's loss")
@@ -98,7 +99,8 @@ def measured(point: Point, law: Law, system: dict[str, Any], datasheet: dict[str
     held = cost(dict(point.size)).memory_bytes + 400_000_000
     found["peak_mem_bytes"] = metrics.metric("peak_mem_bytes", held, "the most a rank held, reset before the point")
     found |= metrics.declared([LOSS], {} if rough else {"loss_after": round(0.31 + 0.001 * point.size["edge"], 4)})
-    return Record(point.id, "ok", point.to_dict(), found, raw, diagnose.diagnose(found), *_origin(system, point))
+    judged = diagnose(found, raw, {}, system["machine"]["device_kind"])
+    return Record(point.id, "ok", point.to_dict(), found, raw, judged, *_origin(system, point))
 
 
 def without(point: Point, status: str, kind: str, message: str, system: dict[str, Any], log_end: str = "") -> Record:
@@ -227,8 +229,8 @@ def config_text(name: str, size: str, run: str, sweep: str) -> str:
     )
 
 
-def make(folder: Path) -> None:
-    """Write the run folders under ``folder``."""
+def make(folder: Path, *names: str) -> None:
+    """Write these run folders under ``folder``; all, where none is named."""
     cpu_text = config_text(
         "cpu-two-ranks",
         "  edge: [16, 32, 64]\n  width: [0.5, 1.0]\n  depth: [1]\n",
@@ -247,8 +249,11 @@ def make(folder: Path) -> None:
         ("run-gpu", gpu_text, GPU_SYSTEM, gpu_run()),
         ("run-io", io_run.CONFIG, io_run.system(GPU_SYSTEM), io_run.records(GPU_SYSTEM)),
         ("run-devices", devices_run.DEVICES_CONFIG, GPU_SYSTEM, devices_run.every_device(GPU_SYSTEM)),
+        ("run-profile", profile_run.CONFIG, profile_run.system(GPU_SYSTEM), profile_run.records(GPU_SYSTEM)),
         ("run-strong", devices_run.STRONG_CONFIG, GPU_SYSTEM, devices_run.strong(GPU_SYSTEM)),
     ):
+        if names and name not in names:
+            continue
         records.write_json(folder / name / "system.json", system)
         (folder / name / "config.yaml").write_text(text, encoding="utf-8")
         for record in found:
@@ -256,4 +261,4 @@ def make(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    make(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE, *sys.argv[2:])

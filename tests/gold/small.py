@@ -42,7 +42,7 @@ def measured(
         "block_steps": 2,
         "block_s": {"full": [[2 * step] * ranks] * 3},
         "stopped": more.pop("stopped", "precise"),
-    }
+    } | more.pop("samples", {})
     return Record(point.id, "ok", point.to_dict(), found | more.pop("metrics", {}), samples, **more)
 
 

@@ -19,10 +19,10 @@ from reports.runs import read_runs
 HERE = Path(__file__).resolve().parent
 REPORTS = {
     "cpu": ["run-cpu"], "gpu": ["run-gpu"], "both": ["run-cpu", "run-gpu"], "io": ["run-io"],
-    "devices": ["run-devices"], "strong": ["run-strong"],
+    "devices": ["run-devices"], "strong": ["run-strong"], "profile": ["run-profile"],
 }  # fmt: skip
 """Gold files by name, and the run folders they are made from."""
-DRAWN = ("charts", "scaling_charts", "bars", "source_charts", "load_charts")
+DRAWN = ("charts", "scaling_charts", "bars", "roof_charts", "source_charts", "load_charts")
 
 
 def make(name: str) -> dict[str, str]:

@@ -133,7 +133,8 @@ def test_points_without_a_result_are_told_with_their_reasons():
 
 def test_points_that_were_not_measured_precisely():
     told = one(said(*line(5, 20, spread=0.034, stopped="limit")), "2 of 2 measured points stopped at the time limit")
-    assert "the target of ± 1 %: #1 and #2" in told
+    assert "the target of ± 1 %, or their blocks" in told
+    assert "rely on it: #1 and #2" in told
     assert "± 3.4 % of the step time" in told
 
 

@@ -154,6 +154,17 @@ def test_a_warm_up_that_found_no_steady_state_is_told():
     assert steady_findings(cases_of(record)) == []
 
 
+def test_a_step_that_changed_during_the_soak_is_told():
+    record = measured({"edge": 16})
+    slower = [1.0 + 0.002 * i for i in range(100)]
+    record.samples["soak"] = {"seconds": 600.0, "step_s": slower, "first_step_s": 1.01, "last_step_s": 1.19}
+    (found,) = steady_findings(cases_of(record))
+    assert found.headline == "Steps changed during the soak at 1 of 1 point"
+    assert "most at #1: +18 % from the first tenth of 600 s to the last" in found.evidence.replace("\u00a0", " ")
+    record.samples["soak"] |= {"step_s": slower[::2] + slower[::-2]}
+    assert steady_findings(cases_of(record)) == []
+
+
 def test_records_without_blocks_have_no_steadiness():
     record = measured({"edge": 16})
     record.samples.pop("block_s")

@@ -1,0 +1,1 @@
+"""Rates beside what arithmetic and memory traffic allow."""

@@ -1,0 +1,163 @@
+"""Findings about what bounds the points, where that turns with growth, and what the layers' shapes allow. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reports.axes import Axis, alike, namer
+from reports.cases import Case, numbers
+from reports.finding import Finding
+from reports.step import diagnosed
+from reports.step.tables import BOUND
+from reports.text import clauses, count, listed, number, percent, quantity
+from reports.trend.lines import Trend
+from saih.diagnosis.trend import Path, turns
+from saih.records import UNDECIDED
+
+MOST_CAUSES = 5
+MOST_PATHS, MOST_TURNS = 4, 4
+ENDS = {"oom": "memory", "failed": "a failure", "timeout": "a time-out", "invalid": "a result that cannot be believed"}
+"""A record's status -> what ends a path."""
+
+Named = tuple[Case, Mapping[str, Any]]
+
+
+def bound(cases: Sequence[Case]) -> list[Finding]:
+    """What bounds how many points: a finding for each cause that is named, the most of all steps first."""
+    measured = [case for case in cases if case.ok]
+    groups: dict[str, list[Named]] = {}
+    for case in measured:
+        for cause in diagnosed.causes(case):
+            groups.setdefault(str(cause.get("verdict") or cause["cause"]), []).append((case, cause))
+    ordered = sorted(groups.items(), key=lambda item: -sum(_share(cause) for _, cause in item[1]))
+    return [_bound(words, group, len(measured)) for words, group in ordered[:MOST_CAUSES]] + _nothing(measured)
+
+
+def _share(cause: Mapping[str, Any]) -> float:
+    return float(cause.get("share") or 0.0)
+
+
+def _bound(words: str, group: Sequence[Named], n: int) -> Finding:
+    shares = sorted(_share(cause) for _, cause in group)
+    ends = " to ".join(dict.fromkeys(percent(share) for share in (shares[0], shares[-1])))
+    points = f"{len(group)} of {count(n, 'measured point')}" if n > 1 else "the one measured point"
+    took = f", {ends} of the step" if shares[-1] > 0 else ""
+    case, worst = max(group, key=lambda each: _share(each[1]))
+    told = [
+        _sentence(f"#{case.number}: {worst['evidence']}" if worst.get("evidence") else ""),
+        _sentence(str(worst.get("help") or "")),
+    ]
+    gain = worst.get("gain")
+    told += [f"Without it, that step is predicted to be {number(float(gain), 2)} times as fast."] if gain else []
+    headline = f"{_capital(words)}: {points}{took}"
+    return Finding("result", headline, " ".join(part for part in told if part), tuple(case for case, _ in group))
+
+
+def _sentence(text: str) -> str:
+    return text if not text or text.endswith(".") else f"{text}."
+
+
+def _nothing(cases: Sequence[Case]) -> list[Finding]:
+    """Points at which nothing is named, although their steps were profiled."""
+    found = [case for case in cases if diagnosed.profile(case) and not diagnosed.causes(case)]
+    found = [case for case in found if diagnosed.diagnosis(case).get("verdict") == diagnosed.UNDETERMINED]
+    if not found:
+        return []
+    points = f"{len(found)} of {count(len(cases), 'measured point')}" if len(cases) > 1 else "the one measured point"
+    told = str(diagnosed.diagnosis(found[-1]).get("evidence") or "")
+    evidence = _sentence(f"#{found[-1].number}: {told}") if told else ""
+    return [Finding("gap", f"Undetermined what bounds {points}: {numbers(found)}", evidence, tuple(found))]
+
+
+def untold(cases: Sequence[Case], part: str) -> list[Case]:
+    """The cases of which another finding should still tell this part: where it is named, those that name no causes."""
+    measured = [case for case in cases if case.ok]
+    if not any(cause.get("cause") == part for case in measured for cause in diagnosed.causes(case)):
+        return list(cases)
+    return [case for case in cases if "causes" not in diagnosed.diagnosis(case)]
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A growth path, its sizes in order, those without a result as well; and where what bounds it turns."""
+
+    label: str
+    cases: tuple[Case, ...]
+    path: Path
+
+    @property
+    def sizes(self) -> set[str]:
+        """Where it turns."""
+        return {turn.at for turn in self.path.turns}
+
+
+def turning(cases: Sequence[Case], trend: Trend) -> list[Finding]:
+    """Where what bounds a growth path changes, from what to what, and what ends the path."""
+    axis = trend.roles.growth
+    if axis is None:
+        return []
+    name = namer(trend.roles.series_axes, cases)
+    groups = alike([case for case in cases if case.status not in UNDECIDED], axis)
+    grown = [Grown(name(group[0]), tuple(group), _path(group, axis)) for group in groups if len(group) > 1]
+    turned = [each for each in grown if each.path.turns]
+    if not turned:
+        return []
+    headline = f"Along {axis.name}, what bounds the step turns in {len(turned)} of {len(grown)} series"
+    if len(turned) == len(grown) == 1:
+        first = turned[0].path.turns
+        headline = f"Along {axis.name}, what bounds the step turns: {_then([first[0].before, *(t.now for t in first)])}"
+    told = (f"{each.label}: {_told(each.path)}" if each.label else _told(each.path) for each in turned)
+    at = [case for each in turned for case in each.cases if axis.label(axis.of(case)) in each.sizes]
+    return [Finding("result", headline, f"{_capital(clauses(told, MOST_PATHS))}.", tuple(at))]
+
+
+def _path(cases: Sequence[Case], axis: Axis) -> Path:
+    return turns([(axis.label(axis.of(case)), diagnosed.diagnosis(case) if case.ok else case.status) for case in cases])
+
+
+def _then(words: Sequence[str]) -> str:
+    """As "a, then b, then c"."""
+    return ", then ".join(words[:MOST_TURNS]) + (" and so on" if len(words) > MOST_TURNS else "")
+
+
+def _told(path: Path) -> str:
+    """A path from its smallest size to what ends it."""
+    told = [f"{path.turns[0].before} up to {path.turns[0].after}"]
+    for turn in path.turns:
+        blank = f" (between them, at {listed(turn.between)}, nothing is named)" if turn.between else ""
+        told.append(f"{turn.now} from {turn.at} on{blank}")
+    end = path.end
+    if end:
+        told.append(f"{ENDS.get(end.what, end.what)} ends it at {end.at}")
+    return ", ".join(told)
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def layer_bound(cases: Sequence[Case], trend: Trend) -> list[Finding]:
+    """How long the step would take if each layer ran as fast as its own shape allows, at the largest problem."""
+    found = [case for case in cases if case.value(BOUND) and case.value("step_s")]
+    if not found:
+        return []
+    largest = max(found, key=lambda case: (case.flop_per_step or 0.0, -case.ranks))
+    would, takes = _seconds(largest)
+    headline = (
+        f"At the ceilings of its layers' own shapes the largest step would take {quantity(would, 's')}; "
+        f"it takes {quantity(takes, 's')}"
+    )
+    ratios = sorted(a / b for a, b in map(_seconds, found))
+    over = f" Over {count(len(found), 'point')} it is {percent(ratios[0])} to {percent(ratios[-1])} of the step."
+    told = (
+        f"At {trend.where(largest)} (#{largest.number}): the fastest repeats of each layer alone, and the least "
+        "traffic of all else at the measured memory bandwidth. To be faster takes other kernels, shapes or algorithms."
+    )
+    return [Finding("result", headline, told + (over if len(found) > 1 else ""), (largest,))]
+
+
+def _seconds(case: Case) -> tuple[float, float]:
+    """The bound of the layers' own shapes, and the step."""
+    return case.value(BOUND) or 0.0, case.value("step_s") or 0.0

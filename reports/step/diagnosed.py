@@ -1,0 +1,80 @@
+"""What a case's records say of their step: the diagnosis and the profiled pass of its replicates. Pure.
+
+Records of older versions have neither causes nor a profile, and a profile may be missing for a reason of its own: every
+part here may be empty, and then the report says only what the differences told.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from reports.cases import Case
+from saih.records import Record
+
+PARTS = ("input", "copy", "communication", "straggler", "launch", "compute", "memory", "kernels")
+"""Shares of the step that a diagnosis tells, besides the rest."""
+WORK = ("compute", "memory", "kernels")
+"""Those that only a profiled pass can tell."""
+UNDETERMINED = "undetermined"
+
+
+def middle(case: Case) -> Record | None:
+    """The replicate that speaks for the case: of those with a profile, the one of median step time (lower of two)."""
+    told = [record for record in case.ok if _profile(record)] or list(case.ok)
+    times = [(record.value("step_s") or 0.0, place) for place, record in enumerate(told)]
+    return told[statistics.median_low(times)[1]] if told else None
+
+
+def diagnosis(case: Case) -> Mapping[str, Any]:
+    """The diagnosis of the middle replicate; of a point without a result, the first that there is."""
+    record = middle(case) or next((record for record in case.records if record.diagnosis), None)
+    return (record.diagnosis or {}) if record else {}
+
+
+def causes(case: Case) -> list[Mapping[str, Any]]:
+    """What is named as bounding the case, the largest share first."""
+    return list(diagnosis(case).get("causes") or [])
+
+
+def roofline(case: Case) -> Mapping[str, Any]:
+    """The middle replicate's roofline; empty where it has none."""
+    return diagnosis(case).get("roofline") or {}
+
+
+def profile(case: Case) -> Mapping[str, Any]:
+    """The middle replicate's profiled pass; empty where there was none."""
+    record = middle(case)
+    return _profile(record) if record else {}
+
+
+def no_profile(case: Case) -> str:
+    """Why a measured case has no profile, or empty where it has one."""
+    record = middle(case)
+    if record is None or _profile(record):
+        return ""
+    why = (record.samples.get("profile") or {}).get("why") or {}
+    return str(why.get("profile") or "not recorded")
+
+
+def shares(case: Case) -> dict[str, float | None]:
+    """Parts of the step as means over the replicates, which add up to 1 with "rest"; None where one does not know.
+
+    Empty where no replicate tells what computing is spent on.
+    """
+    found = [(record.diagnosis or {}).get("shares") or {} for record in case.ok]
+    found = [each for each in found if any(each.get(part) is not None for part in WORK)]
+    if not found:
+        return {}
+    return {part: _mean([each.get(part) for each in found]) for part in (*PARTS, "rest")}
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if len(known) == len(values) else None
+
+
+def _profile(record: Record) -> Mapping[str, Any]:
+    found = record.samples.get("profile") or {}
+    return found if found.get("classes") else {}

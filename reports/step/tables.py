@@ -1,0 +1,150 @@
+"""The tables of where steps' time goes and of what bounds them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reports.axes import Axis
+from reports.cases import Case, Quantity
+from reports.finding import within
+from reports.step import diagnosed
+from reports.step.findings import verdict
+from reports.step.parts import COPY, METRICS, NAMES, PARTS, REST, UNEXPLAINED, Step, share
+from reports.table import Cell, Head, Notes, Table, case_cells, case_head, words
+from reports.text import number, percent, quantity
+
+TIMERS = {"input_wait_s": "input wait", "h2d_s": "host-device copy"}
+BOUND = "layer_bound_s"
+INTERVALS = tuple(NAMES[key] for key in METRICS)
+RESTS = (UNEXPLAINED, REST)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Which columns the table of steps has, besides the point, its step time and the rest."""
+
+    parts: tuple[str, ...]
+    bound: bool
+    timers: tuple[str, ...]
+
+
+def steps(found: Sequence[Step], axes: Sequence[Axis]) -> Table | None:
+    """Where the step's time goes, in seconds and as share; the bound of the layers' own shapes, and the timers."""
+    if not found:
+        return None
+    notes = Notes()
+    parts = [name for name in PARTS if name not in RESTS and any(_tells(step, name) for step in found)]
+    bound = any(step.case.value(BOUND) for step in found)
+    timers = [name for name in TIMERS if any(step.case.value(name) for step in found)]
+    head = (
+        *case_head(axes),
+        Head("step time"),
+        *(Head(name, "% of step, interval" if name in INTERVALS else "% of step") for name in parts),
+        Head(" / ".join(dict.fromkeys(step.parts[-1].name for step in found)), "% of step"),
+        *((Head("at its layers' ceilings", "% of step"),) if bound else ()),
+        *(Head(TIMERS[name], "timer") for name in timers),
+    )
+    shown = Shown(tuple(parts), bound, tuple(timers))
+    rows = tuple(_step_row(step, axes, shown, notes) for step in found)
+    return Table("steps", "Where the time of a step goes", head, rows, notes.listed())
+
+
+def _step_row(step: Step, axes: Sequence[Axis], shown: Shown, notes: Notes) -> tuple[Cell, ...]:
+    case = step.case
+    return (
+        *case_cells(case, axes),
+        Cell(quantity(step.step.value, "s")),
+        *(_part(step, name, notes) for name in shown.parts),
+        _rest(step, notes),
+        *((_bound(case, notes),) if shown.bound else ()),
+        *(notes.cell(case.quantity(name)) for name in shown.timers),
+    )
+
+
+def _tells(step: Step, name: str) -> bool:
+    """Whether a step has such a part, or lacks it for a reason."""
+    part = step.part(name)
+    return name in dict(step.missing) or (part is not None and part.share != 0)
+
+
+def _part(step: Step, name: str, notes: Notes) -> Cell:
+    """Seconds, and below them the share of the step with its interval."""
+    part, why = step.part(name), dict(step.missing).get(name)
+    if why is not None:
+        return notes.missing(why)
+    if part is None:
+        whole = "part of the rest: the step was not profiled"
+        return Cell("0\u00a0s") if step.profiled or name == COPY else notes.missing(whole)
+    mark = notes.mark("the interval includes zero") if part.resolved is False else ""
+    return Cell(quantity(part.seconds, "s"), f"{percent(part.share)}{_within(part.share, part.low, part.high)}", mark)
+
+
+def _rest(step: Step, notes: Notes) -> Cell:
+    rest = step.parts[-1]
+    mark = notes.mark("negative: the other parts add up to more than the step") if rest.share < 0 else ""
+    return Cell(quantity(rest.seconds, "s"), percent(rest.share), mark)
+
+
+def _within(value: float, low: float | None, high: float | None) -> str:
+    return within(Quantity(value, "1", low, high))
+
+
+def _bound(case: Case, notes: Notes) -> Cell:
+    found, part = case.quantity(BOUND), share(case, BOUND)
+    return notes.missing(found.why) if part.value is None else Cell(quantity(found.value, "s"), percent(part.value))
+
+
+def bounds(cases: Sequence[Case], axes: Sequence[Axis]) -> Table | None:
+    """What bounds each point in the harness's words: a row for each cause that it names, else one for the verdict."""
+    told = [case for case in cases if diagnosed.diagnosis(case).get("verdict")]
+    if not told:
+        return None
+    gains = any(diagnosed.causes(case) for case in told)
+    head = (
+        *case_head(axes),
+        Head("bound by", number=False),
+        *((Head("share of the step"), Head("speed-up without it", "predicted")) if gains else ()),
+        Head("evidence", number=False),
+    )
+    rows = [row for case in told for row in _bound_rows(case, axes, gains)]
+    return Table("bounds", "What bounds each point", head, tuple(rows))
+
+
+def _bound_rows(case: Case, axes: Sequence[Axis], gains: bool) -> list[tuple[Cell, ...]]:
+    start, found = case_cells(case, axes), diagnosed.causes(case)
+    if not found:
+        empty = (Cell(""), Cell("")) if gains else ()
+        return [(*start, words(verdict(case)), *empty, words(evidence(case)))]
+    blank = tuple(Cell("") for _ in start)
+    told = verdict(case) if case.ok else ""
+    differ = f"replicates differ: {told}" if " / " in told else ""
+    return [(*(blank if i else start), *_cause(cause, "" if i else differ)) for i, cause in enumerate(found)]
+
+
+def _cause(cause: Mapping[str, Any], remark: str) -> tuple[Cell, ...]:
+    """What ends a path costs no share, and nothing is to be gained by it."""
+    share, gain = _number(cause.get("share")), _number(cause.get("gain"))
+    return (
+        words(str(cause.get("verdict") or cause.get("cause")), remark),
+        Cell("") if share is None else Cell(percent(share)),
+        Cell("") if gain is None else Cell(f"x {number(gain)}", _saved(cause)),
+        Cell(str(cause.get("evidence") or ""), str(cause.get("help") or ""), number=False),
+    )
+
+
+def _saved(cause: Mapping[str, Any]) -> str:
+    saved = _number(cause.get("saved_s"))
+    return "" if saved is None else f"\u2212{quantity(saved, 's')}"
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def evidence(case: Case) -> str:
+    """The diagnosis's own words; of several replicates with different figures, the middle one's."""
+    told = dict.fromkeys(str((record.diagnosis or {}).get("evidence") or "") for record in case.ok)
+    shown = str(diagnosed.diagnosis(case).get("evidence") or "")
+    return shown if len(told) < 2 else f"{shown} (the middle one of {len(case.ok)} replicates)"

@@ -1,0 +1,254 @@
+"""Where a profiled step's time goes, what bounds it and where that turns: parts, details, findings."""
+
+import pytest
+
+from reports.findings import findings
+from reports.input.sources import find_groups
+from reports.step.bars import step_charts
+from reports.step.details import chosen, details
+from reports.step.layers import halves
+from reports.step.parts import find_steps
+from reports.step.tables import bounds, steps
+from reports.trend.lines import find_trend
+from tests.gold.small import cases_of, lost, measured, run_of
+
+SHARES = {
+    "input": 0.1, "copy": 0.05, "communication": 0.0, "straggler": 0.0, "launch": 0.3, "compute": 0.2, "memory": 0.25,
+    "kernels": 0.15, "rest": -0.05,
+}  # fmt: skip
+"""They add up to 1."""
+LAYER = {"name": "block 1", "forward_s": 0.02, "backward_s": 0.05, "forward_flop": 8e8, "flop": 2.4e9,
+         "forward_bytes": 1e8, "bytes": 3e8, "alone_forward_s": 0.018, "alone_backward_s": None}  # fmt: skip
+PROFILE = {
+    "steps": 3, "step_s": 0.12, "device": "cuda", "busy_s": 0.09, "phases": {"forward": 0.02, "backward": 0.05},
+    "classes": [
+        {"class": "convolution", "busy_s": 0.07, "count": 2, "bytes": 7e8},
+        {"class": "reduction", "busy_s": 0.02, "count": 3, "bytes": None},
+    ],
+    "layers": [LAYER], "outside": [{"class": "reduction", "busy_s": 0.02, "count": 3, "bytes": None}],
+    "why": {"bytes": "shapes"},
+}  # fmt: skip
+
+
+def cause(name, verdict, share, **more):
+    return {"cause": name, "kind": None, "verdict": verdict, "share": share, "saved_s": 0.01, "gain": 1.25,
+            "evidence": f"{name} takes its part", "help": f"Less {name}."} | more  # fmt: skip
+
+
+LAUNCH, KERNELS = cause("launch", "launch-bound", 0.3), cause("kernels", "kernel-bound", 0.5)
+INPUT = cause("input", "input-bound (decode)", 0.2)
+
+
+def diagnosed(*causes, shares=SHARES, **more):
+    verdict = " and ".join(each["verdict"] for each in causes) or "undetermined"
+    return {"verdict": verdict, "evidence": "e", "causes": list(causes), "shares": shares, "roofline": None} | more
+
+
+def profiled(size, *causes, share=10.0, profile=PROFILE, told=None, **more):
+    """A profiled point; a step takes 0.1 s at 10 % of the ceiling."""
+    return measured(size, share, samples={"profile": profile}, diagnosis=told or diagnosed(*causes), **more)
+
+
+def plain(text):
+    return text.replace("\u00a0", " ")
+
+
+def said(*found):
+    run = run_of(*found)
+    cases = cases_of(*found)
+    trend = find_trend(cases)
+    told = findings([run], cases, trend, find_groups(cases, trend.axes))
+    return [plain(f"{each.headline} | {each.evidence}") for each in told]
+
+
+def one(told, words):
+    (found,) = [each for each in told if words in each.split(" | ")[0]]
+    return found
+
+
+def test_the_parts_of_a_profiled_step_are_the_diagnosis_s_and_add_up_with_a_negative_rest():
+    parts = {"exposed_input_s": (0.015, 0.012, 0.018)}
+    (step,) = find_steps(cases_of(profiled({"edge": 16}, exposed=parts)))
+    told = {part.name: part for part in step.parts}
+    assert sum(part.share for part in step.parts) == pytest.approx(1)
+    assert told["launch gaps"].seconds == pytest.approx(0.03)
+    assert told["unexplained rest"].share == -0.05
+    taken = told["exposed input"]  # of the metric's 15 %, 5 % are the copy
+    assert (taken.share, taken.low, taken.high) == (0.1, pytest.approx(0.07), pytest.approx(0.13))
+    assert "exposed communication" not in told  # one rank
+    trend = find_trend([step.case])
+    (chart,) = step_charts([step], trend)
+    assert "negative" in chart.caption
+    assert chart.bars[0].parts[-1] == ("unexplained rest", -0.05, True)
+    table = steps([step], trend.axes)
+    assert any("add up to more than the step" in text for _, text in table.notes)
+
+
+def test_replicates_parts_are_their_means_and_add_up():
+    other = SHARES | {"launch": 0.1, "kernels": 0.35}
+    found = [profiled({"edge": 16}, told=diagnosed(shares=each), repeat=i) for i, each in enumerate((SHARES, other))]
+    (step,) = find_steps(cases_of(*found))
+    assert step.part("launch gaps").share == pytest.approx(0.2)
+    assert sum(part.share for part in step.parts) == pytest.approx(1)
+
+
+def test_a_point_without_profile_falls_back_to_the_differences_and_says_so():
+    none = {"why": {"profile": "memory ended while profiling"}}
+    shares = dict.fromkeys(SHARES) | {"input": 0.2, "rest": 0.8}
+    parts = {"exposed_input_s": (0.02, 0.01, 0.03)}
+    found = [
+        profiled({"edge": 16}, exposed=parts),
+        profiled({"edge": 32}, profile=none, told=diagnosed(shares=shares), exposed=parts),
+    ]
+    cases = cases_of(*found)
+    first, second = find_steps(cases)
+    assert (first.profiled, second.profiled) == (True, False)
+    assert [part.name for part in second.parts] == ["exposed input", "rest of the step"]
+    (chart,) = step_charts((first, second), find_trend(cases))
+    assert "At #2, which have no profile, the rest is computing" in chart.caption
+    table = steps((first, second), find_trend(cases).axes)
+    assert any("not profiled" in text for _, text in table.notes)
+    assert [case.number for path in chosen(find_trend(cases)) for case in path] == [1]
+
+
+def test_what_a_diagnosis_does_not_know_is_within_the_rest_with_its_reason():
+    shares = SHARES | {"launch": None, "rest": 0.25}
+    why = {"launch_gap_s": {"value": None, "unit": "s", "better": "lower", "why": "the pass was cut short"}}
+    (step,) = find_steps(cases_of(profiled({"edge": 16}, told=diagnosed(shares=shares), metrics=why)))
+    assert step.missing == (("launch gaps", "the pass was cut short"),)
+    assert sum(part.share for part in step.parts) == pytest.approx(1)
+
+
+def test_smallest_middle_and_largest_of_each_path_have_tables():
+    found = [
+        profiled({"edge": 16 * 2**i, "width": width}, flop=1e9 * 8**i * width) for width in (1, 2) for i in range(5)
+    ]
+    trend = find_trend(cases_of(*found))
+    sizes = [(case.keys["width"], case.keys["edge"]) for path in chosen(trend) for case in path]
+    assert sizes == [(1, 16), (1, 64), (1, 256), (2, 16), (2, 64), (2, 256)]
+    told = details(trend)
+    assert [each.open for each in told] == [True] * 3 + [False] * 3
+    assert "edge=16, width=1" in told[0].summary
+    assert "busy time 90.0 % of it, most in convolution" in plain(told[0].summary)
+
+
+def rows(table):
+    return [[plain(f"{cell.text} {cell.detail}".strip()) for cell in row] for row in table.rows]
+
+
+def test_tables_of_a_profiled_step():
+    marks = [
+        {"name": "block 1", "part": "forward", "flop": 8e8, "bytes": 1e8, "intensity": 8.0, "seconds": 0.02,
+         "flop_per_s": 4e10, "limit": "compute", "limit_s": 0.008, "alone_s": 0.018},
+        {"name": "block 1", "part": "backward", "flop": 1.6e9, "bytes": 2e8, "intensity": 8.0, "seconds": 0.05,
+         "flop_per_s": 3.2e10, "limit": "compute", "limit_s": 0.016, "alone_s": None},
+    ]  # fmt: skip
+    roofline = {"flop_per_s": 1e11, "bytes_per_s": 1e10, "point": {}, "layers": marks}
+    trend = find_trend(cases_of(profiled({"edge": 16}, told=diagnosed(roofline=roofline))))
+    (detail,) = details(trend)
+    phases, classes, layers = detail.tables
+    assert rows(phases) == [["forward", "20 ms", "20.0 %"], ["backward", "50 ms", "50.0 %"]]
+    assert rows(classes)[0] == ["convolution", "70 ms", "70.0 %", "2", "9.31 GiB/s", "0 s"]  # 7e8 B in 70 ms
+    assert rows(classes)[1][-2:] == ["\u2013", "20 ms"]  # traffic unknown; all of it outside layers
+    assert rows(layers)[0] == [
+        "block 1", "70.0 %", "20 ms 40 GFLOP/s", "40.0 % arithmetic", "18 ms x 0.900",
+        "50 ms 32 GFLOP/s", "32.0 % arithmetic", "\u2013",
+    ]  # fmt: skip
+    assert rows(layers)[1][:2] == ["no layer optimiser, loss and the like", "20.0 %"]
+
+
+def test_without_ceilings_layers_still_have_their_times():
+    (case,) = cases_of(profiled({"edge": 16}))
+    assert [(half.part, half.seconds, half.limit_s, half.alone_s) for half in halves(case)] == [
+        ("forward", 0.02, None, 0.018), ("backward", 0.05, None, None),
+    ]  # fmt: skip
+
+
+def line(*causes, **more):
+    """Sizes that grow, each with its causes."""
+    return [
+        profiled({"edge": 16 * 2**i}, *each, share=10 * 2**i, flop=1e9 * 8**i, **more) for i, each in enumerate(causes)
+    ]
+
+
+def test_what_bounds_is_told_once_a_cause_with_evidence_help_and_gain():
+    told = said(*line([LAUNCH], [LAUNCH, INPUT], [KERNELS]))
+    found = one(told, "Launch-bound")
+    assert found.startswith("Launch-bound: 2 of 3 measured points, 30.0 % of the step | #1: launch takes its part.")
+    assert "Less launch. Without it, that step is predicted to be 1.2 times as fast." in found
+    order = [each.split(":")[0] for each in told if each.split(":")[0].endswith(("-bound", "(decode)"))]
+    assert order == ["Launch-bound", "Kernel-bound", "Input-bound (decode)"]  # by their shares of all steps
+
+
+def test_a_named_part_is_not_told_again_as_a_difference():
+    parts = {"exposed_input_s": (0.02, 0.019, 0.021)}
+    assert not any(each.startswith("Exposed input") for each in said(*line([INPUT], [LAUNCH], exposed=parts)))
+    assert any(each.startswith("Exposed input") for each in said(*line([KERNELS], [LAUNCH], exposed=parts)))
+
+
+def test_points_of_older_versions_are_still_told_as_differences_beside_named_ones():
+    parts = {"exposed_input_s": (0.02, 0.019, 0.021)}
+    told = one(said(*line([INPUT], [INPUT], exposed=parts), measured({"edge": 8}, 10, exposed=parts)), "Exposed input")
+    assert "20.0 % (19.0 to 21.0), 20 ms of 100 ms, at #1" in told
+    assert "at the one point that has it" in told
+
+
+def test_where_it_turns_and_what_ends_it():
+    found = line([LAUNCH], [LAUNCH], [], [KERNELS], [KERNELS])
+    told = one(said(*found, lost({"edge": 512}, "oom", "no room")), "what bounds the step turns")
+    assert told == (
+        "Along edge, what bounds the step turns: launch-bound, then kernel-bound | Launch-bound up to edge=32, "
+        "kernel-bound from edge=128 on (between them, at edge=64, nothing is named), memory ends it at edge=512."
+    )
+
+
+def test_a_path_that_does_not_turn_is_not_said_to():
+    assert not any("turns" in each for each in said(*line([LAUNCH], [LAUNCH])))
+
+
+def test_a_size_left_out_of_the_sweep_ends_nothing():
+    found = line([LAUNCH], [KERNELS])
+    told = one(said(*found, lost({"edge": 512}, "skipped", "excluded")), "what bounds the step turns")
+    assert told.endswith("kernel-bound from edge=32 on.")
+
+
+def test_the_bound_of_the_layers_own_shapes():
+    bound = {"layer_bound_s": {"value": 0.04, "unit": "s", "better": "none", "method": "m"}}
+    told = one(said(*line([LAUNCH], [KERNELS], metrics=bound)), "own shapes")  # steps of 0.1 and 0.4 s
+    assert told.startswith(
+        "At the ceilings of its layers' own shapes the largest step would take 40 ms; it takes 400 ms"
+    )
+    assert "Over 2 points it is 10.0 % to 40.0 % of the step" in told
+
+
+def test_undetermined_although_profiled_is_a_gap():
+    told = said(*line([LAUNCH], []))
+    assert one(told, "Undetermined") == "Undetermined what bounds 1 of 2 measured points: #2 | #2: e."
+
+
+def test_the_table_of_bounds_has_a_row_a_cause():
+    cases = cases_of(*line([KERNELS, LAUNCH], []))
+    table = bounds(cases, find_trend(cases).axes)
+    told = rows(table)
+    assert [row[2] for row in told] == ["kernel-bound", "launch-bound", "undetermined"]
+    assert told[0][:5] == ["#1", "16", "kernel-bound", "50.0 %", "x 1.25 \u221210 ms"]
+    assert told[1][:2] == ["", ""]
+    assert told[0][5] == "kernels takes its part Less kernels."
+
+
+def test_replicates_that_differ_in_their_verdict_are_told():
+    found = [profiled({"edge": 16}, *each, repeat=i) for i, each in enumerate(([LAUNCH], [LAUNCH], [KERNELS]))]
+    cases = cases_of(*found)
+    (row,) = rows(bounds(cases, find_trend(cases).axes))
+    assert "launch-bound replicates differ: launch-bound / kernel-bound" in row
+
+
+def test_records_of_older_versions_have_neither_profile_nor_causes():
+    old = {"verdict": "communication-bound", "evidence": "e", "shares": {"communication": 0.3, "rest": 0.7}}
+    cases = cases_of(*(measured({"edge": e}, 10, diagnosis=old) for e in (16, 32)))
+    trend = find_trend(cases)
+    assert details(trend) == []
+    assert [row[2] for row in rows(bounds(cases, trend.axes))] == ["communication-bound"] * 2
+    assert not any(
+        "turns" in each or "Communication-bound" in each for each in said(*(r for c in cases for r in c.records))
+    )
