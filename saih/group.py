@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from saih import deaths
 from saih.config import Launch
 from saih.errors import GroupError
 from saih.launch import Launcher
@@ -37,6 +38,9 @@ LOOK_S = 1.0
 """How often a silent group is looked at."""
 SLOWER = 20
 """A block may take this many times what the slowest before it took, before it counts as hung."""
+
+LAST_WORDS = 50_000
+"""How many characters of the log's end may hold what the launcher says of a rank that was killed."""
 
 OnProgress = Callable[[str, float, float], None]
 
@@ -92,7 +96,7 @@ class Group:
         python = [sys.executable, "-P", "-m", "saih.worker"]
         words = [*python, "--ranks", str(ranks), "--device", launch.device, "--cores-per-rank", str(cores_per_rank)]
         words += ["--copies", str(copies), "--faults", str(self._faults.absolute())]
-        self._oom_kills = _oom_kills()
+        self._oom_kills, self._deaths = deaths.oom_kills(), deaths.Deaths()
         self._ask_first = launcher.ends_on_term
         self._process = subprocess.Popen(
             launcher.command(ranks, words, launch.wrapper),
@@ -128,9 +132,10 @@ class Group:
                 self._give_up_if_hung(signs)
                 continue
             if answer is None:
-                raise self._died()
+                raise self._died(signs.doing)
             if "ready" in answer:
                 self._watch.know(answer["ready"])
+                self._deaths.know(answer["ready"])
             elif "progress" in answer:
                 signs.hear(answer)
                 on_progress(*answer["progress"])
@@ -151,6 +156,7 @@ class Group:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._watch.end()
+        self._deaths.close()
         shutil.rmtree(self._faults, ignore_errors=True)
         self._close_pipes()
 
@@ -162,11 +168,16 @@ class Group:
             self._process.wait(grace_s)
         self.kill()
 
+    def _hear_out(self) -> None:
+        """Return once all that was said has been heard, or after some seconds."""
+        for ear in self._ears:
+            ear.join(2)
+
     def _close_pipes(self) -> None:
         """Both outputs are at their end now, unless a process elsewhere still holds them."""
         process = self._process
+        self._hear_out()
         for ear, pipe in zip(self._ears, (process.stdout, process.stderr), strict=True):
-            ear.join(2)
             if pipe and not ear.is_alive():
                 pipe.close()
         with contextlib.suppress(BrokenPipeError):
@@ -188,8 +199,8 @@ class Group:
         message = f"{what}{f' ({at})' if at else ''}; the worker group was killed"
         return GroupError({"kind": "timeout", "message": message, "rank": None}, self._log)
 
-    def _died(self) -> GroupError:
-        """Why a group that ended without an answer did so.
+    def _died(self, doing: str) -> GroupError:
+        """Why a group that ended without an answer, while it was ``doing`` something, did so.
 
         When one rank fails, others fail in its wake: a lack of memory explains the rest, then the earliest does.
         """
@@ -198,15 +209,12 @@ class Group:
         except subprocess.TimeoutExpired:
             status = None
         found = [json.loads(path.read_text(encoding="utf-8")) for path in self._faults.glob("rank*.json")]
-        self.kill()
         found.sort(key=lambda fault: (fault["kind"] not in ("input", "oom"), fault["time"]))
-        if found:
-            return GroupError(found[0], self._log)
-        if _oom_kills() > self._oom_kills:
-            message = "the kernel ended a process for want of host memory"
-            return GroupError({"kind": "oom", "message": message, "rank": None}, self._log)
-        message = f"the worker group ended with exit status {status} before it answered"
-        return GroupError({"kind": "failed", "message": message, "rank": None}, self._log)
+        self._hear_out()
+        said = self._log.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS:]
+        fault = found[0] if found else deaths.explain(self._deaths.first(said), status, said, self._oom_kills)
+        self.kill()
+        return GroupError({"during": doing, **fault}, self._log)
 
     def _send(self, request: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -214,7 +222,7 @@ class Group:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise self._died() from None
+            raise self._died("starting") from None
 
     def _begin(self, log: Path) -> None:
         """Let what is printed from now on go to ``log``, which begins empty."""
@@ -239,12 +247,3 @@ class Group:
         assert self._process.stderr is not None
         for line in self._process.stderr:
             self._note(line)
-
-
-def _oom_kills() -> int:
-    """How often this host's kernel has ended a process for want of memory since it started; 0 where it won't say."""
-    try:
-        lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

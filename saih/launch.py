@@ -75,6 +75,8 @@ class Launcher:
         extra = {"MPI4PY_LIBMPI": self.library} if self.library else {}
         if self.allocation.job:  # a launcher's daemons are a step of their own, whose cores their ranks inherit
             extra |= {"SLURM_CPU_BIND": "none", "I_MPI_JOB_RESPECT_PROCESS_PLACEMENT": "0"}
+        if self.flavour == "intel":
+            extra["I_MPI_PIN"] = "off"  # ranks choose their cores themselves, as under the other launchers
         if self.flavour == "openmpi" and os.geteuid() == 0:  # the rule in containers, where there is only root
             extra |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
         return extra
@@ -104,12 +106,6 @@ _MPIEXEC: dict[str, Arguments] = {"mpich": hydra, "intel": hydra, "openmpi": ope
 def slots_per_node(machine: Mapping[str, Any], cores_per_rank: int) -> int:
     """How many devices a node has: its GPUs, or as many groups of cores as fit."""
     return int(machine["devices"] if machine["device_kind"] == "cuda" else machine["cores"] // cores_per_rank)
-
-
-def asked_ranks() -> int:
-    """How many ranks the launcher of this process has started, as it says; 1 without one."""
-    counts = [count for variable in SIZE_VARIABLES if (count := os.environ.get(variable, "")).isdigit()]
-    return max(1, int(counts[0])) if counts else 1
 
 
 def refuse_ranks() -> None:

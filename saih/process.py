@@ -10,7 +10,7 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -19,6 +19,9 @@ from typing import NoReturn
 from saih.errors import Interrupted
 
 _PR_SET_PDEATHSIG = 1
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+PROC = Path("/proc")
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """A user's, a batch system's and its warning of the time limit."""
@@ -40,13 +43,19 @@ STATES = {
 
 @dataclass(frozen=True)
 class Process:
-    """A process at one moment. ``started``: in clock ticks after boot. ``cpu_s``: time it has computed, all threads."""
+    """A process at one moment. ``started``: in clock ticks after boot. ``cpu_s``: time it has computed, all threads.
+
+    ``children_s``: time that those of its children have computed which have ended and were waited for.
+    """
 
     pid: int
+    name: str
     state: str
+    parent: int
     session: int
     started: int
     cpu_s: float
+    children_s: float
 
     @property
     def ended(self) -> bool:
@@ -54,22 +63,34 @@ class Process:
         return self.state in "ZX"
 
 
-def look(pid: int) -> Process | None:
+def look(pid: int, proc: Path = PROC) -> Process | None:
     """What a process is at; None if there is none of this number."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        stat = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    fields = stat.rpartition(")")[2].split()  # from the third on: the second, the name, may hold anything
-    ticks = os.sysconf("SC_CLK_TCK")
-    return Process(pid, fields[0], int(fields[3]), int(fields[19]), (int(fields[11]) + int(fields[12])) / ticks)
+    head, _, tail = stat.rpartition(")")  # the name may hold anything, blanks and brackets too
+    state, *rest = tail.split()
+    numbers = [int(word) for word in rest]  # from the fourth field on
+    times_s = [ticks / _TICKS_PER_S for ticks in numbers[10:14]]
+    name = head.partition("(")[2]
+    return Process(pid, name, state, numbers[0], numbers[2], numbers[18], sum(times_s[:2]), sum(times_s[2:]))
 
 
-def everyone() -> Iterator[Process]:
+def everyone(proc: Path = PROC) -> Iterator[Process]:
     """All processes of this host."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit() and (found := look(int(entry.name))):
+    for entry in proc.iterdir():
+        if entry.name.isdigit() and (found := look(int(entry.name), proc)):
             yield found
+
+
+def place(environment: Mapping[str, str]) -> tuple[int, int]:
+    """(rank, number of ranks) as MPICH's, Open MPI's or Slurm's launcher tells a process; (0, 1) without one."""
+    rank, size = (
+        next((int(value) for name in names if (value := environment.get(name, "")).isdigit()), default)
+        for names, default in ((RANK_VARIABLES, 0), (SIZE_VARIABLES, 1))
+    )
+    return rank, max(1, size)
 
 
 def launcher() -> str:

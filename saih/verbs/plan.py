@@ -33,7 +33,7 @@ ANY = "any"
 
 
 def rows(config: Config, app: App, points: Points) -> list[dict[str, Any]]:
-    """One row a point, in plain JSON types. ``time_s`` is the time limit with start-up: most points end earlier.
+    """One row a point, in plain JSON types. ``time_s`` is soak and time limit with start-up: most points end earlier.
 
     ``memory_bytes`` and, of it, libraries' ``workspace_bytes`` are a rank's, by kind of device: the one that
     launch.device names, "cuda" and "cpu" for auto, "any" where the application does not tell them apart. Of a growing
@@ -58,7 +58,7 @@ def rows(config: Config, app: App, points: Points) -> list[dict[str, Any]]:
                 "workspace_bytes": {kind: each.workspace_bytes for kind, each in costs.items()},
                 "cores_per_rank": cores,
                 "sample_bytes": cost.sample_bytes,
-                "time_s": config.measure.max_s + START_S,
+                "time_s": config.measure.longest_s + START_S,
             }
         )
     return found

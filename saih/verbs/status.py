@@ -11,13 +11,16 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from saih import slurm
+from saih import grow, slurm
+from saih.app import App, Point
+from saih.config import Config
 from saih.errors import InputError
 from saih.folder import Folder, gone
+from saih.points import Points
 from saih.progress import duration
 from saih.records import UNDECIDED, Record
 
@@ -34,6 +37,13 @@ class Status:
     job_state: str | None
     doing: tuple[str, float] | None
     """What the worker group at work is for, and how many seconds ago its log last grew."""
+    growth: tuple[str, ...] = ()
+    """Of a growing sweep, which never knows how many points it will have: how far each of its lanes is."""
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a driver is."""
+        return self.driver is not None and not gone(self.driver)
 
     @property
     def left(self) -> int | None:
@@ -53,13 +63,23 @@ def read(path: Path, now: float) -> Status:
     known = folder.system().get("slurm") or {}
     job = (driver or known).get("job")
     state = slurm.job_state(str(job)) if job else None
-    return Status(path, folder.records(), _wanted(path), driver, state, _doing(folder.logs, now) if driver else None)
+    found = Status(path, folder.records(), None, driver, state, _doing(folder.logs, now) if driver else None)
+    asked = _asked(path)
+    if asked is None:
+        return found
+    config, app, points = asked
+    if config.sweep.grow:
+        lanes = (_stands(found, config, app, start, folder.system()) for start in points.wanted)
+        return replace(found, growth=tuple(lanes))
+    return replace(found, wanted=frozenset(point.id for point in points.wanted))
 
 
 def lines(status: Status) -> list[str]:
     """The status for people."""
     counts = Counter(record.status for record in status.records.values())
     told = ", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "no record yet"
+    if status.growth:
+        return [f"{status.folder}: {len(status.records)} points so far ({told})", *status.growth, *_at_work(status)]
     of = "" if status.wanted is None else f" of {len(status.wanted | status.records.keys())}"
     return [f"{status.folder}: {len(status.records)}{of} points ({told})", *_left(status), *_at_work(status)]
 
@@ -78,7 +98,7 @@ def _at_work(status: Status) -> list[str]:
         return [f"no driver is at work{f' (its job: {state})' if state else ''}"]
     job = f" (job {driver['job']}: {state or 'Slurm cannot be asked here'})" if driver.get("job") else ""
     who = f"process {driver.get('pid')} on {driver.get('host')}{job}"
-    if gone(driver):
+    if not status.at_work:
         return [f"no driver is at work: {who} ended without a last word; the sweep goes on from here"]
     doing = f"now: {status.doing[0]} (its log last grew {duration(status.doing[1])} ago)" if status.doing else ""
     return [f"at work: {who}", *([doing] if doing else [])]
@@ -92,14 +112,31 @@ def _driver(lock: Path) -> dict[str, Any] | None:
     return holder if isinstance(holder, dict) and "pid" in holder else None
 
 
-def _wanted(path: Path) -> frozenset[str] | None:
+def _asked(path: Path) -> tuple[Config, App, Points] | None:
     from saih.verbs import plan
 
     try:
-        _, _, points = plan.read(path / "config.yaml")
+        return plan.read(path / "config.yaml")
     except InputError:
         return None
-    return frozenset(point.id for point in points.wanted)
+
+
+def _stands(status: Status, config: Config, app: App, start: Point, system: Mapping[str, Any]) -> str:
+    """How far the growth from ``start`` is, by the records alone, as the sweep itself decides."""
+    assert config.sweep.grow is not None
+    lane = f"growing from {start.label}"
+    if not system:
+        return f"{lane}: not begun"
+    decided = {id_: record for id_, record in status.records.items() if record.status not in UNDECIDED}
+    decision = grow.decide(app, config.sweep.grow, grow.lane(app, config, start, system), decided)
+    if decision.point is None:
+        return f"{lane}: ended, {decision.why}"
+    batch = f" batch={decision.point.run.batch}" if config.sweep.grow.batch != "fixed" else ""
+    stands = f"{lane}: {decision.stands}; {'now' if status.at_work else 'next'} {grow.in_words(decision.point)}{batch}"
+    before = status.records.get(decision.point.id)
+    if not status.at_work and before and before.error:
+        return f"{stands}, which was {before.status} ({before.error['message']})"
+    return stands
 
 
 def _doing(logs: Path, now: float) -> tuple[str, float] | None:

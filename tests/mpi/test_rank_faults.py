@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 
@@ -44,21 +45,25 @@ def ranks_at_work(saih, begun):
 def test_one_that_dies_in_a_collective_and_one_that_is_stopped_cost_their_points_only(together):
     """Rank 1 waits in the sum for rank 0 nearly always, so that it is there when the signal comes."""
     sizes, saih = [200, 202, 204], together
-    write(saih, {"0": 20}, size={"n": sizes}, measure={"target_percent": 1e-9, "max_s": 5}, limits={"silence_s": 3})
+    write(saih, {"0": 20}, size={"n": sizes}, measure={"target_percent": 1e-9, "max_s": 3}, limits={"silence_s": 3})
     driver = saih.start("sweep", "toy.yaml")
     begun, ended = [], []
     for number in (signal.SIGKILL, signal.SIGSTOP):
         ranks = ranks_at_work(saih, set(begun))
         begun += {path.name for path in saih.begun.iterdir()} - set(begun)
         os.kill(ranks[1], number)
-        ended += ranks.values()
+        ended += [ranks[0], ranks[1]]
     _, err = driver.communicate(timeout=400)
     assert (driver.returncode, err) == (1, "")
     found = {str(record.point["size"]["n"]): record for record in read(saih)}
     killed, stopped = (found.pop(n) for n in begun)
     assert [record.status for record in found.values()] == ["ok"]
     assert killed.status == "failed"
-    assert "ended with exit status" in killed.error["message"]
+    assert killed.error["message"] == (
+        f"rank 1 (process {ended[1]} on {socket.gethostname()}) was killed by signal 9 (Killed); "
+        "not for want of host memory"
+    )
+    assert killed.error["rank"] == 1
     assert stopped.status == "timeout"
     assert "no sign of life" in stopped.error["message"]
     assert "rank 1 is stopped" in stopped.error["message"]

@@ -50,13 +50,20 @@ def test_the_job_and_the_launcher_are_recorded(measured):
     }
 
 
-def test_under_srun_too_and_there_a_point_that_hangs_costs_itself_only(login, cluster):
-    hangs = {"data": {"faults": {"8": "hang"}}, "limits": {"point_timeout_s": 10}}
-    login.config("srun", size={"n": [8, 16]}, **hangs)
+def test_under_srun_too_and_there_a_point_that_hangs_or_dies_costs_itself_only(login, cluster):
+    faults = {"data": {"faults": {"8": "hang", "10": "kill"}}, "limits": {"point_timeout_s": 15}}
+    login.config("srun", size={"n": [8, 10, 16]}, **faults)
     (job,) = login.submit("--nodes", "2")
     cluster.wait_for(job, "FAILED", 120)
     assert cluster.job(job)["ExitCode"] == "1:0"  # the sweep's own
-    assert {n: record.status for n, record in login.records().items()} == {8: "timeout", 16: "ok"}
+    assert {n: record.status for n, record in login.records().items()} == {
+        8: "timeout",
+        10: "failed",
+        16: "ok",
+    }
+    killed = login.records()[10].error
+    assert killed["rank"] == 1
+    assert ") was killed by signal 9 (Killed)" in killed["message"]
     assert Path(login.system()["launcher"]["program"]).name == "srun"
     assert login.ranks() == {("n1", ALL_GPUS), ("n2", ALL_GPUS)}
 
@@ -105,7 +112,7 @@ def begun(more):
 
 
 def test_the_time_limits_signal_ends_the_sweep_in_order_and_the_requeued_job_goes_on(more, cluster):
-    more.profile(time="1", warn_s=30)
+    more.profile(time="1", warn_s=50)
     job = begun(more)
     cluster.until(lambda: 8 in more.records(), lambda: f"record of the hanging point: {more.logs()}", 90)
     stopped = more.records()[8]

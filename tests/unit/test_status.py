@@ -1,6 +1,7 @@
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,61 @@ def test_an_application_that_cannot_be_imported_here(run):
 def test_a_folder_that_holds_no_run(tmp_path):
     with pytest.raises(InputError, match="holds no run"):
         status.read(tmp_path, 0.0)
+
+
+class Growing:
+    """A run that grows n of the toy from 8 by 2; sizes come to what is told of them."""
+
+    def __init__(self, folder):
+        grown = {"kind": "grow", "grow": {"along": {"n": 2}, "steps": 5, "bisections": 1, "flat_percent": None}}
+        self.config = config.Config.model_validate(toy_config(size={"n": 8}, run={"ranks": 1}, sweep=grown))
+        self.folder = Folder(folder)
+        self.folder.write_config(self.config)
+        (self.start,) = expand(self.config, toy.APP).wanted
+
+    def begin(self):
+        self.folder.write_system({"machine": {}, "cores_per_rank": 1})
+
+    def came_to(self, n, outcome, why="", repeat=0):
+        point = replace(self.start, size={**self.start.size, "n": n}, repeat=repeat)
+        error = {"kind": outcome, "message": why, "log_end": None} if why else None
+        records.write(self.folder.points, Record(point.id, outcome, point.to_dict(), error=error))
+
+    @property
+    def stands(self):
+        head, growth, driver = shown(self.folder.path)
+        self.head, self.driver = head.removeprefix(f"{self.folder.path}: "), driver
+        assert growth.startswith(f"growing from {self.start.label}: ")
+        return growth.removeprefix(f"growing from {self.start.label}: ")
+
+
+@pytest.fixture
+def growing(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(toy.__file__).parent)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    return Growing(tmp_path / "toy")
+
+
+def test_a_growing_run_says_how_far_it_is_and_claims_no_number_of_points(growing):
+    assert growing.stands == "not begun"
+    growing.begin()
+    assert growing.stands == "at its first size; next n=8 power=1"
+    assert growing.head == "0 points so far (no record yet)"
+    growing.came_to(8, "ok")
+    growing.came_to(16, "ok")
+    assert growing.stands == "n=16 power=1 ran; next n=32 power=1"
+    growing.came_to(32, "preempted", "stopped by SIGTERM")
+    assert growing.stands == "n=16 power=1 ran; next n=32 power=1, which was preempted (stopped by SIGTERM)"
+    assert growing.head == "3 points so far (2 ok, 1 preempted)"
+    growing.came_to(32, "oom", "no memory left")
+    with growing.folder.lock():
+        bracket = "between n=16 power=1, which ran, and n=32 power=1, which ended as oom (no memory left)"
+        assert growing.stands == f"{bracket}; now n=24 power=1"
+        assert growing.driver.startswith("at work")
+    growing.came_to(24, "ok")
+    largest = "n=24 power=1 is the largest that ran"
+    ended = "n=32 power=1 ended as oom (no memory left)"
+    assert growing.stands == f"{largest}, as {ended}; it is run a second time; next n=24 power=1"
+    growing.came_to(24, "ok", repeat=1)
+    assert growing.stands == f"ended, {largest}: {ended}"
+    assert growing.head == "5 points so far (4 ok, 1 oom)"
