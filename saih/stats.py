@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import math
 import statistics
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
 
 BATCHES = (4, 8)
 """Of a within-run interval: few, so that a batch outlasts what correlates blocks, and two numbers of them, for nobody
@@ -98,6 +101,31 @@ def _batch_half_width(values: Sequence[float], batches: int, confidence: float) 
     return student_t(confidence, batches - 1) * statistics.stdev(means) / math.sqrt(batches)
 
 
+def independent(values: Sequence[float]) -> float:
+    """How many independent values would tell as much as these, which followed one another: n (1 - r) / (1 + r), 1 to n.
+
+    For the mean of an AR(1) process of correlation r (e.g. Wilks, Statistical Methods in the Atmospheric Sciences,
+    section 5.2.4). r is that of neighbours' ranks, so that one late block hides nothing, plus (1 + 3 r) / n, by which
+    short series show too little of it (Kendall, Biometrika 41, 1954). Opposite neighbours count as independent.
+    """
+    n = len(values)
+    order = _ranks(values)
+    middle = (n - 1) / 2
+    total = sum((rank - middle) ** 2 for rank in order)
+    if not total:
+        return float(n)
+    seen = sum((a - middle) * (b - middle) for a, b in pairwise(order)) / total
+    r = min(max(seen + (1 + 3 * seen) / n, 0.0), 1.0)
+    return max(1.0, n * (1 - r) / (1 + r))
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """The place of each value in order, from 0; equal ones share the middle of theirs."""
+    ordered = sorted(values)
+    return [(bisect_left(ordered, x) + bisect_right(ordered, x) - 1) / 2 for x in values]
+
+
+@cache
 def student_t(confidence: float, free: int) -> float:
     """Student's two-sided quantile: |t| stays below it with probability ``confidence``, ``free`` degrees of freedom."""
     low, high = 0.0, 1.0

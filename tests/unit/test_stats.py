@@ -4,10 +4,13 @@ import random
 import numpy as np
 import pytest
 import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from saih.stats import (
     MIN_STEPS,
     drift,
+    independent,
     median_interval,
     outliers,
     serial_median_interval,
@@ -81,6 +84,29 @@ def test_blocks_that_move_once_have_an_interval_that_holds_both_levels():
     found = serial_median_interval(values)
     assert (found.low, found.high) == (min(values), max(values))
     assert found.confidence == 0.95
+
+
+@pytest.mark.parametrize("phi", [0.2, 0.5, 0.8])
+def test_correlated_values_tell_as_much_as_fewer_independent_ones(phi):
+    draw = random.Random(3)
+    r = 6 / math.pi * math.asin(phi / 2)  # of ranks, where values are normal (Pearson 1907)
+    assert independent(ar1(draw, 4000, phi)) == pytest.approx(4000 * (1 - r) / (1 + r), rel=0.08)
+
+
+def test_few_values_do_not_look_less_correlated_than_they_are():
+    """A short series shows (1 + 3 r) / n too little correlation on average: without it the median here would be 2.1."""
+    draw = random.Random(8)
+    seen = [20 / independent(ar1(draw, 20, 0.5)) for _ in range(400)]
+    assert 2.4 < sorted(seen)[200] < 3.2  # (1 + r) / (1 - r) = 2.9 for the ranks' r
+
+
+def test_alternating_and_equal_values_count_as_what_they_are():
+    assert independent([1.0, 2.0] * 8) == 16
+    assert independent([1.0] * 7) == 7
+    one_late = [1.0 + 0.01 * i for i in range(16)]
+    one_late[5] = 99.0
+    assert independent([1.0 + 0.01 * i for i in range(16)]) == 1
+    assert independent(one_late) < 4
 
 
 def test_student_s_quantiles_are_scipy_s():
@@ -167,3 +193,29 @@ def test_the_spread_is_the_distance_of_the_quartiles():
     values = [4.0, 1.0, 3.0, 2.0, 5.0]
     assert spread_percent(values) == pytest.approx(100 * (np.percentile(values, 75) - np.percentile(values, 25)) / 3)
     assert spread_percent([2.0]) == 0
+
+
+SLOW_STARTS = {
+    "spike": lambda i, height, slow: 10 * height if i == 0 else 0.0,
+    "step": lambda i, height, slow: height if i < slow else 0.0,
+    "decay": lambda i, height, slow: height * math.exp(-i / slow),
+}
+
+
+@given(
+    kind=st.sampled_from(sorted(SLOW_STARTS)),
+    height=st.floats(1, 50),
+    slow=st.integers(1, MIN_STEPS - 1),
+    unit=st.floats(1e-6, 1e3),
+    seed=st.integers(0, 10**6),
+)
+@settings(max_examples=120, deadline=None, derandomize=True)
+def test_a_slow_start_is_over_when_a_warm_up_ends_and_is_found_once_it_is_a_third(kind, height, slow, unit, seed):
+    """A compilation, some slow steps, or steps that settle by a constant share each, and 1 % of noise."""
+    draw = random.Random(seed)
+    excess = [SLOW_STARTS[kind](i, height, slow) for i in range(400)]
+    steps = [unit * (1 + each) * draw.gauss(1, 0.01) for each in excess]
+    assert excess[stop(lambda i: steps[i])] < 0.05
+    for n in (40, 80):
+        start = steady_from(steps[:n])
+        assert start is None or excess[start] < 0.05
