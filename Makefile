@@ -1,14 +1,15 @@
 # make help lists what there is. Everything runs from a virtual environment that is set up on first use.
 PYTHON ?= python3
 VENV ?= .venv
+OUT ?= runs/gpu-results
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint types gpu-test gold physics clean
+.PHONY: help demo test test-long lint types gpu-test gpu-results gold physics clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-11s %s\n", $$1, $$2}'
 
 demo: $(VENV)/run-installed ## sweep configs/quickstart.yaml on this machine and write its report
 	$(BIN)/saih sweep configs/quickstart.yaml
@@ -21,6 +22,9 @@ test-long: $(VENV)/dev-installed ## also the tests that take minutes
 
 gpu-test: ## the tests that need a CUDA device, with the Python at hand: make gpu-test PYTHON=python3
 	$(PYTHON) -m pytest -m gpu
+
+gpu-results: ## all that is measured on a GPU by hand, in under nine minutes, into one folder: make gpu-results PYTHON=python3 OUT=runs/gpu-results
+	$(PYTHON) -m benchmarks.gpu_results --out $(OUT)
 
 lint: $(VENV)/dev-installed ## ruff: errors, imports, docstrings, format
 	$(BIN)/ruff check .

@@ -9,10 +9,10 @@ import time
 import pytest
 import torch
 
+from saih.diagnosis.suspect import suspect
 from saih.telemetry import nvml
 from saih.telemetry.energy import per_sample
 from saih.telemetry.gpu import of_torch
-from saih.telemetry.suspect import suspect
 from saih.telemetry.watch import Telemetry
 from tests.conftest import ROOT
 

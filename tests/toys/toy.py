@@ -1,7 +1,7 @@
 """A toy application: powers of a matrix. It holds the seam: the harness sweeps it without knowing its name.
 
 ``data: {faults: {"8": oom}}`` makes the points with n = 8 go wrong in that way, by real means, on their last rank.
-``data: {hold: true}``: every sample of a batch is a matrix of its own, held in memory.
+``data: {hold: 16}``: every sample of a batch is a matrix of its own, held in memory with 15 others.
 ``data: {folder: PATH}``: the file <n>.bin in it is opened and read at every step.
 """
 
@@ -43,7 +43,7 @@ class Toy:
     def cost(self, point: Point) -> Cost:
         n, power = point.size["n"], point.size["power"]
         flop = 2 * n**3 * power
-        held = point.run.batch if point.data.get("hold") else 0
+        held = point.run.batch * point.data.get("hold", 0)
         return Cost(flop, flop, n * n, n * n * 8, (2 + held) * n * n * 8)
 
     def prepare(self, context: Context, points):
@@ -72,7 +72,8 @@ class ToyWork:
         n = point.size["n"]
         self._context, self._point, self._communicates = context, point, communicates
         self._matrix = np.random.default_rng(context.rank).random((n, n)) / n
-        self._held = [np.ones((n, n)) for _ in range(point.run.batch)] if point.data.get("hold") else []
+        hold = point.data.get("hold", 0)
+        self._held = [np.ones((hold, n, n)) for _ in range(point.run.batch)] if hold else []
         self._fault = fault_of(point)
         if self._fault == "wrong":
             self._matrix[0, 0] = np.nan

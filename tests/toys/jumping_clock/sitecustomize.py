@@ -8,7 +8,7 @@ import datetime
 import os
 import time
 
-JUMPS_S = (0.0, 5 * 3600.0, -3 * 86400.0, 20 * 365 * 86400.0)
+JUMPS_S = (-2 * 3600.0, 5 * 3600.0, -3 * 86400.0, 20 * 365 * 86400.0)
 _time = time.time
 _datetime = datetime.datetime
 

@@ -1,0 +1,227 @@
+"""Whether a diagnosis found what was planted: its verdicts and predicted gains against measured differences.
+
+The truth about a plant is the step with it less the step of the same point without it, measured in the same sweep. Its
+strength is that cost as a share of the step. Nothing of the diagnosis goes into the truth. Products cannot be left out
+altogether: all of k cost (3 k - 1) / (3 (k - m)) times what k cost more than m, as that is their share of equally large
+products (each one forward and two backward, the first one backward).
+
+Operations on one number keep a GPU waiting for its host, and while they run it reaches neither ceiling: there `kernels`
+belong to the launches that were planted, and what both save together is compared.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from saih.records import Record
+from tests.planted.plants import PLANTS, cause_of
+
+MATTERS = 0.15
+"""A plant that costs more of the step than this must be found."""
+GAIN_WITHIN = 1 / 3
+"""How far the predicted saving may be from the measured one, as a share of the measured one."""
+CAPACITY = "capacity"
+FEWEST_PRODUCTS = 1
+
+Key = tuple[tuple[str, int], ...]
+"""The dials that are turned on, and how far."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One plant at one point: what it costs, and what the diagnosis says of it.
+
+    ``share``: measured cost / step; 1 for a point that failed of it; None where the sweep lacks the point without it.
+    ``saved_s`` is the measured cost, ``predicted_s`` the diagnosis's saving where it names the plant.
+    """
+
+    plant: str
+    share: float | None
+    named: bool
+    saved_s: float | None = None
+    predicted_s: float | None = None
+
+    @property
+    def matters(self) -> bool:
+        """Whether it must be named."""
+        return self.share is not None and self.share > MATTERS
+
+    @property
+    def gain_error(self) -> float | None:
+        """(predicted - measured saving) / measured saving; None where one of them is not known."""
+        if self.predicted_s is None or not self.saved_s:
+            return None
+        return self.predicted_s / self.saved_s - 1
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A point: what was planted and what was found. ``accused`` are causes that were named and not planted."""
+
+    dials: Mapping[str, int]
+    repeat: int
+    status: str
+    step_s: float | None
+    verdict: str
+    plants: tuple[Found, ...]
+    named: tuple[str, ...]
+    accused: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The dials that are turned on."""
+        return label_of(self.dials)
+
+    @property
+    def told(self) -> str:
+        """The point in a line, for people."""
+        shares = ", ".join(f"{f.plant} {_percent(f.share)}{'' if f.named else ' not named'}" for f in self.plants)
+        step = "no step" if self.step_s is None else f"{1e3 * self.step_s:.1f} ms"
+        return f"{self.label}: {step}; planted: {shares}; verdict: {self.verdict}"
+
+
+def judged(records: Iterable[Record]) -> list[Judged]:
+    """Every point of a sweep of the planted toy, in order of its dials, each beside those that lack one plant."""
+    steps = {(_dials(record), record.point["repeat"]): record for record in records}
+    found = [_judge(record, steps) for record in steps.values()]
+    return sorted(found, key=lambda each: ([each.dials.get(dial, 0) for dial in PLANTS], each.repeat))
+
+
+def _judge(record: Record, steps: Mapping[tuple[Key, int], Record]) -> Judged:
+    dials, repeat = dict(_dials(record)), record.point["repeat"]
+    causes = {cause_of(each): each for each in (record.diagnosis or {}).get("causes", [])}
+    if "calls" in dials and record.samples.get("profile", {}).get("device") == "cuda":
+        causes = _with_tiny_kernels(causes)
+    plants = []
+    for dial in dials:
+        without = steps.get((_key({**dials, dial: _least(dial)}), repeat))
+        plants.append(_plant(PLANTS[dial], record, without, causes))
+    planted = {each.plant for each in plants if each.share != 0}  # what ran in spite of its hoard wants no memory
+    return Judged(
+        dials,
+        repeat,
+        record.status,
+        record.value("step_s"),
+        str((record.diagnosis or {}).get("verdict")),
+        tuple(plants),
+        tuple(causes),
+        tuple(name for name in causes if name not in planted),
+    )
+
+
+def _plant(name: str, record: Record, without: Record | None, causes: Mapping[str, Mapping[str, Any]]) -> Found:
+    named = name in causes
+    step_s, bare_s = record.value("step_s"), without.value("step_s") if without else None
+    if name == CAPACITY and bare_s is not None:
+        return Found(name, 1.0 if record.status == "oom" else 0.0, named)
+    if step_s is None or bare_s is None or without is record:
+        return Found(name, None, named)
+    saved_s = step_s - bare_s
+    if name == "compute":
+        most, least = (r.point["size"]["products"] for r in (record, without) if r)
+        saved_s *= (3 * most - 1) / (3 * (most - least))
+    return Found(name, saved_s / step_s, named, saved_s, causes[name]["saved_s"] if named else None)
+
+
+def _with_tiny_kernels(causes: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Launches and kernels as one, where both are named."""
+    if not {"launch", "kernels"} <= set(causes):
+        return dict(causes)
+    launch = {**causes["launch"], "saved_s": causes["launch"]["saved_s"] + causes["kernels"]["saved_s"]}
+    return {name: cause for name, cause in causes.items() if name != "kernels"} | {"launch": launch}
+
+
+def label_of(dials: Mapping[str, int]) -> str:
+    """Dials and how far they are turned on, for people."""
+    return " ".join(f"{dial}={value:g}" for dial, value in dials.items())
+
+
+def _least(dial: str) -> int:
+    return FEWEST_PRODUCTS if dial == "products" else 0
+
+
+def _dials(record: Record) -> Key:
+    return _key(record.point["size"])
+
+
+def _key(size: Mapping[str, int]) -> Key:
+    return tuple((dial, size[dial]) for dial in PLANTS if size.get(dial))
+
+
+Complaint = tuple[str, str, str]
+"""missed | accused | gain, the point's dials, the plant or cause."""
+
+
+def complaints(points: Sequence[Judged]) -> dict[Complaint, str]:
+    """What is wrong with the diagnoses, and in words.
+
+    missed: a plant that costs enough is not named. accused: a cause is named that was not planted. gain: the predicted
+    saving of a plant that costs enough is too far from what removing it saved.
+    """
+    found: dict[Complaint, str] = {}
+    for each in points:
+        for name in each.accused:
+            found["accused", each.label, name] = f"{each.told}: {name} was not planted"
+        for f in (f for f in each.plants if f.matters):
+            if not f.named:
+                found["missed", each.label, f.plant] = f"{each.told}: {f.plant} is missed"
+            elif f.gain_error is not None and abs(f.gain_error) > GAIN_WITHIN:
+                gains = f"predicted {f.predicted_s:.4g} s, measured {f.saved_s:.4g} s"
+                found["gain", each.label, f.plant] = f"{each.told}: {f.plant}: {gains}"
+    return found
+
+
+def involved(points: Iterable[Mapping[str, int]], wrong: Iterable[Complaint]) -> list[Mapping[str, int]]:
+    """The points of ``points`` (dials that are turned on) that complaints are about, and those they are judged by."""
+    labels = {label for _, label, _ in wrong}
+    keys = {_key(point) for point in points if label_of(dict(_key(point))) in labels}
+    keys |= {_key({**dict(key), dial: _least(dial)}) for key in keys for dial, _ in key}
+    return [point for point in points if _key(point) in keys]
+
+
+def confusion(points: Iterable[Judged]) -> dict[str, dict[str, int]]:
+    """Planted (beside the products that every point has) -> named -> how many points; "points" counts them all.
+
+    Of points with one plant that costs enough, and of controls ("nothing"); compute is in all of them, and left out.
+    """
+    rows: dict[str, dict[str, int]] = {}
+    for each in points:
+        plants = [f for f in each.plants if f.plant != "compute"]
+        if len(plants) > 1 or (plants and not plants[0].matters):
+            continue
+        row = rows.setdefault(plants[0].plant if plants else "nothing", {"points": 0})
+        row["points"] += 1
+        others = [name for name in each.named if name != "compute"] or ["none of these"]
+        for name in others:
+            row[name] = row.get(name, 0) + 1
+    return rows
+
+
+def limits(points: Iterable[Judged]) -> dict[str, dict[str, Any]]:
+    """Plant -> the share from which on it was always named, the largest at which it was not, and errors of its gain."""
+    by_plant: dict[str, list[Found]] = {}
+    for f in (f for each in points for f in each.plants if f.share is not None):
+        by_plant.setdefault(f.plant, []).append(f)
+    return {plant: _limit(found) for plant, found in by_plant.items()}
+
+
+def _limit(found: Sequence[Found]) -> dict[str, Any]:
+    shares = [f.share for f in found if f.share is not None]
+    not_named = max((f.share for f in found if f.share is not None and not f.named), default=None)
+    always = [s for s in shares if not_named is None or s > not_named]
+    errors = [f.gain_error for f in found if f.matters and f.gain_error is not None]
+    return {
+        "points": len(found),
+        "named_from_share": min(always, default=None),
+        "not_named_up_to_share": not_named,
+        "gain_error": {"median": statistics.median(errors), "least": min(errors), "most": max(errors)}
+        if errors
+        else None,
+    }
+
+
+def _percent(share: float | None) -> str:
+    return "?" if share is None else f"{100 * share:.0f} %"
