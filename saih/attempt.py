@@ -12,15 +12,17 @@ from saih import background, emulate, everywhere, metrics, provenance, records
 from saih import peaks as ceilings
 from saih.app import App, Point
 from saih.config import Config
-from saih.diagnose import diagnose
+from saih.diagnosis import diagnose, out_of_memory
+from saih.diagnosis.suspect import suspect
 from saih.errors import GroupError, Interrupted
 from saih.folder import Folder
 from saih.group import Patience
 from saih.groups import Groups
 from saih.measure import METHOD_VERSION
+from saih.peaks.highest import highest
+from saih.profile.costs import with_costs
 from saih.records import Record
 from saih.room import Room
-from saih.telemetry.suspect import suspect
 
 
 @dataclass
@@ -54,8 +56,10 @@ class Attempts:
             "point": point.to_dict(),
             "target_percent": measure.target_percent,
             "max_s": measure.max_s,
+            "soak_s": measure.soak_s,
             "memory_gib": limits.memory_gib,
             "paths": background.paths_named(system["data"]),
+            "no_profile": None if measure.profile else "measure.profile = false",
         }
         started = provenance.now(), time.monotonic()
         blank = Record(point.id, "failed", point.to_dict(), system=_own_system(system) | self._emulated(point))
@@ -64,16 +68,28 @@ class Attempts:
         served_before = self.groups.served(ranks, point.repeat, copies)
         patience = Patience(limits.point_timeout_s, limits.silence_s)
         try:
-            answer = self.groups.ask(request, ranks, point.id, patience, point.repeat, copies)
+            answer = self._ask(request, ranks, point, patience, copies)
             record = self._judge(point, answer, system, blank)
         except GroupError as error:
-            record = _fallen(blank, error)
+            record = self._fallen(blank, error, point)
         except Interrupted as error:
             stopped = {"kind": "preempted", "message": str(error), "log_end": None}
             self._keep(replace(blank, status="preempted", error=stopped))
             raise
         told = self._provenance(started, system) | {"served_before": served_before}
         return replace(record, provenance=told)
+
+    def _ask(
+        self, request: Mapping[str, Any], ranks: int, point: Point, patience: Patience, copies: int
+    ) -> dict[str, Any]:
+        """A group's answer. One that was lost in the profiled pass is asked for again without it."""
+        try:
+            return self.groups.ask(request, ranks, point.id, patience, point.repeat, copies)
+        except GroupError as error:
+            if not _was_profiling(error):
+                raise
+            without = {**request, "no_profile": f"the profiled pass ended the worker group: {error}"}
+            return self.groups.ask(without, ranks, point.id, patience, point.repeat, copies)
 
     def _judge(self, point: Point, answer: Mapping[str, Any], system: Mapping[str, Any], blank: Record) -> Record:
         """The record of a point that answered: ok, or invalid where its figures cannot be believed."""
@@ -82,13 +98,15 @@ class Attempts:
         at = [p for p in system["peaks"] if p["ranks"] == count * run.ranks and p["precision"] == run.precision]
         ceiling = at[0] if at else None
         quoted = ceilings.datasheet(machine["device"], run.precision, machine["device_memory_bytes"])
-        samples = answer["samples"]
+        samples = answer["samples"] | {"profile": with_costs(answer["samples"]["profile"], self.app, point)}
         one = everywhere.part(samples, everywhere.middle(samples, run, count), run.ranks)
-        found = metrics.compute(one, self.app.cost(point), run, ceiling, quoted)
+        reached = highest(system, count * run.ranks, run.precision)
+        found = metrics.compute(one, self.app.cost(point), run, ceiling, quoted, reached)
         found["peak_mem_bytes"] = metrics.peak_memory(answer["peak_mem_bytes"], machine["device_kind"])
         found |= metrics.declared(self.app.metrics, samples["values"])
         doubt = answer["doubt"] or metrics.invalid_because(found, ceiling)
-        record = replace(blank, samples=samples, system={**blank.system, "ranks": answer["ranks"]})
+        told = {"ranks": answer["ranks"], "ceilings": reached}
+        record = replace(blank, samples=samples, system={**blank.system, **told})
         disturbed = emulate.together(rank["emulated"] for rank in answer["ranks"])  # by launch.wrapper, too
         record = replace(record, system={**record.system, "emulated": disturbed})
         if doubt:
@@ -98,7 +116,18 @@ class Attempts:
             {"everywhere": everywhere.compare(samples, run, answer["ranks"])} if self.config.sweep.everywhere else {}
         )
         told = {"suspect": suspect(samples["telemetry"], samples)} | beside
-        return replace(record, status="ok", metrics=found, diagnosis=diagnose(found) | told)
+        judged = diagnose(found, one, reached, machine["device_kind"])
+        return replace(record, status="ok", metrics=found, diagnosis=judged | told)
+
+    def _fallen(self, blank: Record, error: GroupError, point: Point, most: int = 2000) -> Record:
+        """The record of a point whose group gave no answer: oom, timeout or failed, why, and the log's end."""
+        status = error.fault["kind"] if error.fault["kind"] in records.STATUSES else "failed"
+        log_end = error.log.read_text(encoding="utf-8", errors="replace")[-most:]
+        found = replace(blank, status=status, error={**error.fault, "log_end": log_end})
+        if status != "oom":
+            return found
+        needed, there = self.room.taken_bytes(point), self.room.most_bytes(point.run.ranks)
+        return replace(found, diagnosis=out_of_memory(str(error), needed, there) | {"suspect": []})
 
     def _emulated(self, point: Point) -> dict[str, Any]:
         """The disturbances that were asked for, which a group that gives no answer cannot tell."""
@@ -135,8 +164,5 @@ def _own_system(system: Mapping[str, Any]) -> dict[str, Any]:
     return {"machine": system["machine"], "software": system["software"]}
 
 
-def _fallen(blank: Record, error: GroupError, most: int = 2000) -> Record:
-    """The record of a point whose group gave no answer: oom, timeout or failed, with the reason and the log's end."""
-    status = error.fault["kind"] if error.fault["kind"] in records.STATUSES else "failed"
-    log_end = error.log.read_text(encoding="utf-8", errors="replace")[-most:]
-    return replace(blank, status=status, error={**error.fault, "log_end": log_end})
+def _was_profiling(error: GroupError) -> bool:
+    return error.fault.get("during") == "profiling" or "while profiling" in error.fault["message"]

@@ -104,10 +104,21 @@ class Sweep(Section):
 
 
 class Measure(Section):
-    """When a point has been measured well enough: the interval's half-width, or the time limit."""
+    """When a point has been measured well enough: the interval's half-width, or the time limit.
+
+    ``soak_s``: so long it runs full steps before any counts. ``profile``: whether some steps run under a profiler
+    afterwards, which tells where the time goes.
+    """
 
     target_percent: Annotated[float, Field(gt=0, le=100)] = 1.0
     max_s: Seconds = 20.0
+    soak_s: Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)] = 0.0
+    profile: bool = True
+
+    @property
+    def longest_s(self) -> float:
+        """What soak and measurement together may take."""
+        return self.soak_s + self.max_s
 
 
 class Limits(Section):
@@ -205,6 +216,7 @@ def parse(text: str) -> Config:
     except ValidationError as error:
         raise InputError(_in_words(error)) from error
     _require_emulation(config)
+    _require_time_to_soak(config)
     return config
 
 
@@ -215,6 +227,16 @@ def _require_emulation(config: Config) -> None:
         raise InputError(f"emulate.link_mb_s = {link:g}: needs launch.device: cpu; GPUs would not use these links")
     if memory is not None and config.limits.memory_gib is not None:
         raise InputError(f"emulate.memory_gib = {memory:g}: limits.memory_gib would replace it; give one of them")
+
+
+def _require_time_to_soak(config: Config) -> None:
+    """Raise InputError where every point would be killed before it has been measured."""
+    measure, timeout_s = config.measure, config.limits.point_timeout_s
+    if measure.soak_s and measure.longest_s >= timeout_s:
+        raise InputError(
+            f"measure.soak_s = {measure.soak_s:g}: with measure.max_s = {measure.max_s:g} it must be less than "
+            f"limits.point_timeout_s = {timeout_s:g}"
+        )
 
 
 def _in_words(error: ValidationError) -> str:

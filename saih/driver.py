@@ -108,7 +108,7 @@ class Sweep:
     def _measure_all(self, points: list[Point]) -> None:
         order = list(_in_turn(points, random.Random(self.config.name)))
         took_s: list[float] = []
-        expected_s = self.config.measure.max_s + START_S
+        expected_s = self.config.measure.longest_s + START_S
         for point in order:
             self.listener.begin(point, len(took_s) + 1, len(order), expected_s * (len(order) - len(took_s)))
             started = time.monotonic()
@@ -159,10 +159,7 @@ class Sweep:
         return decision.why
 
     def _lane(self, start: Point) -> grow.Lane:
-        if self._growth.batch == "fixed":
-            return grow.Lane(start)
-        room = self._room()
-        return grow.Lane(start, room.most_bytes(start.run.ranks), room.taken_bytes)
+        return grow.lane(self.app, self.config, start, self.folder.system())
 
     def _room(self) -> Room:
         system = self.folder.system()

@@ -31,8 +31,8 @@ def part(samples: Mapping[str, Any], copy: int, ranks: int) -> dict[str, Any]:
 
     of_each = {key: {name: own(blocks) for name, blocks in samples[key].items()} for key in ("block_s", "phases_s")}
     mine = slice(copy * ranks, (copy + 1) * ranks)
-    rest = {"read_bytes": own(samples["read_bytes"]), "telemetry": samples["telemetry"][mine]}
-    return {**samples, **of_each, **rest}
+    of_blocks = {key: own(samples[key]) for key in ("read_bytes", "handed_out_s")}
+    return {**samples, **of_each, **of_blocks, "telemetry": samples["telemetry"][mine]}
 
 
 def middle(samples: Mapping[str, Any], run: Execution, copies: int) -> int:

@@ -32,6 +32,7 @@ METHOD_KEYS = (
     "name",
     "app",
     "measure.target_percent",
+    "measure.soak_s",
     "limits.memory_gib",
     "sweep.everywhere",
     "launch.launcher",

@@ -17,11 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from saih.app import App, Number, Point
-from saih.config import Grow
+from saih.config import Config, Grow
 from saih.errors import InputError
 from saih.records import Record
+from saih.room import Room
 
 MOST_BATCH = 4096
 REACH = 1024
@@ -44,11 +46,15 @@ class Lane:
 
 @dataclass(frozen=True)
 class Decision:
-    """The point to measure next; or none, why the lane ended, and the first size that it did not come to."""
+    """The point to measure next; or none, why the lane ended, and the first size that it did not come to.
+
+    ``stands``: how far the lane is, in words, while it has not ended.
+    """
 
     point: Point | None
     why: str = ""
     beyond: Point | None = None
+    stands: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,14 @@ class _Outcome:
 def decide(app: App, grow: Grow, lane: Lane, records: Mapping[str, Record]) -> Decision:
     """What a lane needs next. ``records`` holds what is decided, by id: none that is to be measured again."""
     return _Growth(app, grow, lane, records).decide()
+
+
+def lane(app: App, config: Config, start: Point, system: Mapping[str, Any]) -> Lane:
+    """The lane from ``start`` on the machine of ``system`` (system.json), which counts where the batch is free."""
+    if config.sweep.grow is None or config.sweep.grow.batch == "fixed":
+        return Lane(start)
+    room = Room(app, system["machine"], system["cores_per_rank"], config.limits.memory_gib)
+    return Lane(start, room.most_bytes(start.run.ranks), room.taken_bytes)
 
 
 def sizes(app: App, grow: Grow, start: Point) -> Iterable[Point]:
@@ -89,7 +103,7 @@ class _Growth:
         for point in sizes(self._app, self._grow, self._lane.start):
             outcome = self._outcome(point)
             if outcome.pending:
-                return self._measure(outcome.pending)
+                return self._measure(outcome.pending, f"{in_words(ran[-1])} ran" if ran else "at its first size")
             assert outcome.record is not None
             if not outcome.ran:
                 return self._frontier(ran[-1] if ran else None, point, outcome.record)
@@ -112,7 +126,8 @@ class _Growth:
                 break
             outcome = self._outcome(middle)
             if outcome.pending:
-                return self._measure(outcome.pending)
+                between = f"between {in_words(low)}, which ran, and {in_words(high)}, which {_came_to(ended)}"
+                return self._measure(outcome.pending, between)
             assert outcome.record is not None
             if outcome.ran:
                 low = middle
@@ -120,9 +135,10 @@ class _Growth:
                 high, ended = middle, outcome.record
         confirmed = self._outcome(replace(low, repeat=low.repeat + 1))
         if confirmed.pending:
-            return self._measure(confirmed.pending)
+            largest = f"{in_words(low)} is the largest that ran, as {in_words(high)} {_came_to(ended)}"
+            return self._measure(confirmed.pending, f"{largest}; it is run a second time")
         again = "" if confirmed.ran else "; but that did not run a second time"
-        return Decision(None, f"{_words(low)} is the largest that ran{again}: {_words(high)} {_came_to(ended)}")
+        return Decision(None, f"{in_words(low)} is the largest that ran{again}: {in_words(high)} {_came_to(ended)}")
 
     def _outcome(self, point: Point) -> _Outcome:
         """What a size came to; with the batch free, that of the largest power of two that ran."""
@@ -151,11 +167,11 @@ class _Growth:
         larger, taken = _with_batch(point, batch), self._lane.taken_bytes
         return taken(larger) if taken else self._app.cost(larger).memory_bytes
 
-    def _measure(self, point: Point) -> Decision:
+    def _measure(self, point: Point, stands: str) -> Decision:
         budget_s = self._grow.budget_s
         if budget_s is not None and self._spent_s >= budget_s:
             return Decision(None, f"the time budget of {budget_s:g} s is spent", point)
-        return Decision(point)
+        return Decision(point, stands=stands)
 
     def _is_flat(self, rates: list[float | None]) -> bool:
         flat = self._grow.flat_percent
@@ -224,5 +240,6 @@ def _came_to(record: Record) -> str:
     return f"ended as {record.status}{f' ({message})' if message else ''}"
 
 
-def _words(point: Point) -> str:
+def in_words(point: Point) -> str:
+    """A size for people: "n=8 power=1"."""
     return " ".join(f"{name}={value:g}" for name, value in point.size.items())

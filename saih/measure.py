@@ -1,4 +1,4 @@
-"""Timing protocol: warm up, then blocks of steps, the variants taking turns, until the median is steady.
+"""Timing protocol: warm up, perhaps soak, then blocks of steps, variants in turn, until the median is known.
 
 A block is n steps between two points where the device has finished: one synchronisation a block, not a step. Every
 rank starts a block together (barrier) and times it alone; the slowest rank's time is the block's. Blocks of the full
@@ -12,19 +12,19 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from saih.app import Ran, Work
-from saih.stats import MIN_STEPS, serial_median_interval, steady_from
+from saih.enough import End
+from saih.soak import Soaked
+from saih.stats import MIN_STEPS, steady_from
 
-METHOD_VERSION = 3
+METHOD_VERSION = 4
 """Raised whenever figures measured before could differ from figures measured after."""
 
 MIN_BLOCK_S = 0.2
 """A block lasts at least this long, so that its start and its synchronisation are under 1 % of it."""
-MIN_ROUNDS = 3
-MIN_ROUNDS_PRECISE = 8
-"""Fewer blocks show nothing of how they are correlated (saih/stats.py)."""
 WARMUP_MIN_S = 0.5
 """Short steps are many until then: what is slow at first for a while shows."""
 WARMUP_MAX_S, WARMUP_LEAST_S = 60.0, 2.0
@@ -65,11 +65,13 @@ def measure(
     max_s: float,
     begin: Callable[[], None],
     around: Callable[[str], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
+    soak_s: float = 0.0,
 ) -> dict[str, Any]:
     """Raw samples of ``work`` as the record holds them (saih/records.py), equal on all ranks.
 
-    ``begin`` is called once, on every rank, between the warm-up and the first block; ``around(variant)`` is
-    entered on every rank around each block of that variant.
+    ``begin`` is called once, on every rank, right before the first block that counts; ``around(variant)`` is
+    entered on every rank around each block of that variant, and ``around("soak")`` around the ``soak_s`` seconds of
+    full steps, if any, that come between the warm-up and ``begin``.
 
     Stops when the interval of the median step has a half-width of ``target_percent`` ("precise") or ``max_s`` seconds
     have passed ("limit"), whichever is first, but not before three rounds.
@@ -80,8 +82,13 @@ def measure(
         if lacking is not None:
             variants[f"without_{part}"] = lacking
     warmup, step_s = _warm_up(variants, ranks, min(WARMUP_MAX_S, max(WARMUP_LEAST_S, 2 * max_s)))
-    n = ranks.broadcast(max(1, math.ceil(MIN_BLOCK_S / step_s)))
-    found = _Samples(n, list(variants))
+    n = _steps_of_a_block(ranks, step_s)
+    soaked = None
+    if soak_s:
+        with around("soak"):
+            soaked, step_s = _soak(work, ranks, n, n * step_s, soak_s)
+        n = _steps_of_a_block(ranks, step_s)
+    found, end = _Samples(n, list(variants)), End(target_percent, max_s)
     begin()
     started = time.perf_counter()
     stopped, rounds_s = None, [step_s * n * len(variants)]
@@ -90,11 +97,20 @@ def measure(
         round_began = time.perf_counter()
         for name in _turn(list(variants), len(found.block_s["full"])):
             with around(name):
-                times_s, ran = _block(variants[name], n, ranks)
-            found.add(name, times_s, ran)
+                ended = _block(variants[name], n, ranks)
+            found.add(name, ended)
         rounds_s.append(time.perf_counter() - round_began)
-        stopped = ranks.broadcast(_stop(found, time.perf_counter() - started, target_percent, max_s))
-    return found.to_dict() | warmup | {"stopped": stopped}
+        stopped = ranks.broadcast(end.reached(found.slowest_s(), time.perf_counter() - started))
+    return found.to_dict() | warmup | {"soak": soaked, "stopped": stopped}
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A block, each a list over ranks: seconds it took, seconds until ``run`` had returned, and what it returned."""
+
+    seconds: list[float]
+    handed_out_s: list[float]
+    ran: list[Ran]
 
 
 class _Samples:
@@ -103,32 +119,58 @@ class _Samples:
     def __init__(self, block_steps: int, variants: list[str]) -> None:
         self.block_steps = block_steps
         self.block_s: dict[str, list[list[float]]] = {name: [] for name in variants}
+        self.handed_out_s: list[list[float]] = []
         self.phases_s: dict[str, list[list[float]]] = {}
         self.read_bytes: list[list[int]] = []
         self.values: dict[str, float | None] = {}
 
-    def add(self, variant: str, times_s: list[float], ran: list[Ran]) -> None:
-        self.block_s[variant].append(times_s)
+    def add(self, variant: str, ended: _Ended) -> None:
+        self.block_s[variant].append(ended.seconds)
         if variant != "full":
             return
+        ran = ended.ran
+        self.handed_out_s.append(ended.handed_out_s)
         for phase in ran[0].phases:
             self.phases_s.setdefault(phase, []).append([each.phases[phase] for each in ran])
         self.read_bytes.append([each.read_bytes for each in ran])
         self.values = {name: x if math.isfinite(x) else None for name, x in ran[0].values.items()}
 
+    def slowest_s(self) -> list[float]:
+        return [max(times) for times in self.block_s["full"]]
+
     def to_dict(self) -> dict[str, Any]:
         return dict(vars(self))
 
 
-def _block(work: Work, n: int, ranks: Ranks) -> tuple[list[float], list[Ran]]:
+def _steps_of_a_block(ranks: Ranks, step_s: float) -> int:
+    found: int = ranks.broadcast(max(1, math.ceil(MIN_BLOCK_S / step_s)))
+    return found
+
+
+def _block(work: Work, n: int, ranks: Ranks) -> _Ended:
     ranks.synchronise()
     ranks.barrier()
     start = time.perf_counter()
     ran = work.run(n)
+    handed_out_s = time.perf_counter() - start
     ranks.synchronise()
     seconds = time.perf_counter() - start
-    both = ranks.gather((seconds, ran))
-    return [each[0] for each in both], [each[1] for each in both]
+    told = ranks.gather((seconds, handed_out_s, ran))
+    return _Ended([each[0] for each in told], [each[1] for each in told], [each[2] for each in told])
+
+
+def _soak(work: Work, ranks: Ranks, n: int, block_s: float, soak_s: float) -> tuple[dict[str, Any], float]:
+    """Blocks of the full work for so many seconds; (what the record keeps of them, seconds of a step at the end)."""
+    found, longest_s = Soaked(soak_s, n), block_s
+    start, left_s = time.perf_counter(), soak_s
+    while left_s > 0:
+        ranks.progress(f"soaking, {left_s:.0f} s left", soak_s - left_s, soak_s, longest_s)
+        block_s = max(_block(work, n, ranks).seconds)
+        found.add(time.perf_counter() - start, block_s)
+        longest_s = max(longest_s, block_s)
+        left_s = ranks.broadcast(soak_s - (time.perf_counter() - start))
+    kept = ranks.broadcast(found.to_dict())
+    return kept, kept["last_step_s"]
 
 
 def _warm_up(variants: Mapping[str, Work], ranks: Ranks, limit_s: float) -> tuple[dict[str, Any], float]:
@@ -143,7 +185,7 @@ def _warm_up(variants: Mapping[str, Work], ranks: Ranks, limit_s: float) -> tupl
     while True:
         for name, work in variants.items():
             if name == "full":
-                times.append(max(_block(work, 1, ranks)[0]))
+                times.append(max(_block(work, 1, ranks).seconds))
             elif len(times) <= WARMUP_OF_OTHERS:  # they share what the full work has warmed
                 _block(work, 1, ranks)
         if len(times) == 1:
@@ -164,11 +206,3 @@ def _turn(names: list[str], round_number: int) -> list[str]:
     """The variants in the order of this round: each comes first as often as the others."""
     first = round_number % len(names)
     return names[first:] + names[:first]
-
-
-def _stop(found: _Samples, elapsed_s: float, target_percent: float, max_s: float) -> str | None:
-    steps = [max(times) for times in found.block_s["full"]]
-    precise = serial_median_interval(steps).half_width_percent <= target_percent
-    if len(steps) >= MIN_ROUNDS_PRECISE and precise:
-        return "precise"
-    return "limit" if len(steps) >= MIN_ROUNDS and elapsed_s >= max_s else None

@@ -15,46 +15,34 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saih.app import Cost, Execution, MetricSpec
+from saih.profiled import profiled
 from saih.stats import serial_median_interval
 from saih.telemetry.energy import per_sample
+from saih.units import UNITS, Metric, metric, unknown
 
-Metric = dict[str, Any]
+__all__ = [
+    "UNITS",
+    "Metric",
+    "compute",
+    "declared",
+    "invalid_because",
+    "metric",
+    "peak_memory",
+    "samples_per_s",
+    "served",
+    "unknown",
+    "withheld",
+]
 
-UNITS: dict[str, tuple[str, str]] = {
-    "samples_per_s": ("samples/s", "higher"),
-    "step_s": ("s", "lower"),
-    "flop_per_sample": ("FLOP", "none"),
-    "executed_flop_per_sample": ("FLOP", "none"),
-    "flop_per_s_per_device": ("FLOP/s", "higher"),
-    "percent_of_peak": ("%", "higher"),
-    "percent_of_measured_peak": ("%", "higher"),
-    "peak_mem_bytes": ("B", "lower"),
-    "input_wait_s": ("s", "lower"),
-    "exposed_input_s": ("s", "lower"),
-    "h2d_s": ("s", "lower"),
-    "exposed_comm_s": ("s", "lower"),
-    "launch_gap_s": ("s", "lower"),
-    "read_bytes_per_s": ("B/s", "none"),
-    "background_read_bytes_per_s": ("B/s", "none"),
-    "energy_j_per_sample": ("J", "lower"),
-    "scaling_efficiency": ("1", "higher"),
-    "parameters": ("1", "none"),
-    "rank_imbalance_percent": ("%", "lower"),
+PHASES = {
+    "input_wait_s": "timer around it",
+    "h2d_s": "timer around it",
+    "read_s": "timers in the reading threads, added up over threads",
+    "decode_s": "timers in the reading threads, added up over threads",
 }
-"""The core metrics: unit and which direction is better."""
+"""Phases that an application may time, and how."""
 
 EXPOSED = {"without_input": "exposed_input_s", "without_communication": "exposed_comm_s"}
-
-
-def metric(name: str, value: float, method: str, **more: Any) -> Metric:
-    """A core metric with a value."""
-    unit, better = UNITS[name]
-    return {"value": value, "unit": unit, "better": better, "method": method, **more}
-
-
-def unknown(name: str, why: str) -> Metric:
-    """A core metric whose value is not known, and why."""
-    return metric(name, 0.0, "not measured") | {"value": None, "why": why}
 
 
 def compute(
@@ -63,15 +51,16 @@ def compute(
     run: Execution,
     ceiling: Mapping[str, Any] | None,
     datasheet: Mapping[str, Any],
+    ceilings: Mapping[str, Any] | None = None,
 ) -> dict[str, Metric]:
     """All core metrics of a measured point.
 
     ``samples`` as in the record; ``ceiling`` an entry of saih.peaks.measure or None; ``datasheet`` the answer of
-    saih.peaks.datasheet ({"flop_per_s", "source"} or {"why"}).
+    saih.peaks.datasheet ({"flop_per_s", "source"} or {"why"}); ``ceilings`` as in record.system["ceilings"], or None.
     """
     rate = samples_per_s(samples, run)
     flop_per_s = cost.flop_per_sample * rate / run.ranks
-    return {
+    found = {
         "samples_per_s": metric("samples_per_s", rate, "total samples of all ranks over total time of the blocks"),
         "step_s": _step(samples),
         "flop_per_sample": metric("flop_per_sample", cost.flop_per_sample, "closed form, plain variant, 2 per MAC"),
@@ -84,10 +73,10 @@ def compute(
         **_phases(samples),
         **_exposed(samples, run),
         "background_read_bytes_per_s": _background(samples["background"], run),
-        "launch_gap_s": unknown("launch_gap_s", "this version does not measure it"),
         "energy_j_per_sample": _energy(samples, run),
         "scaling_efficiency": unknown("scaling_efficiency", "relates several points: see the report"),
     }
+    return found | profiled(samples, found, ceilings or {})
 
 
 def declared(specs: Sequence[MetricSpec], values: Mapping[str, float | None]) -> dict[str, Metric]:
@@ -184,10 +173,10 @@ def _phases(samples: Mapping[str, Any]) -> dict[str, Metric]:
     blocks = samples["block_s"]["full"]
     steps = len(blocks) * samples["block_steps"]
     found = {}
-    for name in ("input_wait_s", "h2d_s"):
+    for name, how in PHASES.items():
         if name in phases:
             per_step = sum(max(ranks) for ranks in phases[name]) / steps
-            found[name] = metric(name, per_step, "timer around it, slowest rank of each block, mean over steps")
+            found[name] = metric(name, per_step, f"{how}, slowest rank of each block, mean over steps")
         else:
             found[name] = unknown(name, "the application does not time it")
     seconds = sum(max(ranks) for ranks in blocks)

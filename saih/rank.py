@@ -13,7 +13,7 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -21,9 +21,11 @@ from saih import emulate
 from saih.background import Background
 from saih.errors import InputError
 from saih.mpi import Communicator, World
+from saih.profile.tree import REGION
 from saih.telemetry.watch import Telemetry
 
 GIB = 2**30
+_UNMARKED = contextlib.nullcontext()
 SIGN_S = 0.1
 """Signs of life are no closer together than this, unless something else begins."""
 
@@ -34,10 +36,22 @@ class Copy:
     def __init__(self, worker: Worker, ranks: Communicator) -> None:
         self.rank, self.size, self.device, self.seed = ranks.rank, ranks.size, worker.device, worker.seed
         self.broadcast, self.gather, self.progress = ranks.broadcast, ranks.gather, worker.progress
+        self._mark: Callable[[str], contextlib.AbstractContextManager[object]] | None = None
 
     def region(self, name: str) -> contextlib.AbstractContextManager[object]:
-        """Around a part of a step, for the profiled pass."""
-        return contextlib.nullcontext()
+        """Around a part of a step: marked in the trace of the profiled pass, nothing elsewhere."""
+        return _UNMARKED if self._mark is None else self._mark(name)
+
+    @contextlib.contextmanager
+    def marked(self) -> Iterator[None]:
+        """A context in which regions are marked."""
+        from torch.profiler import record_function
+
+        self._mark = lambda name: record_function(f"{REGION}{name}")
+        try:
+            yield
+        finally:
+            self._mark = None
 
 
 class Worker:
@@ -93,6 +107,13 @@ class Worker:
             self._cuda.set_per_process_memory_fraction(min(1.0, gib * GIB / total), self.device)
             return
         resource.setrlimit(resource.RLIMIT_DATA, (self._data_bytes + int(gib * GIB), resource.RLIM_INFINITY))
+
+    def lift_memory_limit(self) -> None:
+        """Let this rank have what the machine has: what comes now is no part of the point."""
+        if self._cuda:
+            self._cuda.set_per_process_memory_fraction(1.0, self.device)
+        else:
+            resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
     def background(self, mb_s: float, paths: Sequence[str]) -> Background | None:
         """This host's share of reading ``mb_s`` over all hosts, on the host's first rank; None on the others."""

@@ -14,13 +14,25 @@ Schema 1, top-level keys:
                 "phases_s": {phase: [[seconds of each rank] of each block]},
                 "background": [{"mb_s" asked of the host, "bytes", "seconds", "files", "file_bytes", "direct_files",
                 "threads", "cores", "shares_cores"} of each host], empty where none was asked for,
-                "telemetry": [energy, power, clocks, throttling, neighbours, as each rank saw them: saih/telemetry/]}
-    diagnosis   {"verdict", "evidence", "shares": {part: share of the step}, "suspect": [why the point may not stand for
-                the machine], "everywhere": how equal copies compare (saih/everywhere.py), if asked for} or null
+                "telemetry": [energy, power, clocks, throttling, neighbours, as each rank saw them: saih/telemetry/],
+                "handed_out_s": [[seconds of each rank until it had handed out its work] of each full block],
+                "soak": what came before the blocks, if asked for (saih/soak.py), or null,
+                "profile": where the time of a step goes, below}
+    diagnosis   {"verdict", "evidence", "causes", "shares": {part: share of the step}, "roofline" (saih/diagnosis/),
+                "suspect": [why the point may not stand for the machine], "everywhere": how equal copies compare
+                (saih/everywhere.py), if asked for} or null
     system      {"machine", "software", "ranks": [{"host", "device", "uuid" of a GPU, "cores", "emulated"}],
-                "emulated": the disturbances that were asked for (docs/emulate.md), or null}
+                "emulated": the disturbances that were asked for (docs/emulate.md), or null,
+                "ceilings": what the point is held against (saih/peaks/highest.py)}
     provenance  versions, time, data set, what it took
     error       null, or {"kind", "message", "log_end"}
+
+samples["profile"], of rank 0, seconds and counts a step (docs/profile.md): {"steps", "step_s", "device": cuda | cpu,
+"busy_s", "comm_s", "exposed_comm_s", "exposed_input_s", "h2d_s", "idle_s", "operations", "phases": {forward, backward,
+optimiser, other: busy seconds}, "classes": [{"class", "busy_s", "count", "bytes"}], "outside": the same of what belongs
+to no layer, "layers": [{"name", "forward_s", "backward_s", "forward_count", "backward_count" of operations,
+"forward_flop", "flop", "forward_bytes", "bytes", "alone_forward_s", "alone_backward_s"}], "why": {key: reason of a
+null}}; or just {"why": {"profile": reason}}.
 
 History: 1 (0.1.0) first version.
 """

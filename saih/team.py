@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, NoReturn, Self, TypeVar, cast
 
-from saih import launch
+from saih import launch, process
 from saih.errors import InputError, Interrupted
 from saih.process import STOP_SIGNALS
 
@@ -39,7 +39,7 @@ class Team:
         self._gather: Callable[[Any], list[Any]] = lambda value: [value]
         self._abort: Callable[[int], object] = lambda status: None
         self._before: dict[signal.Signals, Any] = {}
-        asked = launch.asked_ranks()
+        _, asked = process.place(os.environ)
         if asked > 1:
             self._join(asked)
 

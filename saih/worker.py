@@ -35,6 +35,7 @@ from saih.records import write_json
 from saih.telemetry.watch import Telemetry
 
 FAULT_STATUS = 3
+PROFILING = "profiling"
 _NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 
 
@@ -69,15 +70,17 @@ def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
     """One point: build it, time it, ask whether it can be believed."""
     point = Point.from_dict(request["point"])
     worker.begin_anew()
-    with worker.telemetry() as telemetry:
+    soaking = worker.telemetry() if request.get("soak_s") else None
+    with worker.telemetry() as telemetry, soaking or contextlib.nullcontext():
         worker.limit_memory(request["memory_gib"])
         worker.progress("building", 0, 1)
         work = load(point.app).build(worker.copy, point)
         try:
-            samples = _timed(worker, work, telemetry, request, point.run.background_read_mb_s)
+            samples = _timed(worker, work, telemetry, soaking, request, point.run.background_read_mb_s)
             worker.progress("checking", 0, 1)
             doubts = [doubt for doubt in worker.gather(work.check()) if doubt]
             peak = max(worker.gather(worker.peak_memory_bytes()))
+            samples["profile"] = _profile(worker, work, point, request, samples)
         finally:
             work.close()
     doubt = doubts[0] if doubts else None
@@ -86,9 +89,14 @@ def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _timed(
-    worker: Worker, work: Work, telemetry: Telemetry, request: Mapping[str, Any], background_mb_s: float
+    worker: Worker,
+    work: Work,
+    telemetry: Telemetry,
+    soaking: Telemetry | None,
+    request: Mapping[str, Any],
+    background_mb_s: float,
 ) -> dict[str, Any]:
-    """The timed blocks, watched, and beside the background reading that the point asks for."""
+    """The timed blocks, watched, beside the background reading that the point asks for; a soak has its own watch."""
     from saih.measure import measure
 
     with worker.background(background_mb_s, request["paths"]) or contextlib.nullcontext() as others:
@@ -98,10 +106,33 @@ def _timed(
             for each in counted:
                 each.begin()
 
-        samples = measure(work, worker, request["target_percent"], request["max_s"], begin, telemetry.block)
+        def around(part: str) -> contextlib.AbstractContextManager[None]:
+            return soaking.whole() if soaking and part == "soak" else telemetry.block(part)
+
+        limits = request["target_percent"], request["max_s"]
+        samples = measure(work, worker, *limits, begin, around, request.get("soak_s", 0.0))
         samples["telemetry"] = worker.gather(telemetry.end())
+        if soaking:
+            samples["soak"]["telemetry"] = worker.gather(soaking.read)
         samples["background"] = [each for each in worker.gather(others.end() if others else None) if each]
     return samples
+
+
+def _profile(
+    worker: Worker, work: Work, point: Point, request: Mapping[str, Any], samples: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The profiled pass: last of all, so that neither times nor peak nor check know of it."""
+    why_not = request.get("no_profile")
+    if why_not:
+        return {"why": {"profile": why_not}}
+    from saih.profile.run import profile
+
+    worker.lift_memory_limit()
+    try:
+        return profile(work, worker, worker.copy.marked, samples, point.run.execution == "plain")
+    except Exception as error:
+        error.add_note(PROFILING)
+        raise
 
 
 _HANDLERS: dict[str, Callable[[Worker, Mapping[str, Any]], dict[str, Any]]] = {
@@ -154,6 +185,8 @@ def _serve(worker: Worker, world: World) -> None:
 def fault(error: BaseException) -> dict[str, Any]:
     """{"kind": input | oom | failed, "message"} of what ended a rank."""
     text = " ".join(str(error).split())
+    if PROFILING in getattr(error, "__notes__", ()):
+        return {"kind": "failed", "message": f"{type(error).__name__}: {text[:500]}", "during": PROFILING}
     if isinstance(error, InputError):
         return {"kind": "input", "message": text}
     if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):

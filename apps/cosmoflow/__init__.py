@@ -9,6 +9,7 @@ Without torch (the command line and the driver stop here):
     data          the configuration's `data`, and the file it means at an edge
     architecture  dials -> layers
     cost          layers -> FLOPs, parameters, bytes
+    layers        the layers that a step's time is told by, each with its cost
     metrics       figures of its own in the records
     prepare       makes or checks the data set of a sweep (imports its tools when called)
 

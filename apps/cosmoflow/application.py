@@ -9,9 +9,10 @@ from apps.cosmoflow import data
 from apps.cosmoflow.architecture import network_of
 from apps.cosmoflow.cost import cost_of
 from apps.cosmoflow.dials import DIALS, validate
+from apps.cosmoflow.layers import layers_of
 from apps.cosmoflow.metrics import METRICS
 from augment.model.network import Network
-from saih.app import Context, Cost, Dial, MetricSpec, Point, Work
+from saih.app import Context, Cost, Dial, Layer, MetricSpec, Point, Work
 
 
 class CosmoFlow:
@@ -42,6 +43,10 @@ class CosmoFlow:
     def network(self, point: Point) -> Network:
         """The layers, which `saih augment model` shows and grows."""
         return network_of(point)
+
+    def layers(self, point: Point) -> tuple[Layer, ...]:
+        """The layers with weights and the pools, and what each computes and moves in a step of one rank."""
+        return layers_of(point)
 
     def module(self, point: Point) -> Any:
         """The same in torch, with the names that its checkpoints have."""

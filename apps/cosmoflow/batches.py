@@ -8,6 +8,7 @@ on a CPU the step works on the buffer itself.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from apps.cosmoflow.loader import Batch
+from apps.cosmoflow.loader import Batch, Spent
 from apps.cosmoflow.order import Indices, Order
 from apps.cosmoflow.prefetch import Shape
+from augment.data.storage import clock
 from augment.data.storage.reader import empty_batch
 from augment.data.storage.transfer import BLOCK_BYTES
 from augment.data.volumes.views import View, seen
@@ -61,6 +63,7 @@ class Batches:
         self._labels = [torch.empty(label_shape, pin_memory=device.type == "cuda") for _ in range(buffers)]
         self._copy = _Copy(device, buffers) if device.type == "cuda" else None
         self._scratch = threading.local()
+        self._counting, self._read_s, self._decode_s = threading.Lock(), 0.0, 0.0
 
     @property
     def parts(self) -> int:
@@ -76,6 +79,7 @@ class Batches:
         """Reads some of the samples into the buffer."""
         if self._copy:
             self._copy.wait_until_free(begun.buffer)
+        begin_s, before_s = time.perf_counter(), clock.read_s()
         first, last = (i * self._shape.batch // self.parts for i in (part, part + 1))
         for i in range(first, last):
             place, sample = self._counts[begun.buffer][i], int(begun.samples[i])
@@ -85,6 +89,10 @@ class Batches:
                 place.copy_(seen(scratch, self._view(sample, int(begun.epochs[i]))))
             else:
                 self._read(sample, place.numpy())
+        read_s = clock.read_s() - before_s
+        with self._counting:
+            self._read_s += read_s
+            self._decode_s += time.perf_counter() - begin_s - read_s
 
     def finish(self, begun: Begun) -> Batch:
         """The batch; on a GPU it may still be under way there: its events tell."""
@@ -95,6 +103,13 @@ class Batches:
         chosen = zip(begun.samples, begun.epochs, strict=True)
         views = [self._view(int(sample), int(epoch)) for sample, epoch in chosen] if self._view else []
         return replace(self._copy(begun.buffer, counts, labels, views), epoch=begun.epoch)
+
+    def collect(self) -> Spent:
+        """Seconds of the threads in `read`, since the last call."""
+        with self._counting:
+            found = Spent(self._read_s, self._decode_s)
+            self._read_s = self._decode_s = 0.0
+        return found
 
     def _own_scratch(self) -> Tensor:
         if not hasattr(self._scratch, "sample"):

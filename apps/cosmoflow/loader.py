@@ -40,12 +40,21 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Spent:
+    """Seconds of threads, summed over them: waiting for storage, and all that they then do with what they have read."""
+
+    read_s: float = 0.0
+    decode_s: float = 0.0
+
+
+@dataclass(frozen=True)
 class Reading:
-    """What reading cost since it was last asked: seconds waited for batches, seconds of copies, bytes."""
+    """What reading cost since it was last asked: seconds waited for batches, of copies, bytes, threads' time."""
 
     input_wait_s: float = 0.0
     h2d_s: float = 0.0
     bytes: int = 0
+    spent: Spent = Spent()
 
 
 class Maker(Protocol[Begun]):
@@ -64,6 +73,9 @@ class Maker(Protocol[Begun]):
     def finish(self, begun: Begun) -> Batch:
         """The batch, all of whose parts are read."""
 
+    def collect(self) -> Spent:
+        """What threads have spent in `read` since the last call."""
+
 
 class Held:
     """One batch on the device, again and again: input that costs nothing."""
@@ -79,6 +91,9 @@ class Held:
     def next(self) -> Batch:
         """The batch."""
         return self._batch
+
+    def stop(self) -> None:
+        """Nothing is read."""
 
     def collect(self) -> Reading:
         """Nothing was read."""
@@ -118,16 +133,20 @@ class Loader(Generic[Begun]):
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Reading ahead is allowed within; at the end what is half read is waited for, and counts as waiting."""
+        """Reading ahead is allowed within, until `stop`."""
         with self._work:
             self._may_read = True
             self._work.notify_all()
         try:
             yield
         finally:
-            with self._progress:
-                self._may_read = False
-                self._wait_for(lambda: not self._reads)
+            self.stop()
+
+    def stop(self) -> None:
+        """Nothing more is read ahead; what is half read is waited for, and counts as waiting. May be called twice."""
+        with self._progress:
+            self._may_read = False
+            self._wait_for(lambda: not self._reads)
 
     def next(self) -> Batch:
         """The next batch, ready for the current stream. Raises what a thread failed with. Only within `reading`."""
@@ -151,11 +170,14 @@ class Loader(Generic[Begun]):
         return batch
 
     def collect(self) -> Reading:
-        """What the batches handed out since the last call cost. Waits for their copies, not for the steps."""
+        """What the batches handed out since the last call cost. Waits for their copies, not for the steps.
+
+        What threads have spent is that of the batches read in the meantime, ahead of the steps or not.
+        """
         if self._copies:
             self._copies[-1][1].synchronize()
         copy_s = sum(begin.elapsed_time(end) for begin, end in self._copies) / 1000
-        found = Reading(self._waited_s, copy_s, self._bytes)
+        found = Reading(self._waited_s, copy_s, self._bytes, self._maker.collect())
         self._waited_s, self._bytes, self._copies = 0.0, 0, []
         return found
 

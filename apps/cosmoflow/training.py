@@ -26,6 +26,7 @@ from apps.cosmoflow.architecture import LABELS, network_of
 from apps.cosmoflow.batches import Begun
 from apps.cosmoflow.dials import MEMORY, SYNTHETIC
 from apps.cosmoflow.evidence import Evidence
+from apps.cosmoflow.layers import names
 from apps.cosmoflow.loader import Batch, Held, Loader
 from apps.cosmoflow.model import CosmoFlow, make, volumes_of
 from apps.cosmoflow.optimizer import KerasSGD, learning_rate
@@ -55,10 +56,13 @@ class Update:
         self._rate, self._scaler = rate, scaler
         self.optimizer = KerasSGD(net.parameters(), rate(0))
 
-    def __call__(self, loss: Tensor, epoch: int) -> None:
-        """Backward and one step of the optimiser; afterwards the gradients' memory is free again."""
-        self.optimizer.set_lr(self._rate(epoch))
+    def backward(self, loss: Tensor) -> None:
+        """The gradients, averaged over ranks where the model does so."""
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+
+    def step(self, epoch: int) -> None:
+        """One step of the optimiser; afterwards the gradients' memory is free again."""
+        self.optimizer.set_lr(self._rate(epoch))
         self._scaler.step(self.optimizer)
         self._scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
@@ -86,15 +90,22 @@ class Training:
 
     def run(self, n: int) -> Ran:
         """`n` training steps. On a GPU it returns before they have ended."""
-        parts = self._parts
+        parts, region = self._parts, self._parts.context.region
         with parts.source.reading(), self._gradients():
             for _ in range(n):
-                batch = parts.source.next()
-                loss = parts.model(batch.counts, batch.labels)
-                parts.update(loss, batch.epoch)
+                with region("input"):
+                    batch = parts.source.next()
+                with region("forward"):
+                    loss = parts.model(batch.counts, batch.labels)
+                with region("backward"):
+                    parts.update.backward(loss)
+                with region("optimiser"):
+                    parts.update.step(batch.epoch)
                 self._loss = loss.detach()
+            with region("input"):
+                parts.source.stop()
         cost = parts.source.collect()
-        phases = {"input_wait_s": cost.input_wait_s, "h2d_s": cost.h2d_s}
+        phases = {"input_wait_s": cost.input_wait_s, "h2d_s": cost.h2d_s, **vars(cost.spent)}
         read_bytes = 0 if parts.point.run.input == MEMORY else cost.bytes
         values = parts.evidence.values() if parts.evidence else {}
         return Ran(n * parts.point.run.batch, phases, read_bytes, values)
@@ -111,6 +122,14 @@ class Training:
             idle = Update(parts.net, lambda epoch: 0.0, _scaler(parts.point, torch.device(parts.context.device)))
             return Training(replace(parts, update=idle), communicates=False)
         return None
+
+    def layers(self) -> dict[str, nn.Module]:
+        """The layers with weights and the pools by name; none where they are compiled into one."""
+        parts = self._parts
+        if parts.point.run.execution == "compiled":
+            return {}
+        modules = (each for each in parts.net.modules() if isinstance(each, nn.Conv3d | nn.Linear | nn.MaxPool3d))
+        return dict(zip(names(network_of(parts.point)), modules, strict=True))
 
     def check(self) -> str | None:
         """Why the steps cannot be believed, the same on every rank, or None; see `apps.cosmoflow.sanity`."""

@@ -88,15 +88,6 @@ class Settings:
         return found
 
 
-def place(environment: Mapping[str, str]) -> tuple[int, int]:
-    """(rank, number of ranks) as MPICH's, Open MPI's or Slurm's launcher tells a process; (0, 1) without one."""
-    rank, size = (
-        next((int(value) for name in names if (value := environment.get(name, "")).isdigit()), default)
-        for names, default in ((RANK_VARIABLES, 0), (SIZE_VARIABLES, 1))
-    )
-    return rank, size
-
-
 def label(environment: Mapping[str, str] = os.environ) -> dict[str, Any] | None:
     """The disturbances that this process runs under, in the form of the configuration; None where there are none."""
     found = environment.get(LABEL)

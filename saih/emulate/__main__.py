@@ -13,17 +13,16 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from saih import emulate
+from saih import emulate, process
 from saih.emulate import links, pauses, storage
 from saih.errors import InputError
-from saih.process import die_with_parent
 
 
 def main() -> NoReturn:
     """Disturb this rank and become the command after ``--``."""
     arguments, command = _arguments()
     try:
-        rank, size = emulate.place(os.environ)
+        rank, size = process.place(os.environ)
         settings = emulate.Settings(**{name: vars(arguments)[name] for name in vars(emulate.Settings())})
         environment = _disturb(settings, rank, size, arguments.try_it)
     except (InputError, OSError) as error:
@@ -41,7 +40,7 @@ def _end(why: str) -> NoReturn:
 
 def _disturb(settings: emulate.Settings, rank: int, size: int, trying: bool) -> dict[str, str]:
     """Do what concerns this rank; the environment to go on in. ``trying``: links even where there is one rank."""
-    die_with_parent()
+    process.die_with_parent()
     found = settings.at(rank, size)
     extra: dict[str, str] = {}
     if settings.storage_mb_s is not None:

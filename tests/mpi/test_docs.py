@@ -1,5 +1,6 @@
 """What the docs show is what works: their code is taken out of them and run."""
 
+import json
 import re
 
 import pytest
@@ -18,11 +19,17 @@ def test_the_application_of_the_docs_can_be_swept(saih):
     (saih.folder / "my_product.py").write_text("\n".join(blocks("adding-an-app.md", "python")))
     (text,) = blocks("adding-an-app.md", "yaml")
     shorter = yaml.safe_load(text) | {"measure": {"max_s": 0.5}, "launch": {"device": "cpu"}}
-    shorter["size"]["n"] = [32]
+    shorter["size"]["n"], shorter["run"]["ranks"] = [32], [2]
     saih.write("product.yaml", shorter)
     saih.env["PYTHONPATH"] = "."
     out = saih("sweep", "product.yaml").stdout
-    assert len(re.findall(r"FOM n32-ranks[12]-\w+ samples_per_s=", out)) == 2
+    assert len(re.findall(r"FOM n32-ranks2-\w+ samples_per_s=", out)) == 1
+    (path,) = (saih.folder / "runs" / "product" / "points").glob("*.json")
+    profile = json.loads(path.read_text())["samples"]["profile"]
+    (layer,) = profile["layers"]
+    assert (layer["name"], layer["forward_flop"]) == ("product", 2 * 32**3)
+    assert 0 < layer["forward_s"] < 1.01 * profile["phases"]["forward"]
+    assert layer["alone_forward_s"] > 0
 
 
 def test_the_docs_show_every_key_of_the_configuration_with_its_default():

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -174,8 +175,10 @@ def test_whatever_ends_a_point_leaves_a_record_and_the_sweep_goes_on(saih):
         "8": "ok", "10": "oom", "12": "timeout", "14": "failed", "16": "failed", "18": "failed", "20": "invalid",
     }  # fmt: skip
     assert "Unable to allocate" in found["10"].error["message"]
+    assert found["10"].diagnosis["verdict"] == "capacity-limited"
     assert "no answer within 15 s" in found["12"].error["message"]
-    assert "ended with exit status" in found["14"].error["message"]
+    assert re.fullmatch(r"rank 1 \(.*\) was killed by signal 9 .*; not for .*", found["14"].error["message"])
+    assert re.fullmatch(r"rank 1 \(.*\) ended first, .* with exit status 7 before .*", found["18"].error["message"])
     assert found["16"].error["message"] == "RuntimeError: the toy is broken"
     assert "the toy is broken" in found["16"].error["log_end"]
     assert found["16"].error["rank"] == 1
@@ -200,29 +203,12 @@ def test_retry_measures_the_named_statuses_again(saih):
     assert "must be of ok, oom" in saih("sweep", "toy.yaml", "--retry", "broken", status=2).stderr
 
 
-def test_sigkill_of_the_driver_costs_the_point_in_flight_only(saih):
-    saih.write("toy.yaml", toy_config(size={"n": [8, 16, 32]}, run={"ranks": 2}, measure={"max_s": 2}))
-    driver = saih.start("sweep", "toy.yaml")
-    points = saih.folder / "runs" / "toy" / "points"
-    _wait(lambda: points.exists() and len(list(points.glob("*.json"))) >= 1)
-    time.sleep(1.5)
-    driver.send_signal(signal.SIGKILL)
-    driver.communicate()
-    _wait(lambda: not _ranks_of(saih.folder), 15)
-    before = {p.name: p.stat().st_mtime_ns for p in points.glob("*.json")}
-    assert 1 <= len(before) < 3
-    saih("sweep", "toy.yaml")
-    after = {p.name: p.stat().st_mtime_ns for p in points.iterdir()}
-    assert len(after) == 3
-    assert before.items() <= after.items()
-
-
 def test_sigterm_ends_in_order_and_the_next_call_goes_on(saih):
     saih.write("toy.yaml", toy_config(size={"n": 8}, run={"ranks": 2}, measure={"target_percent": 1e-6, "max_s": 60}))
     driver = saih.start("sweep", "toy.yaml")
     _wait(lambda: (saih.folder / "runs" / "toy" / "system.json").exists() and list(
         (saih.folder / "runs" / "toy" / "logs").glob("n8*")))  # fmt: skip
-    time.sleep(3)
+    time.sleep(1)
     driver.send_signal(signal.SIGTERM)
     time.sleep(0.05)
     driver.send_signal(signal.SIGTERM)  # as impatient users and batch systems do
@@ -302,7 +288,8 @@ def test_a_launcher_that_starts_singletons_is_caught_at_once(saih):
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_every_device_measures_the_point_for_itself_all_at_once(saih):
     launch = {"device": "cpu", "cores_per_rank": 1}
-    saih.write("toy.yaml", toy_config(run={"ranks": 1}, sweep={"everywhere": "device"}, launch=launch))
+    everywhere = toy_config(size={"n": 8}, run={"ranks": 1}, sweep={"everywhere": "device"}, launch=launch)
+    saih.write("toy.yaml", everywhere)
     saih("sweep", "toy.yaml")
     cores = len(os.sched_getaffinity(0))
     for record in read(saih.folder / "runs" / "toy").values():
@@ -321,14 +308,14 @@ def test_everywhere_is_for_points_that_are_alone(saih):
 
 
 def test_a_group_serves_point_after_point_and_each_repeat_has_its_own(saih):
-    saih.write("toy.yaml", toy_config(size={"n": [8, 16, 32]}, run={"ranks": 2}, sweep={"repeats": 2}))
+    saih.write("toy.yaml", toy_config(run={"ranks": 1}, sweep={"repeats": 2}))
     saih("sweep", "toy.yaml")
     found = read(saih.folder / "runs" / "toy").values()
     served = {repeat: sorted(r.provenance["served_before"] for r in found if r.point["repeat"] == repeat)
               for repeat in (0, 1)}  # fmt: skip
     first = served[0][0]
     assert first > 0  # the group had measured the ceilings before
-    assert served == {0: [first, first + 1, first + 2], 1: [0, 1, 2]}
+    assert served == {0: [first, first + 1], 1: [0, 1]}
 
 
 def _ranks_of(folder):

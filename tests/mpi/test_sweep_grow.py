@@ -25,21 +25,22 @@ def points(folder):
 
 def test_grows_until_memory_ends_and_confirms_the_frontier(tmp_path):
     cli = Cli(tmp_path)
-    cli.write("toy.yaml", grow_config(1024, memory_gib=0.25, bisections=1, flat_percent=None))
+    grown = grow_config(512, memory_gib=0.25, bisections=1, flat_percent=None)
+    cli.write("toy.yaml", grown | {"data": {"hold": 16}})
     done = cli("sweep", "toy.yaml")
     found = points(tmp_path)
     ran = [n for n, repeat, status in found if status == "ok" and not repeat]
     ended = [n for n, _, status in found if status == "oom"]
-    assert ran[:2] == [1024, 2048]
+    assert ran[:2] == [512, 1024]
     assert ended
-    assert max(ran) < min(ended) <= 4096
+    assert max(ran) < min(ended) <= 2048
     assert (max(ran), 1, "ok") in found
-    assert 2896 in ran + ended
+    assert 1448 in ran + ended
     system = records.read_json(tmp_path / "runs" / "toy" / "system.json")
     (end,) = system["growth"].values()
     assert end["why"].startswith(f"n={max(ran)} power=1 is the largest that ran: n={min(ended)} power=1 ended as oom")
     assert f"growth ended: {end['why']}" in done.stdout
-    assert "n=1024" in (tmp_path / "runs" / "toy" / "report.html").read_text(encoding="utf-8")
+    assert "n=512" in (tmp_path / "runs" / "toy" / "report.html").read_text(encoding="utf-8")
 
     again = cli("sweep", "toy.yaml")
     assert points(tmp_path) == found
@@ -92,12 +93,12 @@ def test_bad_growth_is_one_line(tmp_path, sweep, size, words):
 
 def test_every_size_is_run_with_the_largest_batch_that_fits(tmp_path):
     cli = Cli(tmp_path)
-    grown = grow_config(512, memory_gib=0.25, steps=2, batch="largest")
-    cli.write("toy.yaml", grown | {"data": {"hold": True}})
+    grown = grow_config(128, memory_gib=0.25, steps=2, batch="largest")
+    cli.write("toy.yaml", grown | {"data": {"hold": 16}})
     cli("sweep", "toy.yaml")
     ended = {}
     for record in records.read_all(tmp_path / "runs" / "toy" / "points"):
         ended.setdefault(record.point["size"]["n"], {})[record.point["run"]["batch"]] = record.status
     # 2 MiB and 8 MiB a sample, and some that numpy takes besides
-    assert ended[512] == {128: "oom", 64: "ok"}
-    assert ended[1024] == {32: "oom", 16: "ok"}
+    assert ended[128] == {128: "oom", 64: "ok"}
+    assert ended[256] == {32: "oom", 16: "ok"}

@@ -28,6 +28,12 @@ def test_what_is_written_is_read_back():
     [
         (GOOD + "foo: 1", "foo: unknown key; allowed: schema, name, app, data, size, run, sweep, measure"),
         (GOOD + "measure: {max: 3}", "measure.max: unknown key; allowed: target_percent, max_s"),
+        (GOOD + "measure: {soak_s: -1}", "measure.soak_s = -1: must be greater than or equal to 0"),
+        (GOOD + "measure: {soak_s: .inf}", "measure.soak_s = inf: must be "),
+        (
+            GOOD + "measure: {soak_s: 580}",
+            "measure.soak_s = 580: with measure.max_s = 20 it must be less than limits.point_timeout_s = 600",
+        ),
         (GOOD + "measure: {max_s: x}", "measure.max_s = x: must be a valid number"),
         (GOOD + "measure: {max_s: .nan}", "measure.max_s = nan: must be a finite number"),
         (GOOD + "sweep: {kind: random}", "sweep.kind = random: must be 'matrix', 'zip' or 'grow'"),
@@ -58,6 +64,12 @@ def test_bad_input_is_one_line_that_says_what_and_where(text, says):
         config.parse(text)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_soak_may_last_as_long_as_the_timeout_leaves():
+    found = config.parse(GOOD + "measure: {soak_s: 580}\nlimits: {point_timeout_s: 601}\n")
+    assert found.measure.longest_s == 600
+    assert config.parse(GOOD + "limits: {point_timeout_s: 5}\n").measure.soak_s == 0
 
 
 def test_a_file_that_is_not_there(tmp_path):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from apps.cosmoflow.loader import THREAD_NAME, Batch, Loader
+from apps.cosmoflow.loader import THREAD_NAME, Batch, Loader, Spent
 
 DEPTH = 2
 
@@ -30,6 +30,9 @@ class Made:
 
     def finish(self, step: int) -> Batch:
         return Batch(torch.full((2, 4, 4, 4, 1), step, dtype=torch.int16), torch.zeros(2, 4), step)
+
+    def collect(self) -> Spent:
+        return Spent()
 
 
 @pytest.fixture

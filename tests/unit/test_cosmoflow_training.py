@@ -89,8 +89,9 @@ def test_a_run_says_what_it_did_and_can_be_believed(built, precision: str) -> No
     ran = work.run(3)
     assert ran.samples == 3 * 2
     assert ran.read_bytes == 3 * 2 * 8**3 * 4 * 2
-    assert set(ran.phases) == {"input_wait_s", "h2d_s"}
-    assert ran.phases["input_wait_s"] > 0
+    assert set(ran.phases) == {"input_wait_s", "h2d_s", "read_s", "decode_s"}
+    for phase in ("input_wait_s", "read_s", "decode_s"):
+        assert ran.phases[phase] > 0
     assert ran.phases["h2d_s"] == 0.0
     assert work.check() is None
 
@@ -156,7 +157,7 @@ def test_without_input_reads_nothing_and_trains_the_same_network(built) -> None:
     ran = lacking.run(4)
     assert ran.samples == 8
     assert ran.read_bytes == 0
-    assert ran.phases == {"input_wait_s": 0.0, "h2d_s": 0.0}
+    assert ran.phases == {"input_wait_s": 0.0, "h2d_s": 0.0, "read_s": 0.0, "decode_s": 0.0}
     assert sanity.checksum(work._parts.net.parameters()) != before
     assert work.run(1).read_bytes == 2 * 8**3 * 4 * 2
 

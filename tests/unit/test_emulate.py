@@ -128,7 +128,7 @@ def test_every_disturbance_has_its_words():
     ],
 )
 def test_every_launcher_tells_the_rank(environment, place):
-    assert emulate.place(environment) == place
+    assert process.place(environment) == place
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ def samples_of(*times_s):
     return {
         "block_steps": 2,
         "block_s": {"full": blocks},
+        "handed_out_s": blocks,
         "phases_s": {"input_wait_s": blocks},
         "read_bytes": [[10 * number for number, _ in enumerate(times_s)] for _ in range(3)],
         "telemetry": [{} for _ in times_s],
@@ -58,6 +59,7 @@ def test_a_copy_of_several_ranks_is_as_slow_as_its_slowest():
 def test_a_part_has_its_own_ranks_only():
     own = part(samples_of(1.0, 2.0, 3.0, 4.0), 1, 2)
     assert own["block_s"]["full"][0] == own["phases_s"]["input_wait_s"][0] == [3.0, 4.0]
+    assert own["handed_out_s"][0] == [3.0, 4.0]
     assert own["read_bytes"][0] == [20, 30]
     assert own["stopped"] == "limit"
 

@@ -13,7 +13,7 @@ ALLOWED = {
     "augment": {"augment"},
     "apps": {"apps", "saih.app", "augment"},
     "reports": {
-        "reports", "saih.records", "saih.metrics", "saih.diagnose", "saih.errors", "saih.app", "saih.stats",
+        "reports", "saih.records", "saih.metrics", "saih.diagnosis", "saih.errors", "saih.app", "saih.stats",
         "saih.emulate",
     },
 }  # fmt: skip

@@ -71,7 +71,8 @@ def test_background_reading_is_the_sum_of_the_hosts_rates(found):
 
 
 def test_what_is_unknown_is_null_and_says_why(found):
-    for name in ("exposed_input_s", "h2d_s", "launch_gap_s", "energy_j_per_sample"):
+    names = ("exposed_input_s", "h2d_s", "read_s", "decode_s", "energy_j_per_sample", "launch_gap_s", "busy_s")
+    for name in (*names, "forward_s", "optimiser_s", "layer_bound_s", "intensity_flop_per_byte"):
         assert found[name]["value"] is None
         assert found[name]["why"]
 
@@ -121,3 +122,64 @@ def test_declared_metrics_carry_their_label():
     spec = MetricSpec("loss", "1", "lower", "training loss", "last step")
     assert metrics.declared([spec], {"loss": 0.5})["loss"]["value"] == 0.5
     assert metrics.declared([spec], {})["loss"]["why"]
+
+
+PROFILE = {
+    "steps": 3, "step_s": 0.2, "device": "cuda", "busy_s": 0.1, "operations": 50, "classes": [], "outside": [],
+    "phases": {"forward": 0.03, "backward": 0.05, "optimiser": 0.02, "other": 0.0}, "why": {},
+    "layers": [{"name": "a", "forward_s": 0.03, "backward_s": 0.05, "forward_flop": 2000, "flop": 3000,
+                "forward_bytes": 80, "bytes": 160, "alone_forward_s": 0.02, "alone_backward_s": 0.04}],
+}  # fmt: skip
+CEILINGS = {"flop_per_s": 1e5, "memory_bytes_per_s": 1e4, "launch_s": 1e-3, "why": {}}
+
+
+def profiled(**changes):
+    """Metrics of the samples above, with a profile."""
+    samples = SAMPLES | {"profile": PROFILE | changes}
+    return metrics.compute(samples, COST, RUN, None, datasheet("x", "fp32"), CEILINGS)
+
+
+def test_a_gpus_gaps_are_the_step_that_waits_for_nothing_less_its_busy_time():
+    entry = profiled()["launch_gap_s"]
+    alone = [0.75 / 5, 0.75 / 5, 1.75 / 5]  # no input to leave out, and one rank late
+    assert entry["value"] == pytest.approx(sorted(alone)[1] - 0.1)
+    assert (entry["low"], entry["high"]) == pytest.approx((0.05, 0.25))
+    assert entry["method"].endswith("waiting for input would be in it")
+    blocks = SAMPLES["block_s"] | {"without_input": [[0.9, 0.5], [0.9, 0.8], [1.9, 1.0]]}
+    samples = SAMPLES | {"block_s": blocks, "profile": PROFILE}
+    entry = metrics.compute(samples, COST, RUN, None, datasheet("x", "fp32"), CEILINGS)["launch_gap_s"]
+    assert entry["value"] == pytest.approx(0.65 / 5 - 0.1)  # 0.9 less 0.25 of communication
+    assert "no variant without input" not in entry["method"]
+
+
+def test_a_cpus_gaps_are_an_estimate_and_at_most_the_step():
+    assert profiled(device="cpu")["launch_gap_s"]["value"] == pytest.approx(50e-3)
+    assert profiled(device="cpu", operations=5000)["launch_gap_s"]["value"] == pytest.approx(0.2)
+    assert profiled(device="cpu")["launch_gap_s"]["method"].startswith("estimate")
+    unmeasured = CEILINGS | {"launch_s": None, "why": {"launch_s": "the group died"}}
+    samples = SAMPLES | {"profile": PROFILE | {"device": "cpu"}}
+    entry = metrics.compute(samples, COST, RUN, None, datasheet("x", "fp32"), unmeasured)["launch_gap_s"]
+    assert (entry["value"], entry["why"]) == (None, "the group died")
+
+
+def test_ranks_that_cannot_run_without_communication_have_no_launch_gaps():
+    samples = SAMPLES | {"block_s": {"full": SAMPLES["block_s"]["full"]}, "profile": PROFILE}
+    entry = metrics.compute(samples, COST, RUN, None, datasheet("x", "fp32"), CEILINGS)["launch_gap_s"]
+    assert entry["why"] == "the application has no variant without communication"
+
+
+def test_the_profiled_pass_gives_phases_bound_and_intensity():
+    found = profiled()
+    values = {name: found[f"{name}_s"]["value"] for name in ("busy", "forward", "backward", "optimiser", "layer_bound")}
+    assert values == {"busy": 0.1, "forward": 0.03, "backward": 0.05, "optimiser": 0.02, "layer_bound": 0.06}
+    assert found["intensity_flop_per_byte"]["value"] == pytest.approx(4 * 1000 / 160)  # a batch of 4
+    missing = profiled(phases=None, why={"phases": "not marked"})["forward_s"]
+    assert (missing["value"], missing["why"]) == (None, "not marked")
+
+
+def test_reading_and_decoding_are_the_reading_threads_own_timers():
+    phases = {"read_s": [[0.1, 0.2]] * 3, "decode_s": [[1.0, 1.1]] * 3}
+    found = metrics.compute(SAMPLES | {"phases_s": phases}, COST, RUN, None, datasheet("x", "fp32"))
+    assert found["read_s"]["value"] == pytest.approx(0.2 / 5)
+    assert found["decode_s"]["value"] == pytest.approx(1.1 / 5)
+    assert "added up over threads" in found["decode_s"]["method"]

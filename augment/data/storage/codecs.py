@@ -12,6 +12,7 @@ over the whole sample afterwards. All but hdf5-universe runs in several threads 
 from __future__ import annotations
 
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from augment.data.storage import clock
 from augment.data.storage.crc import extend
 from augment.data.storage.files import OpenFile
 from augment.data.storage.manifest import HDF5_UNIVERSE, TFRECORD_GZIP
@@ -72,7 +74,9 @@ def deflate(stored: Stored, out: Memory, edge: int) -> int:
 
 def tfrecord_gzip(stored: Stored, out: Memory, edge: int) -> int:
     """The part of an unpacked gzip file that is the sample."""
+    started = time.perf_counter()
     size = stored.path.stat().st_size
+    clock.waited_since(started)
     packed = scratch("packed", size)
     read_into(stored.file, packed, 0, size, 0)
     return _inflate(packed.bytes[:size], GZIP_STREAM, stored.offset, out)
@@ -81,11 +85,13 @@ def tfrecord_gzip(stored: Stored, out: Memory, edge: int) -> int:
 def hdf5_universe(stored: Stored, out: Memory, edge: int) -> int:
     """One cube of a universe."""
     counts = np.frombuffer(out.bytes, np.int16).reshape(edge, edge, edge, -1)
+    started = time.perf_counter()
     with _hdf5, h5py.File(stored.path, "r", locking=False) as file:
         full = file["full"]
         cuts = full.shape[0] // edge
         corner = np.unravel_index(stored.offset, (cuts, cuts, cuts))
         full.read_direct(counts, tuple(slice(int(i) * edge, (int(i) + 1) * edge) for i in corner))
+    clock.waited_since(started)  # for its turn, too: others read meanwhile
     return extend(0, out.address, len(out))
 
 

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from augment.data.storage import clock
 from augment.errors import DataError
 
 MOST_OPEN = 128  # processes may usually open 1024
@@ -71,7 +72,9 @@ class OpenFiles:
         with self._lock:
             file = self._used(index)
         if file is None:
+            started = time.perf_counter()
             opened = _open(self._paths[index], self._direct)  # outside the lock: it may take long
+            clock.waited_since(started)
             with self._lock:
                 file = self._used(index)
                 if file is None:
@@ -111,9 +114,11 @@ def _open(path: Path, direct: bool) -> OpenFile:
 
 
 def _look(file: OpenFile) -> None:
-    now_s = time.monotonic()
+    now_s = time.perf_counter()
     if now_s - file.looked_s < LOOK_AGAIN_S:
         return
-    if not os.fstat(file.fd).st_nlink:
+    links = os.fstat(file.fd).st_nlink
+    clock.waited_since(now_s)
+    if not links:
         raise DataError("the file was removed or replaced while it was in use")
     file.looked_s = now_s

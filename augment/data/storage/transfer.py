@@ -12,7 +12,9 @@ import errno
 import mmap
 import os
 import threading
+import time
 
+from augment.data.storage import clock
 from augment.data.storage.files import OpenFile
 from augment.errors import DataError
 
@@ -36,9 +38,11 @@ class Memory:
 
 def read_into(file: OpenFile, memory: Memory, begin: int, end: int, offset: int) -> None:
     """Fills memory[begin:end] from `offset` of the file on. Raises DataError where the file ends before, OSError."""
+    started = time.perf_counter()
     if file.direct:
         begin, offset = _direct(file, memory, begin, end, offset)
     _cached(file, memory, begin, end, offset)
+    clock.waited_since(started)
 
 
 def scratch(name: str, length: int) -> Memory:

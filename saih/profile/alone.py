@@ -1,0 +1,182 @@
+"""Each layer alone, at its own shape: the ceiling that a library sets for this very layer.
+
+Random data of the step's shapes, layout and output type, all ranks at once, the fastest repeat, as ceilings are
+measured (saih/peaks/timing.py). Forward as in training, backward for the input (unless the step has no use for it) and
+the parameters. A copy of the layer in the output's type does it, so that no change of type is part of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from saih.measure import Ranks
+from saih.peaks.timing import FEWEST_REPEATS, WARM_UPS, repeats
+from saih.profile.layers import Form, Seen
+
+SECONDS = {"cpu": 0.5, "cuda": 4.0}
+"""For all layers of a point; a GPU's libraries load and try out kernels meanwhile. More only where steps are long: the
+time of so many, at most so much."""
+STEPS, MOST_S = 6, 5.0
+MEMORY_SHARE = 0.5
+"""A layer alone may take so much of the memory that is free."""
+
+_known: dict[tuple[Any, ...], dict[str, float]] = {}
+"""What this process has measured already, by all that it depends on."""
+
+
+def fill(
+    profile: Mapping[str, Any], modules: Mapping[str, nn.Module], seen: Mapping[str, Seen], ranks: Ranks, seconds: float
+) -> dict[str, Any]:
+    """``profile`` with "alone_forward_s" and "alone_backward_s" of its layers; "why" says where they are null.
+
+    The layers that took longest come first; none begins that would not end within ``seconds``.
+    """
+    layers = [dict(layer) for layer in profile["layers"]]
+    reasons: dict[str, str] = {}
+    until = time.perf_counter() + seconds
+    free_bytes = _free_bytes(ranks)
+    order = sorted(layers, key=lambda layer: -(layer["forward_s"] + layer["backward_s"]))
+    for number, layer in enumerate(order):
+        name = layer["name"]
+        ranks.progress("profiling", number, len(order), 1 + seconds)
+        least_s = (WARM_UPS + FEWEST_REPEATS) * (layer["forward_s"] + layer["backward_s"])
+        in_time = time.perf_counter() + least_s < until
+        found, why = _measured(modules[name], seen.get(name), ranks, in_time, free_bytes, seconds / len(order) / 4)
+        layer |= found
+        if why:
+            reasons[name] = why
+    told = [f"{why}: {', '.join(n for n in reasons if reasons[n] == why)}" for why in dict.fromkeys(reasons.values())]
+    reason = {"alone": "; ".join(told)} if told else {}
+    return {**profile, "layers": layers, "why": {**profile["why"], **reason}}
+
+
+def _measured(
+    module: nn.Module, seen: Seen | None, ranks: Ranks, in_time: bool, free_bytes: float, seconds: float
+) -> tuple[dict[str, float], str | None]:
+    """The two times, or why there are none; the same on all ranks."""
+    key = _key(module, seen, ranks.device) if seen else None
+    why = None
+    if seen is None or not seen.floats:
+        why = "takes or gives something else than one array of numbers"
+    elif key not in _known and not in_time:
+        why = "the time for this was spent"
+    elif key not in _known and _bytes(module, seen) > MEMORY_SHARE * free_bytes:
+        why = "too little memory is left"
+    everyone = ranks.gather((why, key in _known))
+    doubts = [each for each, _ in everyone if each]
+    if doubts:
+        return {}, doubts[0]
+    assert seen is not None
+    assert key is not None
+    if not all(known for _, known in everyone):
+        found, why = _run(module, seen, ranks, seconds)
+        if why:
+            return {}, why
+        _known[key] = found
+    return _known[key], None
+
+
+def _run(module: nn.Module, seen: Seen, ranks: Ranks, seconds: float) -> tuple[dict[str, float], str | None]:
+    """Times of forward and backward; an error on any rank is the reason there are none, and no rank waits for it."""
+    errors: list[str] = []
+
+    def careful(run: Callable[[], Any]) -> Callable[[], Any]:
+        def try_() -> None:
+            if not errors:
+                try:
+                    run()
+                except Exception as error:
+                    errors.append(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+
+        return try_
+
+    found: dict[str, float] = {}
+    with _tuned(ranks.device):
+        layer = _Alone()
+        careful(lambda: layer.make(module, seen, ranks.device))()
+        found["alone_forward_s"] = min(repeats(careful(layer.forward), ranks, seconds))
+        if seen.gave.gradient:
+            found["alone_backward_s"] = min(repeats(careful(layer.backward), ranks, seconds))
+    failed = [each for all_ in ranks.gather(errors) for each in all_]
+    return ({}, failed[0]) if failed else (found, None)
+
+
+class _Alone:
+    """A copy of a layer with random data."""
+
+    def make(self, module: nn.Module, seen: Seen, device: str) -> None:
+        """Take memory and fill it."""
+        given, gave = seen.given, seen.gave
+        self._learns = gave.gradient
+        self._layer = copy.deepcopy(module).to(gave.dtype)
+        self._input = _random(given, gave.dtype, device).requires_grad_(given.gradient)
+        self._gradient = _random(gave, gave.dtype, device)
+        self._output: Tensor | None = None
+        parameters = [each for each in self._layer.parameters() if each.requires_grad]
+        self._wanted = [self._input, *parameters] if given.gradient else parameters
+
+    def forward(self) -> None:
+        """Once forward, as in a step: what backward needs is kept, and what was kept before is let go."""
+        self._output = None
+        with torch.set_grad_enabled(self._learns):
+            self._output = self._layer(self._input)
+
+    def backward(self) -> None:
+        """Once backward through the last forward."""
+        assert self._output is not None
+        torch.autograd.grad(self._output, self._wanted, self._gradient, retain_graph=True)
+
+
+def _random(form: Form, dtype: torch.dtype, device: str) -> Tensor:
+    return torch.empty_strided(form.shape, form.strides, dtype=dtype, device=device).normal_()
+
+
+@contextlib.contextmanager
+def _tuned(device: str) -> Iterator[None]:
+    """cuDNN tries its algorithms out; no autocast; random numbers and settings as before afterwards."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = True
+    kind = device.split(":")[0]
+    devices = [device] if kind == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices), torch.autocast(kind, enabled=False):
+            yield
+    finally:
+        torch.backends.cudnn.benchmark = before
+
+
+def _key(module: nn.Module, seen: Seen, device: str) -> tuple[Any, ...]:
+    """All that the times depend on within one group."""
+    settings = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    parameters = tuple((tuple(p.shape), p.stride()) for p in module.parameters())
+    return (module.__class__, module.extra_repr(), parameters, module.training, seen, device, settings)
+
+
+def _bytes(module: nn.Module, seen: Seen) -> int:
+    """Input, output, their gradients, and the parameters thrice."""
+    numbers = 2 * (_reach(seen.given) + _reach(seen.gave))
+    numbers += 3 * sum(each.numel() for each in module.parameters())
+    return numbers * seen.gave.dtype.itemsize
+
+
+def _reach(form: Form) -> int:
+    """Numbers from the first to the last."""
+    if not all(form.shape):
+        return 0
+    return 1 + sum((n - 1) * stride for n, stride in zip(form.shape, form.strides, strict=True))
+
+
+def _free_bytes(ranks: Ranks) -> float:
+    """What one rank may take: of its device, with what torch holds unused; of the host, a fair part."""
+    if ranks.device.startswith("cuda"):
+        unused = torch.cuda.memory_reserved(ranks.device) - torch.cuda.memory_allocated(ranks.device)
+        return float(torch.cuda.mem_get_info(ranks.device)[0] + unused)
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")) / len(ranks.gather(None))

@@ -1,0 +1,143 @@
+"""Events of a trace -> where the time of a step went, in the form that the record holds. Pure.
+
+Everything is per step, of one rank. docs/profile.md says what each figure means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from saih.profile import pieces, tree
+from saih.profile.intervals import minus, total, union
+from saih.profile.pieces import OTHER, PHASES, Piece, Regions, Work
+from saih.profile.trace import ANNOTATION, Event
+
+DEVICES = {"cuda": "GPU", "cpu": "CPU"}
+NO_REGIONS = "the application marks no parts of its step (Context.region)"
+NO_INPUT = "the application marks no input in its step (Context.region)"
+UNKNOWN_BYTES = "the trace does not tell what communication moves, nor the types in lists of arrays, if they differ"
+
+
+def breakdown(
+    events: Sequence[Event],
+    steps: int,
+    device: str,
+    layers: Sequence[str] | None,
+    item_bytes: int | None,
+    event_cost_s: float = 0.0,
+) -> dict[str, Any]:
+    """The profile of ``steps`` steps on ``device`` ("cuda" or "cpu"), without what layers cost and reach alone.
+
+    ``layers``: names of the layers in the order of the network, or None where they are not told apart. ``item_bytes``:
+    bytes of a number in lists of tensors; ``event_cost_s``: what recording an operation takes on the host, of which a
+    CPU's times are freed. Where the trace shows no work it is {"why": {"profile": ...}}.
+    Raises ValueError where the trace lacks the annotation of the pass.
+    """
+    passes = [event for event in events if event.name == tree.PASS and event.kind == ANNOTATION]
+    if len(passes) != 1:
+        raise ValueError(f"the trace holds {len(passes)} passes instead of one")
+    (span,) = passes
+    regions = Regions(events, span.thread)
+    roots = tree.grow(event for event in events if event.begin_s >= span.begin_s)
+    if device == "cuda":
+        work = pieces.of_gpu(events, roots, regions, item_bytes)
+    else:
+        inside = [event for event in events if span.begin_s <= event.begin_s < span.end_s]
+        work = pieces.of_cpu(inside, roots[span.thread], regions, item_bytes, event_cost_s)
+    if not work.pieces:
+        return {"why": {"profile": f"the profiled steps held no work of torch on the {DEVICES[device]}"}}
+    return _told(work, regions, span, steps, device, layers)
+
+
+def _told(
+    work: Work, regions: Regions, span: Event, steps: int, device: str, layers: Sequence[str] | None
+) -> dict[str, Any]:
+    step_s = (span.end_s - span.begin_s) / steps
+    computing = union([*work.busy, *work.communication])
+    anything = union([*computing, *work.copies])
+    own = work.pieces
+    classes = _by_class(own, steps)
+    talk = {"class": "communication", "busy_s": total(work.communication) / steps, "count": work.talks / steps}
+    with_talk = [*classes, talk | {"bytes": None}] if work.talks else classes
+    told = {
+        "steps": steps,
+        "step_s": step_s,
+        "device": device,
+        "busy_s": sum(piece.busy_s for piece in own) / steps,
+        "comm_s": total(work.communication) / steps,
+        "exposed_comm_s": total(minus(work.communication, union([*work.busy, *work.copies]))) / steps,
+        "exposed_input_s": _exposed_input_s(work, regions, device, steps),
+        "h2d_s": total(work.copies) / steps,
+        "idle_s": step_s - total(anything) / steps,
+        "operations": sum(piece.count for piece in own) / steps,
+        "phases": _by_phase(own, steps) if regions else None,
+        "classes": sorted(with_talk, key=lambda each: -float(each["busy_s"])),
+        "layers": None if layers is None else [_layer(name, own, steps) for name in layers],
+        "outside": _by_class([piece for piece in own if piece.layer not in (layers or ())], steps),
+    }
+    why = {"phases": NO_REGIONS} if not regions else {}
+    if told["exposed_input_s"] is None:
+        why["exposed_input_s"] = NO_INPUT
+    if any(each["bytes"] is None for each in with_talk):
+        why["bytes"] = UNKNOWN_BYTES
+    return told | {"why": why}
+
+
+def _exposed_input_s(work: Work, regions: Regions, device: str, steps: int) -> float | None:
+    """On a GPU: it computed nothing, while the host was at the input or a copy from it ran."""
+    marked = regions.of("input")
+    if not marked:
+        return None
+    if device == "cpu":
+        return total(marked) / steps
+    return total(minus(union([*marked, *work.arriving]), union([*work.busy, *work.communication]))) / steps
+
+
+def _by_phase(own: Iterable[Piece], steps: int) -> dict[str, float]:
+    found = dict.fromkeys((*PHASES, OTHER), 0.0)
+    for piece in own:
+        found[piece.phase] += piece.busy_s / steps
+    return found
+
+
+def _by_class(own: Iterable[Piece], steps: int) -> list[dict[str, Any]]:
+    """Classes, the one that took longest first."""
+    groups: dict[str, list[Piece]] = {}
+    for piece in own:
+        groups.setdefault(piece.kind, []).append(piece)
+    found = [_class(name, each, steps) for name, each in groups.items()]
+    return sorted(found, key=lambda each: -float(each["busy_s"]))
+
+
+def _class(name: str, group: Sequence[Piece], steps: int) -> dict[str, Any]:
+    moved = [piece.bytes for piece in group]
+    return {
+        "class": name,
+        "busy_s": sum(piece.busy_s for piece in group) / steps,
+        "count": sum(piece.count for piece in group) / steps,
+        "bytes": None if None in moved else sum(each or 0 for each in moved) / steps,
+    }
+
+
+def _layer(name: str, own: Iterable[Piece], steps: int) -> dict[str, Any]:
+    """Its times; what it costs (saih/profile/costs.py) and reaches alone (saih/profile/alone.py) come later."""
+    mine = [piece for piece in own if piece.layer == name]
+    return {
+        "name": name,
+        "forward_s": sum(piece.busy_s for piece in mine if not piece.backward) / steps,
+        "backward_s": sum(piece.busy_s for piece in mine if piece.backward) / steps,
+        "forward_count": sum(piece.count for piece in mine if not piece.backward) / steps,
+        "backward_count": sum(piece.count for piece in mine if piece.backward) / steps,
+        **dict.fromkeys(COSTS),
+        **dict.fromkeys(ALONE),
+    }
+
+
+COSTS = ("forward_flop", "flop", "forward_bytes", "bytes")
+ALONE = ("alone_forward_s", "alone_backward_s")
+
+
+def mark_missing(profile: Mapping[str, Any], why: Mapping[str, str]) -> dict[str, Any]:
+    """``profile`` with more reasons."""
+    return {**profile, "why": {**profile["why"], **why}}

@@ -1,0 +1,21 @@
+"""What the driver, which sees no device, adds to a profile: the cost of each layer, as the application states it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from saih.app import App, Layer, Point
+
+
+def with_costs(profile: Mapping[str, Any], app: App, point: Point) -> dict[str, Any]:
+    """``profile`` with FLOPs and bytes of its layers, by name; where they stay null, "why" says it."""
+    if not profile.get("layers"):
+        return dict(profile)
+    stated: Sequence[Layer] = app.layers(point) if hasattr(app, "layers") else ()
+    costs = {layer.name: asdict(layer) for layer in stated}
+    layers = [layer | costs.get(layer["name"], {}) for layer in profile["layers"]]
+    missing = [layer["name"] for layer in layers if layer["name"] not in costs]
+    why = {"costs": f"the application states no cost of {', '.join(missing)}"} if missing else {}
+    return {**profile, "layers": layers, "why": {**profile["why"], **why}}

@@ -1,0 +1,126 @@
+"""Which operation called which: events of the host's threads as trees, and what each operation is a part of. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from saih.profile import classes
+from saih.profile.trace import ANNOTATION, CALLS, OPERATION, Event
+
+LAYER, REGION, PASS = "saih.layer:", "saih.region:", "saih.pass"
+_ROUNDING_S = 1e-9
+"""Begin and duration are written with three decimals of a microsecond: a child may seem to end later by that much."""
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """An operation, an annotation of ours or a call of the device's library, with what it called.
+
+    ``kind`` is the class of the operation it is a part of or, where that is not known, of the node of the backward
+    graph that called it; ``whole`` is the topmost operation that it is a part of, None outside any.
+    """
+
+    event: Event
+    parent: Node | None = None
+    children: list[Node] = field(default_factory=list)
+    kind: str | None = None
+    whole: Node | None = None
+    layer: str | None = None
+    backward: bool = False
+
+    def all(self) -> Iterator[Node]:
+        """This node and all below it, callers first."""
+        waiting = [self]
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting.extend(reversed(node.children))
+
+    def own_s(self, event_cost_s: float) -> float:
+        """Seconds in it and in nothing that it called, nor in recording each of those, which takes ``event_cost_s``."""
+        event = self.event
+        called_s = sum(child.event.end_s - child.event.begin_s + event_cost_s for child in self.children)
+        return max(0.0, event.end_s - event.begin_s - called_s)
+
+
+def grow(events: Iterable[Event]) -> dict[object, list[Node]]:
+    """Thread -> its topmost nodes in order of time, all of them classified and told their layers."""
+    threads: dict[object, list[Event]] = {}
+    for event in events:
+        ours = event.kind == ANNOTATION and event.name.startswith("saih.")
+        if event.kind in (OPERATION, *CALLS) or ours:
+            threads.setdefault(event.thread, []).append(event)
+    roots = {thread: _nested(each) for thread, each in threads.items()}
+    for tops in roots.values():
+        for node in every(tops):
+            _classify(node)
+    _assign_layers(roots)
+    return roots
+
+
+def every(tops: Iterable[Node]) -> Iterator[Node]:
+    """All nodes of some trees, callers before what they call."""
+    for top in tops:
+        yield from top.all()
+
+
+def _nested(events: list[Event]) -> list[Node]:
+    tops: list[Node] = []
+    open_: list[Node] = []
+    for event in sorted(events, key=lambda each: (each.begin_s, -each.end_s)):
+        while open_ and open_[-1].event.end_s < event.end_s - _ROUNDING_S:
+            open_.pop()
+        while open_ and open_[-1].event.end_s <= event.begin_s:
+            open_.pop()
+        node = Node(event, open_[-1] if open_ else None)
+        (open_[-1].children if open_ else tops).append(node)
+        open_.append(node)
+    return tops
+
+
+def _classify(node: Node) -> None:
+    """Its class and the whole it is a part of, those of its caller being known."""
+    above, name = node.parent, node.event.name
+    if above is not None and above.whole is not None:
+        node.whole, node.kind = above.whole, above.kind
+        if name not in classes.APART or above.kind not in classes.WHOLE:
+            return
+    elif above is not None:
+        node.kind = above.kind
+    if node.event.kind != OPERATION:
+        return
+    own = classes.of_operation(name)
+    if classes.is_node(name) or own == "fused":
+        node.kind = own or node.kind  # it counts as nothing itself, but what it calls may have no class of its own
+    elif own is not None:
+        node.kind, node.whole = own, node
+    elif not any(child.event.kind == OPERATION for child in node.children):
+        node.whole = node
+
+
+def _assign_layers(roots: dict[object, list[Node]]) -> None:
+    """Each node's layer: forward by the annotation around it, backward by the operation whose gradient it computes.
+
+    A node of the backward graph has the sequence number of its forward operation: the latest operation before it that
+    was about to make a node of that number.
+    """
+    forward: dict[Any, list[Node]] = {}
+    for node in (each for tops in roots.values() for each in every(tops)):
+        event = node.event
+        if event.kind == ANNOTATION and event.name.startswith(LAYER):
+            node.layer = event.name.removeprefix(LAYER)
+        elif node.parent is not None:
+            node.layer, node.backward = node.parent.layer, node.parent.backward
+        number = event.args.get("Sequence number")
+        if number is not None and not event.args.get("Fwd thread id"):
+            forward.setdefault(number, []).append(node)
+    for node in (each for tops in roots.values() for each in every(tops)):
+        event = node.event
+        if event.args.get("Fwd thread id"):
+            before = [n for n in forward.get(event.args.get("Sequence number"), ()) if n.event.begin_s < event.begin_s]
+            made = max(before, key=lambda each: each.event.begin_s, default=None)
+            node.layer, node.backward = (made.layer if made else None), True
+        elif node.parent is not None and node.parent.backward:
+            node.layer, node.backward = node.parent.layer, True

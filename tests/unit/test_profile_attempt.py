@@ -1,0 +1,104 @@
+"""What the driver makes of the profiled pass: asks for it, does without it where it is lost, keeps what it needs."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from saih.app import Execution, Point
+from saih.attempt import Attempts
+from saih.config import parse
+from saih.errors import GroupError
+from saih.peaks.highest import highest
+
+POINT = Point("toy:APP", {"n": 8}, Execution(1, 1, "fp32", "plain", "dataset"), {}, 0)
+
+
+class Groups:
+    """Groups that end with the given faults, one after the other, then answer what they were asked."""
+
+    def __init__(self, *faults):
+        self.faults, self.asked = list(faults), []
+
+    def served(self, *_):
+        return 0
+
+    def ask(self, request, *_):
+        self.asked.append(request)
+        if self.faults:
+            raise GroupError(self.faults.pop(0), "log")
+        return dict(request)
+
+
+def attempts(groups, measure=""):
+    config = parse(f"schema: 1\nname: x\napp: toy:APP\nsize: {{n: 8}}\nmeasure: {{{measure}}}\n")
+    return Attempts(config, None, None, groups, None, {1: 1})
+
+
+def ask(groups):
+    return attempts(groups)._ask({"do": "measure", "no_profile": None}, 1, POINT, None, 1)
+
+
+LOST = [
+    {"kind": "failed", "message": "RuntimeError: no", "during": "profiling", "rank": 1},
+    {"kind": "timeout", "message": "no sign of life for 61 s while profiling; the worker group was killed"},
+]
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_a_group_lost_in_the_pass_is_asked_again_without_it(fault):
+    groups = Groups(fault)
+    assert ask(groups)["no_profile"] == f"the profiled pass ended the worker group: {fault['message']}"
+    assert [request["no_profile"] is None for request in groups.asked] == [True, False]
+
+
+def test_a_group_lost_elsewhere_or_twice_is_lost():
+    for faults in ([{"kind": "oom", "message": "no memory left"}], [LOST[0], {"kind": "oom", "message": "none"}]):
+        with pytest.raises(GroupError):
+            ask(Groups(*faults))
+
+
+@pytest.mark.parametrize(("measure", "why"), [("", None), ("profile: false", "measure.profile = false")])
+def test_the_configuration_decides_whether_there_is_a_pass(measure, why, tmp_path):
+    groups = Groups({"kind": "failed", "message": "stop here"})
+    found = attempts(groups, measure)
+    system = {"machine": {}, "software": {}, "data": {}, "git": None, "slurm": None}
+    found.folder = SimpleNamespace(system=lambda: system)
+    found._fallen = lambda blank, error, point: blank
+    found.app = SimpleNamespace(version="1")
+    found._measure(POINT)
+    assert groups.asked[0]["no_profile"] == why
+
+
+CEILINGS = {
+    "ranks": 2,
+    "memory": {"memory_bytes_per_s": 1e10},
+    "copies": {"h2d_bytes_per_s": None, "why": "nothing is copied"},
+    "launches": {"launch_s": 2e-6, "round_trip_s": None, "graph_launch_s": None, "why": "nothing is launched"},
+    "allreduce": {"bus_bytes_per_s": 1e9, "latency_s": 1e-5},
+}
+
+
+def test_the_ceilings_of_a_point_are_those_of_its_ranks_and_precision():
+    peaks = [{"ranks": ranks, "precision": p, "flop_per_s": f} for ranks, p, f in ((1, "fp32", 1), (2, "fp32", 2))]
+    found = highest({"peaks": peaks, "ceilings": [{"ranks": 1}, CEILINGS]}, 2, "fp32")
+    assert found == {
+        "flop_per_s": 2,
+        "memory_bytes_per_s": 1e10,
+        "h2d_bytes_per_s": None,
+        "launch_s": 2e-6,
+        "round_trip_s": None,
+        "graph_launch_s": None,
+        "allreduce_bytes_per_s": 1e9,
+        "why": {
+            "h2d_bytes_per_s": "nothing is copied",
+            "round_trip_s": "nothing is launched",
+            "graph_launch_s": "nothing is launched",
+        },
+    }
+
+
+def test_ceilings_that_were_not_measured_are_null_with_the_reason():
+    found = highest({"peaks": [], "ceilings": [{"ranks": 2, "memory": {"why": "it fell"}}]}, 2, "fp32")
+    assert all(value is None for name, value in found.items() if name != "why")
+    assert set(found["why"]) == set(found) - {"why"}
+    assert found["why"]["memory_bytes_per_s"] == "it fell"
