@@ -19,6 +19,7 @@ class OnDevice(Alone):
     device = "cuda:0"
 
 
+@pytest.mark.filterwarnings("ignore:Attempting to run cuBLAS")  # a thread's first product, backward
 @pytest.mark.parametrize(
     ("precision", "kind"),
     [("fp32", torch.float32), ("tf32", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)],
