@@ -1,6 +1,7 @@
 """Do the stated intervals hold? Replicates of one configuration in fresh processes, and whether neighbours agree.
 
-    python -m benchmarks.replicates [--repeats 20] [--max-s 10] [--cores 1] [--out FILE.json]
+    python -m benchmarks.replicates [--repeats 20] [--max-s 10] [--cores 1] [--edge 16] [--precision fp32]
+        [--out FILE.json]
 
 Runs `saih sweep` on one small CosmoFlow problem with so many repeats, each a process of its own, and compares the
 interval that each record states for its step time with that of the replicate measured next: they agree if they
@@ -33,8 +34,8 @@ from saih.stats import Interval, drift, median_interval, outliers, serial_median
 CONFIG = """schema: 1
 name: replicates
 app: cosmoflow
-size: {{edge: 16, width: 0.5, depth: 1}}
-run: {{ranks: 1, batch: 4, precision: fp32, execution: plain, input: synthetic}}
+size: {{edge: {edge}, width: 0.5, depth: 1}}
+run: {{ranks: 1, batch: 4, precision: {precision}, execution: plain, input: synthetic}}
 sweep: {{kind: matrix, repeats: {repeats}}}
 measure: {{target_percent: 1, max_s: {max_s}}}
 launch: {{cores_per_rank: {cores}}}
@@ -52,12 +53,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--max-s", type=float, default=10)
     parser.add_argument("--cores", type=int, default=1)
+    parser.add_argument("--edge", type=int, default=16)
+    parser.add_argument("--precision", default="fp32")
     parser.add_argument("--run", type=Path, help="the folder of a run that is there already")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         before = os.getloadavg()[0]
-        run = asked.run or sweep(Path(folder), asked.repeats, asked.max_s, asked.cores)
+        run = asked.run or sweep(Path(folder), asked)
         load = None if asked.run else [before, os.getloadavg()[0]]
         found = compare(records.read_all(run / "points"))
         system = records.read_json(run / "system.json")
@@ -77,10 +80,10 @@ def as_lines(found: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in found.items()) + "\n}\n"
 
 
-def sweep(folder: Path, repeats: int, max_s: float, cores: int) -> Path:
+def sweep(folder: Path, asked: argparse.Namespace) -> Path:
     """Measure; the run's folder."""
     config, run = folder / "replicates.yaml", folder / "run"
-    config.write_text(CONFIG.format(repeats=repeats, max_s=max_s, cores=cores), encoding="utf-8")
+    config.write_text(CONFIG.format(**vars(asked)), encoding="utf-8")
     done = subprocess.run([sys.executable, "-m", "saih", "sweep", str(config), "--out", str(run)], check=False)
     if done.returncode not in (0, 1):  # 1: some point is invalid, which the comparison tells
         sys.exit(done.returncode)
