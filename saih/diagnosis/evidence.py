@@ -35,6 +35,9 @@ _INPUT_HELP = {
     "reading threads that compete with the step for cores.",
 }
 
+NEARLY_ALL = 0.995
+"""Of its time: what others took beyond it is not worth a word."""
+
 
 def told_of_input(parts: Parts, metrics: Mapping[str, Mapping[str, Any]]) -> Told:
     """Its kind by timers: the copy, or else whichever the reading threads spend more time with, if it can be that."""
@@ -204,5 +207,5 @@ def _beside(group: Group) -> str:
     if not group.limit_s:
         return f" (nothing that it must move is counted{alone})"
     of = "memory bandwidth" if group.limit == "memory" else "arithmetic"
-    had = "" if group.had == 1 else f" in the {percent(group.had)} of the time that others left it"
+    had = "" if group.had > NEARLY_ALL else f" in the {percent(group.had)} of the time that others left it"
     return f" ({percent(group.limit_s / group.own_s / group.had)} of the ceiling of {of}{had}{alone})"
