@@ -22,6 +22,8 @@ OF_INPUT = 0.5
 MOST_NAMED = 3
 LEAST_NAMED = 0.05
 """Groups that a sentence names: the longest few, and none below this share of the cause's time."""
+NEARLY_ALL = 0.995
+"""A group that had its cores for more of its time than this was left alone: its sentence does not speak of others."""
 
 _INPUT_HELP = {
     "storage": "Keep the data nearer: a copy on a local disk, or in memory where it fits; or read fewer bytes a "
@@ -34,9 +36,6 @@ _INPUT_HELP = {
     "neither": "Look at what lies between decoding and the step: batches that are put together and handed over, and "
     "reading threads that compete with the step for cores.",
 }
-
-NEARLY_ALL = 0.995
-"""Of its time: what others took beyond it is not worth a word."""
 
 
 def told_of_input(parts: Parts, metrics: Mapping[str, Mapping[str, Any]]) -> Told:
