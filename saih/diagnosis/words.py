@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+_STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
 def percent(share: float) -> str:
     """A share as percent: two digits below 10 %."""
-    return f"{100 * share:.1f} %" if abs(share) < 0.0995 else f"{100 * share:.0f} %"
+    digits = 1 if abs(share) < 0.0995 else 0
+    return f"{round(100 * share, digits) + 0.0:.{digits}f} %"  # + 0.0: no "-0.0"
 
 
 def duration(seconds: float) -> str:
