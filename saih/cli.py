@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import saih
 from saih.errors import InputError, Interrupted
-from saih.process import interrupt_when_told
+from saih.process import hear_no_more, interrupt_when_told
 from saih.verbs import augment_data, augment_model, status, submit
 from saih.verbs import peaks as peaks_verb
 
@@ -40,6 +40,7 @@ def main(words: list[str] | None = None) -> int:
         print(f"saih: {error}", file=sys.stderr)
         return 2
     except Interrupted as error:
+        hear_no_more()
         print(f"saih: {error}; the same command goes on from here", file=sys.stderr)
         return EX_TEMPFAIL
     except BrokenPipeError:  # the reader of our output has gone, as with | head

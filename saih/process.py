@@ -112,6 +112,13 @@ def _interrupt(number: int, _: FrameType | None) -> NoReturn:
     raise Interrupted(signal.Signals(number).name)
 
 
+def hear_no_more() -> None:
+    """Have `STOP_SIGNALS` change nothing any more: for the way out of an interpreter, which forgets its handlers there."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    for each in STOP_SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+
+
 def kill(pid: int) -> None:
     """SIGKILL, which a stopped process follows as well; nothing if there is no such process."""
     with contextlib.suppress(ProcessLookupError):
