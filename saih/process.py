@@ -113,7 +113,7 @@ def _interrupt(number: int, _: FrameType | None) -> NoReturn:
 
 
 def hear_no_more() -> None:
-    """Have `STOP_SIGNALS` change nothing any more: for the way out of an interpreter, which forgets its handlers there."""
+    """Have `STOP_SIGNALS` change nothing any more: on its way out the interpreter forgets its handlers."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     for each in STOP_SIGNALS:
         signal.signal(each, signal.SIG_IGN)
