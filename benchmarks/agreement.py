@@ -1,145 +1,220 @@
-"""Do two ways to find exposed time agree: by difference, and by torch.profiler?
+"""Do two ways to find exposed time agree, on the same steps: by difference, and by torch.profiler?
 
-    python -m benchmarks.agreement [--device cuda] [--ranks 1 2] [--max-s 5] [--run FOLDER] [--out FILE.json]
+    python -m benchmarks.agreement [--device cuda] [--rounds 7] [--out FILE.json]
+    mpiexec -n 2 python -m benchmarks.agreement --ranks 2 ...
 
-By difference: a block of steps less a block of the same steps without input, or without communication, median over the
-pairs (exposed_input_s, exposed_comm_s of a record). By the profiled pass: time in which the device had nothing to do
-while the step waited for input, or in which only communication ran (samples["profile"]). The first is what removing
-the part would save, the second what it is seen to hold up; where they differ by more than the noise, one of them is
-wrong or the part slows others by its mere presence. On a CPU it does: threads that read and decode share the cores with
-the step, which then computes more slowly instead of waiting. Target on a GPU, for steps over 20 ms: within 3 % of the
-step.
+Under the profiler, in turn, passes of the full steps and of the same steps without input (or without communication).
+By difference: how much longer a pass with it took than the one beside it, a step. By profile: time in which the device
+had nothing to do while the step waited for input, or in which only communication ran, as the profiled pass of a record
+finds it (samples["profile"]), in the very pass that took so long. The first is what removing the part would save, the
+second what it is seen to hold up; where they differ by more than the noise, one of them is wrong or the part slows
+others by its mere presence. On a CPU it does: threads that read and decode share the cores with the step, which then
+computes more slowly instead of waiting. Target on a GPU, for steps over 20 ms: the medians within 3 % of the step.
 
-CosmoFlow, and the planted toy with input copied or inflated. Ranks beyond the machine's devices are left out.
+Beside them stands the difference of timed blocks without the profiler, which is a record's exposed_input_s or
+exposed_comm_s: other steps, so that it also differs by what storage and clocks did meanwhile.
+
+CosmoFlow, and the planted toy with input read, inflated or copied and with sums over the ranks.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 import os
-import sys
+import statistics
 import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measuring_cost import PRECISION, device_name, rounded
 from benchmarks.replicates import as_lines
-from saih import records
-from saih.records import Record
-from tests.planted.plants import Planting, launched
-from tests.planted.sweeps import sweep
+from saih.app import Execution, Point, Work, load
+from saih.measure import METHOD_VERSION
+from saih.mpi import World
+from saih.profile.breakdown import breakdown
+from saih.profile.passes import Pass, event_cost_s
+from saih.rank import Worker
+from tests.planted import on_a_gpu, plants
 
 RESULTS = Path(__file__).with_name("results")
-PARTS = ("exposed_input_s", "exposed_comm_s")
+PARTS = {"input": "exposed_input_s", "communication": "exposed_comm_s"}
 LEAST_STEP_S = 0.02
-SIZES = {"cpu": ({"edge": 32, "width": [0.5, 1]}, 4), "cuda": ({"edge": 128, "width": [1, 4]}, 8)}
+PASS_S, MOST_STEPS = 0.5, 20
+COSMOFLOW = {"cpu": ({"edge": 32}, [0.5, 1.0], 4), "cuda": ({"edge": 128}, [1.0, 4.0], 8)}
+TOY_SIZE = {"cpu": plants.SIZE, "cuda": on_a_gpu.SIZE}
 PLANTED = {
     "cpu": ({"products": 1, "inflate_mb": 4}, {"products": 1, "sums_mb": 8}),
-    "cuda": ({"products": 16, "copies_mb": 256}, {"products": 16, "inflate_mb": 16}, {"products": 16, "sums_mb": 256}),
+    "cuda": (
+        {"products": 8, "copies_mb": 256},
+        {"products": 8, "copies_mb": 1024},
+        {"products": 8, "inflate_mb": 16},
+        {"products": 8, "reads_mb": 128},
+        {"products": 8, "sums_mb": 1024},
+    ),
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--max-s", type=float, default=5)
-    parser.add_argument("--run", type=Path, help="a folder that keeps the sweeps, or has them already")
+    parser.add_argument("--ranks", type=int, default=1, help="what the launcher was asked for")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--cores", type=int, default=0, help="bind a rank to so many cores; 0: all")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    before = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = (asked.run or Path(temporary)).resolve()
-        made = {c["name"]: sweep_or_none(c, folder) for c in configs(asked.device, asked.ranks, asked.max_s, folder)}
-        rows = [row for found in made.values() for record in found for row in compared(record)]
-        systems = [path for name in made if (path := folder / name / "system.json").exists()]
-        system = records.read_json(systems[0]) if systems else sys.exit("no sweep could be made")
-    machine = system["machine"]
-    result = {
-        "machine": {key: machine[key] for key in ("device_kind", "device", "cores", "memory_bytes")},
-        "software": {key: system["software"].get(key) for key in ("saih", "python", "torch")},
-        "method_version": system["method_version"],
-        "load_average_before_and_after": [before, os.getloadavg()[0]],
-        "rows": rows,
-    }
-    (asked.out or RESULTS / f"agreement-{asked.device}.json").write_text(as_lines(result), encoding="utf-8")
-    print("\n".join(map(told, rows)))
-
-
-def configs(device: str, ranks: list[int], max_s: float, folder: Path) -> list[dict[str, Any]]:
-    """CosmoFlow with a data set, then the planted toy at each rank count."""
-    size, batch = SIZES[device]
-    precision = "fp32" if device == "cpu" else "bf16"
-    cosmoflow = {
-        "schema": 1,
-        "name": "cosmoflow",
-        "app": "cosmoflow",
-        "data": {"recipe": {"universes": 4 * max(ranks), "edge": size["edge"]}},
-        "size": {**size, "depth": 1},
-        "run": {"ranks": ranks, "batch": batch, "precision": precision, "input": ["dataset", "dataset-cold"]},
-        "sweep": {"beyond_slots": "skip"},
-        "measure": {"target_percent": 1, "max_s": max_s},
-        "launch": launched(device),
-    }
-    found = [cosmoflow]
-    for count in ranks:
-        points = tuple(point for point in PLANTED[device] if count > 1 or "sums_mb" not in point)
-        planted = Planting(f"planted-{count}", points, count).config(str(folder / "files"), device, max_s)
-        planted["sweep"]["beyond_slots"] = "skip"
-        found.append(planted)
-    return found
-
-
-def sweep_or_none(config: dict[str, Any], folder: Path) -> list[Record]:
-    """The records of a sweep; none where it cannot be made, which is said."""
-    try:
-        return sweep(config, folder)
-    except RuntimeError as error:
-        print(error, file=sys.stderr)
-        return []
-
-
-def compared(record: Record) -> list[dict[str, Any]]:
-    """A row for each part that both ways tell of; one with the reason where the profiled pass tells nothing."""
-    if record.status != "ok":
-        return []
-    profile, step_s = record.samples["profile"], record.value("step_s")
-    rows = []
-    for part in PARTS:
-        by_difference = record.metrics[part]
-        if not by_difference["value"] or (part == "exposed_comm_s" and record.point["run"]["ranks"] == 1):
-            continue
-        row = {
-            "point": label(record),
-            "part": part,
-            "step_s": step_s,
-            "profiled_step_s": profile.get("step_s"),
-            "by_difference_s": {key: by_difference.get(key) for key in ("value", "low", "high")},
-            "by_profile_s": profile.get(part),
+    with open(os.devnull, "w", encoding="utf-8") as answers, tempfile.TemporaryDirectory(dir=".") as folder:
+        worker = Worker(World(asked.ranks, asked.cores), asked.device, 1, answers)
+        shared = worker.broadcast(str(Path(folder).resolve()))
+        before = os.getloadavg()[0]
+        rows = []
+        for point in points(asked.device, asked.ranks, shared):
+            for row in at(worker, point, asked.rounds):
+                rows.append(row)
+                if worker.rank == 0:
+                    print(told(row), flush=True)
+        worker.barrier()  # before the folder goes
+    if worker.rank == 0:
+        result = {
+            "method_version": METHOD_VERSION,
+            "machine": {"device": device_name(worker.device), "cores": len(os.sched_getaffinity(0))},
+            "ranks": asked.ranks,
+            "load_average_before_and_after": [before, os.getloadavg()[0]],
+            "rows": rows,
         }
-        if row["by_profile_s"] is None:
-            row["why"] = profile["why"].get(part, profile["why"].get("profile"))
-        else:
-            row["difference_of_step"] = (row["by_profile_s"] - by_difference["value"]) / step_s
-        rows.append(row)
-    return rows
+        named = f"agreement-{asked.device}{f'-{asked.ranks}ranks' if asked.ranks > 1 else ''}.json"
+        (asked.out or RESULTS / named).write_text(as_lines(result), encoding="utf-8")
 
 
-def label(record: Record) -> str:
+def points(device: str, ranks: int, folder: str) -> Iterator[Point]:
+    """CosmoFlow with its input warm and cold, then the planted toy."""
+    cosmoflow, toy = load("cosmoflow"), load("tests.toys.planted:APP")
+    size, widths, batch = COSMOFLOW[device]
+    data = {"folder": f"{folder}/universes", "recipe": {"universes": 8 * ranks, "edge": size["edge"]}}
+    for width in widths:
+        for source in ("dataset", "dataset-cold"):
+            run = Execution(ranks, batch, PRECISION[device], "plain", source)
+            dials = {**size, "width": width, "depth": 1}
+            yield Point("cosmoflow", dials, run, cosmoflow.resolve_data(data), 0)
+    run = Execution(ranks, 1, PRECISION[device], "plain", "dataset")
+    for planted in PLANTED[device]:
+        if ranks > 1 or "sums_mb" not in planted:
+            dials = {name: dial.default for name, dial in toy.dials.items()} | TOY_SIZE[device] | planted
+            yield Point("tests.toys.planted:APP", dials, run, toy.resolve_data({"folder": folder}), 0)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Seconds of a step with and without a part, under the profiler and timed; and what the trace shows of the part."""
+
+    full_s: float
+    without_s: float
+    shown_s: float
+    timed_full_s: float
+    timed_without_s: float
+
+
+def at(worker: Worker, point: Point, rounds: int) -> Iterator[dict[str, Any]]:
+    """A row for each part that the point can be without, from so many pairs of passes."""
+    worker.begin_anew()
+    app = load(point.app)
+    if worker.rank == 0:
+        app.prepare(worker.copy, [point])
+    worker.barrier()
+    with contextlib.closing(app.build(worker.copy, point)) as work:
+        for part, name in PARTS.items():
+            lacking = work.without(part)
+            if lacking is None or (part == "communication" and worker.size == 1):
+                continue
+            step_s = warm(worker, work, lacking)
+            steps = worker.broadcast(max(3, min(MOST_STEPS, math.ceil(PASS_S / step_s))))
+            pairs = [pair(worker, work, lacking, name, steps, step_s, i % 2 == 1) for i in range(rounds + 1)]
+            yield row(point, name, steps, pairs[1:])  # the first one warms the profiler up
+
+
+def warm(worker: Worker, work: Work, lacking: Work) -> float:
+    """Seconds of a full step when it has run for a while."""
+    for each in (work, lacking):
+        timed(worker, each, 2)
+    step_s: float = worker.broadcast(timed(worker, work, 2))
+    return worker.broadcast(timed(worker, work, max(2, math.ceil(PASS_S / step_s))))
+
+
+def timed(worker: Worker, work: Work, steps: int) -> float:
+    """Seconds of a step, on the slowest rank."""
+    worker.synchronise()
+    worker.barrier()
+    start = time.perf_counter()
+    work.run(steps)
+    worker.synchronise()
+    return max(worker.gather(time.perf_counter() - start)) / steps
+
+
+def pair(worker: Worker, work: Work, lacking: Work, name: str, steps: int, step_s: float, turned: bool) -> Pair:
+    """One pass of each under the profiler and one timed block of each; ``turned``: the lacking ones first."""
+    passes: dict[bool, Pass] = {}
+    blocks_s: dict[bool, float] = {}
+    for full in (not turned, turned):
+        each = work if full else lacking
+        with worker.copy.marked():
+            passes[full] = Pass(each, worker, {})
+            passes[full].run(steps, step_s, keep=full)
+        blocks_s[full] = timed(worker, each, steps)
+    shown = shown_by(passes[True], steps, worker.device.split(":", maxsplit=1)[0], name) if worker.rank == 0 else 0.0
+    seconds = {full: worker.broadcast(each.seconds) / steps for full, each in passes.items()}
+    return Pair(seconds[True], seconds[False], worker.broadcast(shown), blocks_s[True], blocks_s[False])
+
+
+def shown_by(full: Pass, steps: int, kind: str, name: str) -> float:
+    """What a trace shows of a part, as a record's profile has it. Raises RuntimeError where the trace failed."""
+    if full.why:
+        raise RuntimeError(full.why)
+    cost_s = event_cost_s() if kind == "cpu" else 0.0
+    return float(breakdown(full.events, steps, kind, None, None, cost_s)[name])
+
+
+def row(point: Point, name: str, steps: int, pairs: list[Pair]) -> dict[str, Any]:
+    """What the pairs tell: medians, and every pair's difference between the two ways as a share of the step."""
+    step_s = statistics.median(each.full_s for each in pairs)
+    by_difference = [each.full_s - each.without_s for each in pairs]
+    by_profile = [each.shown_s for each in pairs]
+    medians = {"by_difference_s": statistics.median(by_difference), "by_profile_s": statistics.median(by_profile)}
+    return {
+        "point": label(point),
+        "part": name,
+        "steps": steps,
+        "step_s": step_s,
+        **medians,
+        "difference_of_step": (medians["by_profile_s"] - medians["by_difference_s"]) / step_s,
+        "each_difference_of_step": rounded(
+            [(a - b) / step_s for a, b in zip(by_profile, by_difference, strict=True)],
+        ),
+        "timed_step_s": statistics.median(each.timed_full_s for each in pairs),
+        "timed_difference_s": statistics.median(each.timed_full_s - each.timed_without_s for each in pairs),
+        "pairs": [rounded(list(vars(each).values())) for each in pairs],
+    }
+
+
+def label(point: Point) -> str:
     """The point in few words: dials that are turned on, ranks and input."""
-    dials = " ".join(f"{name}={value:g}" for name, value in record.point["size"].items() if value)
-    run = record.point["run"]
-    return f"{dials} ranks={run['ranks']} {run['input']}"
+    dials = " ".join(f"{name}={value:g}" for name, value in point.size.items() if value)
+    return f"{point.app.split(':')[0].split('.')[-1]} {dials} ranks={point.run.ranks} {point.run.input}"
 
 
-def told(row: dict[str, Any]) -> str:
+def told(found: Mapping[str, Any]) -> str:
     """A row, for people."""
-    head = f"{row['point']}: {row['part']}: step {1e3 * row['step_s']:.1f} ms, "
-    head += f"by difference {1e3 * row['by_difference_s']['value']:.2f} ms, "
-    if "why" in row:
-        return f"{head}by profile unknown: {row['why']}"
-    short = "" if row["step_s"] > LEAST_STEP_S else " (a short one)"
-    apart = f"{100 * row['difference_of_step']:+.1f} % of the step{short}"
-    return f"{head}by profile {1e3 * row['by_profile_s']:.2f} ms: {apart}"
+    short = "" if found["step_s"] > LEAST_STEP_S else " (a short one)"
+    each = found["each_difference_of_step"]
+    return (
+        f"{found['point']}: {found['part']}: step {1e3 * found['step_s']:.1f} ms, by difference "
+        f"{1e3 * found['by_difference_s']:.2f} ms, by profile {1e3 * found['by_profile_s']:.2f} ms: "
+        f"{100 * found['difference_of_step']:+.1f} % of the step{short} (pairs {100 * min(each):+.1f} to "
+        f"{100 * max(each):+.1f}); timed blocks {1e3 * found['timed_difference_s']:.2f} ms"
+    )
 
 
 if __name__ == "__main__":

@@ -36,10 +36,9 @@ class Stage:
     words: tuple[str, ...]
 
 
-AGREEMENT = ("--device", "cuda", "--ranks", "1", "--max-s", "3")
 STAGES = (
     Stage("planted", 260, "benchmarks.planted", ("--device", "cuda", "--run", "{out}/planted")),
-    Stage("agreement", 140, "benchmarks.agreement", (*AGREEMENT, "--run", "{out}/agreement")),
+    Stage("agreement", 140, "benchmarks.agreement", ("--device", "cuda")),
     Stage("measuring_cost", 45, "benchmarks.measuring_cost", ("--device", "cuda", "--seconds", "10")),
     Stage("sweep", 75, "saih", ("sweep", "{out}/cosmoflow-gpu.yaml", "--out", "{out}/cosmoflow-gpu")),
 )
