@@ -7,9 +7,10 @@ Under the profiler, in turn, passes of the full steps and of the same steps with
 By difference: how much longer a pass with it took than the one beside it, a step. By profile: time in which the device
 had nothing to do while the step waited for input, or in which only communication ran, as the profiled pass of a record
 finds it (samples["profile"]), in the very pass that took so long. The first is what removing the part would save, the
-second what it is seen to hold up; where they differ by more than the noise, one of them is wrong or the part slows
-others by its mere presence. On a CPU it does: threads that read and decode share the cores with the step, which then
-computes more slowly instead of waiting. Target on a GPU, for steps over 20 ms: the medians within 3 % of the step.
+second what it is seen to hold up; where they differ by more than the noise, one of them is wrong or the part changes
+how fast the rest computes, which is told too (busier_s). On a CPU it does: threads that read and decode share the cores
+with the step. So does a GPU at its power limit: it computes faster after a wait. Target on a GPU, for steps over 20 ms:
+the medians within 3 % of the step.
 
 Beside them stands the difference of timed blocks without the profiler, which is a record's exposed_input_s or
 exposed_comm_s: other steps, so that it also differs by what storage and clocks did meanwhile.
@@ -54,6 +55,8 @@ PLANTED = {
         {"products": 8, "copies_mb": 1024},
         {"products": 8, "inflate_mb": 16},
         {"products": 8, "reads_mb": 128},
+        {"products": 1, "passes": 16, "copies_mb": 1024},
+        {"products": 1, "passes": 16, "inflate_mb": 16},
         {"products": 8, "sums_mb": 1024},
     ),
 }
@@ -65,6 +68,7 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, default=1, help="what the launcher was asked for")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--cores", type=int, default=0, help="bind a rank to so many cores; 0: all")
+    parser.add_argument("--only", choices=("cosmoflow", "planted"), help="points of one application")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     with open(os.devnull, "w", encoding="utf-8") as answers, tempfile.TemporaryDirectory(dir=".") as folder:
@@ -73,6 +77,8 @@ def main() -> None:
         before = os.getloadavg()[0]
         rows = []
         for point in points(asked.device, asked.ranks, shared):
+            if asked.only and asked.only not in point.app:
+                continue
             for row in at(worker, point, asked.rounds):
                 rows.append(row)
                 if worker.rank == 0:
@@ -109,11 +115,15 @@ def points(device: str, ranks: int, folder: str) -> Iterator[Point]:
 
 @dataclass(frozen=True)
 class Pair:
-    """Seconds of a step with and without a part, under the profiler and timed; and what the trace shows of the part."""
+    """Seconds of a step with and without a part, under the profiler and timed; and what the traces show.
+
+    ``shown_s``: of the part; ``busier_s``: how much more time the device computed in the step that had it.
+    """
 
     full_s: float
     without_s: float
     shown_s: float
+    busier_s: float
     timed_full_s: float
     timed_without_s: float
 
@@ -162,19 +172,22 @@ def pair(worker: Worker, work: Work, lacking: Work, name: str, steps: int, step_
         each = work if full else lacking
         with worker.copy.marked():
             passes[full] = Pass(each, worker, {})
-            passes[full].run(steps, step_s, keep=full)
+            passes[full].run(steps, step_s)
         blocks_s[full] = timed(worker, each, steps)
-    shown = shown_by(passes[True], steps, worker.device.split(":", maxsplit=1)[0], name) if worker.rank == 0 else 0.0
     seconds = {full: worker.broadcast(each.seconds) / steps for full, each in passes.items()}
-    return Pair(seconds[True], seconds[False], worker.broadcast(shown), blocks_s[True], blocks_s[False])
+    kind = worker.device.split(":", maxsplit=1)[0]
+    told = {full: told_by(each, steps, kind) for full, each in passes.items()} if worker.rank == 0 else None
+    found = worker.broadcast(told)
+    busier_s = found[True]["busy_s"] - found[False]["busy_s"]
+    return Pair(seconds[True], seconds[False], found[True][name], busier_s, blocks_s[True], blocks_s[False])
 
 
-def shown_by(full: Pass, steps: int, kind: str, name: str) -> float:
-    """What a trace shows of a part, as a record's profile has it. Raises RuntimeError where the trace failed."""
-    if full.why:
-        raise RuntimeError(full.why)
+def told_by(each: Pass, steps: int, kind: str) -> dict[str, Any]:
+    """What a trace tells, as a record's profile has it. Raises RuntimeError where the trace failed."""
+    if each.why:
+        raise RuntimeError(each.why)
     cost_s = event_cost_s() if kind == "cpu" else 0.0
-    return float(breakdown(full.events, steps, kind, None, None, cost_s)[name])
+    return breakdown(each.events, steps, kind, None, None, cost_s)
 
 
 def row(point: Point, name: str, steps: int, pairs: list[Pair]) -> dict[str, Any]:
@@ -183,6 +196,7 @@ def row(point: Point, name: str, steps: int, pairs: list[Pair]) -> dict[str, Any
     by_difference = [each.full_s - each.without_s for each in pairs]
     by_profile = [each.shown_s for each in pairs]
     medians = {"by_difference_s": statistics.median(by_difference), "by_profile_s": statistics.median(by_profile)}
+    busier_s = statistics.median(each.busier_s for each in pairs)
     return {
         "point": label(point),
         "part": name,
@@ -193,6 +207,7 @@ def row(point: Point, name: str, steps: int, pairs: list[Pair]) -> dict[str, Any
         "each_difference_of_step": rounded(
             [(a - b) / step_s for a, b in zip(by_profile, by_difference, strict=True)],
         ),
+        "busier_s": busier_s,
         "timed_step_s": statistics.median(each.timed_full_s for each in pairs),
         "timed_difference_s": statistics.median(each.timed_full_s - each.timed_without_s for each in pairs),
         "pairs": [rounded(list(vars(each).values())) for each in pairs],
@@ -213,7 +228,8 @@ def told(found: Mapping[str, Any]) -> str:
         f"{found['point']}: {found['part']}: step {1e3 * found['step_s']:.1f} ms, by difference "
         f"{1e3 * found['by_difference_s']:.2f} ms, by profile {1e3 * found['by_profile_s']:.2f} ms: "
         f"{100 * found['difference_of_step']:+.1f} % of the step{short} (pairs {100 * min(each):+.1f} to "
-        f"{100 * max(each):+.1f}); timed blocks {1e3 * found['timed_difference_s']:.2f} ms"
+        f"{100 * max(each):+.1f}); the device computed {1e3 * found['busier_s']:+.2f} ms; timed blocks "
+        f"{1e3 * found['timed_difference_s']:.2f} ms"
     )
 
 
