@@ -147,10 +147,11 @@ def test_all_that_ranks_say_to_each_other_goes_over_the_link_at_its_rate(launche
 @linked
 def test_each_end_of_a_link_holds_the_rate(launcher, tmp_path):
     code = (
-        "import socket, subprocess\n"
+        "import socket, subprocess; from mpi4py import MPI\n"
         f"environment = {{**os.environ, 'PATH': {links.SYSTEM_PATH!r}}}\n"
         "shown = subprocess.check_output(['tc', 'qdisc', 'show', 'dev', 'saih0'], env=environment, text=True)\n"
-        "say([socket.gethostbyname(socket.gethostname()), shown])"
+        "say([socket.gethostbyname(socket.gethostname()), shown])\n"
+        "MPI.COMM_WORLD.Barrier()"  # a rank that ends takes its end of the links with it
     )
     shown = said(launcher, tmp_path, 3, LINK, code)
     assert [address for address, _ in shown] == [links.address(rank) for rank in range(3)]

@@ -30,7 +30,7 @@ PLANTINGS = [
             control(BASE),
             strengths(BASE, "passes", [1, 4, 10]),
             strengths(BASE, "calls", [1000, 10000, 20000]),
-            strengths(BASE, "inflate_mb", [1, 4, 12]),
+            strengths(BASE, "inflate_mb", [2, 4, 12]),
             strengths({"passes": 4}, "products", [1, 4, 8]),
             control({**BASE, "passes": 4, "calls": 10000}),
             control({**BASE, "passes": 4, "inflate_mb": 4}),
