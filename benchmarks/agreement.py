@@ -79,10 +79,10 @@ def main() -> None:
         for point in points(asked.device, asked.ranks, shared):
             if asked.only and asked.only not in point.app:
                 continue
-            for row in at(worker, point, asked.rounds):
-                rows.append(row)
+            for found in at(worker, point, asked.rounds):
+                rows.append(found)
                 if worker.rank == 0:
-                    print(told(row), flush=True)
+                    print(in_words(found), flush=True)
         worker.barrier()  # before the folder goes
     if worker.rank == 0:
         result = {
@@ -176,13 +176,13 @@ def pair(worker: Worker, work: Work, lacking: Work, name: str, steps: int, step_
         blocks_s[full] = timed(worker, each, steps)
     seconds = {full: worker.broadcast(each.seconds) / steps for full, each in passes.items()}
     kind = worker.device.split(":", maxsplit=1)[0]
-    told = {full: told_by(each, steps, kind) for full, each in passes.items()} if worker.rank == 0 else None
-    found = worker.broadcast(told)
+    analysed = {full: analysed_trace(each, steps, kind) for full, each in passes.items()} if worker.rank == 0 else None
+    found = worker.broadcast(analysed)
     busier_s = found[True]["busy_s"] - found[False]["busy_s"]
     return Pair(seconds[True], seconds[False], found[True][name], busier_s, blocks_s[True], blocks_s[False])
 
 
-def told_by(each: Pass, steps: int, kind: str) -> dict[str, Any]:
+def analysed_trace(each: Pass, steps: int, kind: str) -> dict[str, Any]:
     """What a trace tells, as a record's profile has it. Raises RuntimeError where the trace failed."""
     if each.why:
         raise RuntimeError(each.why)
@@ -195,22 +195,22 @@ def row(point: Point, name: str, steps: int, pairs: list[Pair]) -> dict[str, Any
     step_s = statistics.median(each.full_s for each in pairs)
     by_difference = [each.full_s - each.without_s for each in pairs]
     by_profile = [each.shown_s for each in pairs]
-    medians = {"by_difference_s": statistics.median(by_difference), "by_profile_s": statistics.median(by_profile)}
-    busier_s = statistics.median(each.busier_s for each in pairs)
+    difference_s, profile_s = statistics.median(by_difference), statistics.median(by_profile)
     return {
         "point": label(point),
         "part": name,
         "steps": steps,
         "step_s": step_s,
-        **medians,
-        "difference_of_step": (medians["by_profile_s"] - medians["by_difference_s"]) / step_s,
+        "by_difference_s": difference_s,
+        "by_profile_s": profile_s,
+        "difference_of_step": (profile_s - difference_s) / step_s,
         "each_difference_of_step": rounded(
             [(a - b) / step_s for a, b in zip(by_profile, by_difference, strict=True)],
         ),
-        "busier_s": busier_s,
+        "busier_s": statistics.median(each.busier_s for each in pairs),
         "timed_step_s": statistics.median(each.timed_full_s for each in pairs),
         "timed_difference_s": statistics.median(each.timed_full_s - each.timed_without_s for each in pairs),
-        "pairs": [rounded(list(vars(each).values())) for each in pairs],
+        "pairs": [dict(zip(vars(each), rounded(list(vars(each).values())), strict=True)) for each in pairs],
     }
 
 
@@ -220,7 +220,7 @@ def label(point: Point) -> str:
     return f"{point.app.split(':')[0].split('.')[-1]} {dials} ranks={point.run.ranks} {point.run.input}"
 
 
-def told(found: Mapping[str, Any]) -> str:
+def in_words(found: Mapping[str, Any]) -> str:
     """A row, for people."""
     short = "" if found["step_s"] > LEAST_STEP_S else " (a short one)"
     each = found["each_difference_of_step"]
