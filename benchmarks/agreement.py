@@ -1,6 +1,6 @@
 """Do two ways to find exposed time agree, on the same steps: by difference, and by torch.profiler?
 
-    python -m benchmarks.agreement [--device cuda] [--rounds 7] [--out FILE.json]
+    python -m benchmarks.agreement [--device cuda] [--rounds 7] [--parts input] [--out FILE.json]
     mpiexec -n 2 python -m benchmarks.agreement --ranks 2 ...
 
 Under the profiler, in turn, passes of the full steps and of the same steps without input (or without communication).
@@ -27,7 +27,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,9 @@ PLANTED = {
         {"products": 8, "reads_mb": 128},
         {"products": 1, "passes": 16, "copies_mb": 1024},
         {"products": 1, "passes": 16, "inflate_mb": 16},
-        {"products": 8, "sums_mb": 1024},
+        {"products": 4, "sums_mb": 512},
+        {"products": 4, "sums_mb": 2048},
+        {"products": 1, "passes": 16, "sums_mb": 2048},
     ),
 }
 
@@ -68,6 +70,7 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, default=1, help="what the launcher was asked for")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--cores", type=int, default=0, help="bind a rank to so many cores; 0: all")
+    parser.add_argument("--parts", nargs="+", choices=tuple(PARTS), default=list(PARTS))
     parser.add_argument("--only", choices=("cosmoflow", "planted"), help="points of one application")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
@@ -76,10 +79,10 @@ def main() -> None:
         shared = worker.broadcast(str(Path(folder).resolve()))
         before = os.getloadavg()[0]
         rows = []
-        for point in points(asked.device, asked.ranks, shared):
+        for point in points(asked.device, asked.ranks, shared, asked.parts):
             if asked.only and asked.only not in point.app:
                 continue
-            for found in at(worker, point, asked.rounds):
+            for found in at(worker, point, asked.parts, asked.rounds):
                 rows.append(found)
                 if worker.rank == 0:
                     print(in_words(found), flush=True)
@@ -96,19 +99,20 @@ def main() -> None:
         (asked.out or RESULTS / named).write_text(as_lines(result), encoding="utf-8")
 
 
-def points(device: str, ranks: int, folder: str) -> Iterator[Point]:
-    """CosmoFlow with its input warm and cold, then the planted toy."""
+def points(device: str, ranks: int, folder: str, parts: Sequence[str]) -> Iterator[Point]:
+    """CosmoFlow, with its input warm and cold if that is asked for, then the toy where it plants one of ``parts``."""
     cosmoflow, toy = load("cosmoflow"), load("tests.toys.planted:APP")
     size, widths, batch = COSMOFLOW[device]
     data = {"folder": f"{folder}/universes", "recipe": {"universes": 8 * ranks, "edge": size["edge"]}}
     for width in widths:
-        for source in ("dataset", "dataset-cold"):
+        for source in ("dataset", "dataset-cold") if "input" in parts else ("synthetic",):
             run = Execution(ranks, batch, PRECISION[device], "plain", source)
             dials = {**size, "width": width, "depth": 1}
             yield Point("cosmoflow", dials, run, cosmoflow.resolve_data(data), 0)
     run = Execution(ranks, 1, PRECISION[device], "plain", "dataset")
     for planted in PLANTED[device]:
-        if ranks > 1 or "sums_mb" not in planted:
+        sums = "sums_mb" in planted
+        if ("communication" if sums else "input") in parts and (ranks > 1 or not sums):
             dials = {name: dial.default for name, dial in toy.dials.items()} | TOY_SIZE[device] | planted
             yield Point("tests.toys.planted:APP", dials, run, toy.resolve_data({"folder": folder}), 0)
 
@@ -128,16 +132,16 @@ class Pair:
     timed_without_s: float
 
 
-def at(worker: Worker, point: Point, rounds: int) -> Iterator[dict[str, Any]]:
-    """A row for each part that the point can be without, from so many pairs of passes."""
+def at(worker: Worker, point: Point, parts: Sequence[str], rounds: int) -> Iterator[dict[str, Any]]:
+    """A row for each of ``parts`` that the point can be without, from so many pairs of passes."""
     worker.begin_anew()
     app = load(point.app)
     if worker.rank == 0:
         app.prepare(worker.copy, [point])
     worker.barrier()
     with contextlib.closing(app.build(worker.copy, point)) as work:
-        for part, name in PARTS.items():
-            lacking = work.without(part)
+        for part in parts:
+            name, lacking = PARTS[part], work.without(part)
             if lacking is None or (part == "communication" and worker.size == 1):
                 continue
             step_s = warm(worker, work, lacking)

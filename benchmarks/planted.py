@@ -1,14 +1,14 @@
 """Are planted bottlenecks found? Confusion matrix, detection limits and errors of predicted gains.
 
-    python -m benchmarks.planted [--device cuda] [--repeats 3] [--max-s 4] [--run FOLDER] [--out FILE.json]
+    python -m benchmarks.planted [--device cuda] [--gpus 2] [--repeats 3] [--max-s 4] [--run FOLDER] [--out FILE.json]
 
 Sweeps the planted toy (tests/toys/planted.py) through the command line: every plant alone at many strengths, pairs of
-plants, and controls, with fresh processes for every repeat. What a plant truly costs is the step with it less the step
-of the same point without it, in the same repeat. tests/planted/ holds how that is judged, and asks it of fewer points.
+plants, and controls, with fresh processes for every repeat. What a plant truly costs is measured in the point's own
+process, by steps with it and without it in turn. tests/planted/ holds how that is judged, and asks it of fewer points.
 Beside them stand points of CosmoFlow: no plants, so that nothing outside the step itself may be blamed; on a GPU also
 a tiny batch, a wide network and a copied input.
 
-What this machine cannot be disturbed with is left out and told. Results go to results/planted-<device>.json, and the
+What this machine cannot be disturbed with is left out and told. Results go to results/planted-<where>.json, and the
 tables of docs/diagnosis.md to the output. No test: the outcome depends on the machine and on what else it does.
 """
 
@@ -30,10 +30,10 @@ from saih import records
 from saih.records import Record
 from tests.planted import scoring
 from tests.planted.cosmoflow import EXPECTED, OUTSIDE, cosmoflow
-from tests.planted.on_a_gpu import MANY
+from tests.planted.on_a_gpu import MANY, SEVERAL
 from tests.planted.plants import PLANTS, Planting, cause_of, control, distinct, strengths
 from tests.planted.scoring import Judged
-from tests.planted.sweeps import cannot, sweep
+from tests.planted.sweeps import cannot, costs, sweep
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -77,12 +77,14 @@ CPU = [
         emulate={"link_mb_s": 200},
     ),
 ]
-PLANTINGS = {"cpu": CPU, "cuda": [MANY]}
+PLANTINGS = {"cpu": CPU, "cuda": [MANY], "cuda-2gpus": [SEVERAL]}
+"""By where they are planted, which also names the file of results."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--gpus", type=int, choices=(1, 2), default=1, help="2: what only several GPUs wait for")
     parser.add_argument("--repeats", type=int, help="fresh processes; 3 on a CPU, 1 on a GPU")
     parser.add_argument("--max-s", type=float, help="of measuring a point; 4 on a CPU, 2 on a GPU")
     parser.add_argument("--run", type=Path, help="a folder that keeps the sweeps, or has them already")
@@ -92,11 +94,12 @@ def main() -> int:
     max_s = asked.max_s or (4.0 if asked.device == "cpu" else 2.0)
     with tempfile.TemporaryDirectory() as temporary:
         folder = (asked.run or Path(temporary)).resolve()
-        trial = Trial(folder, asked.device, max_s, repeats, asked.out or RESULTS / f"planted-{asked.device}.json")
-        for planting in PLANTINGS[asked.device]:
+        where = f"cuda-{asked.gpus}gpus" if asked.gpus > 1 else asked.device
+        trial = Trial(folder, asked.device, max_s, repeats, asked.out or RESULTS / f"planted-{where}.json")
+        for planting in PLANTINGS[where]:
             trial.plant(planting)
             trial.write()
-        for config in cosmoflow(asked.device, max_s, repeats):
+        for config in cosmoflow(asked.device, max_s, repeats) if asked.gpus == 1 else ():
             trial.control(config)
             trial.write()
     print("\n".join(told(trial.points, trial.others, trial.left_out)))
@@ -121,8 +124,9 @@ class Trial:
         if why := cannot(planting.emulate, self._folder):
             self.left_out[planting.name] = why
             return
-        config = planting.config(str(self._folder / "files"), self._device, self._max_s, self._repeats)
-        self.points += scoring.judged(self._sweep(config))
+        files = self._folder / "files"
+        config = planting.config(str(files), self._device, self._max_s, self._repeats)
+        self.points += scoring.judged(self._sweep(config), costs(files))
 
     def control(self, config: dict[str, Any]) -> None:
         """Sweep points of CosmoFlow."""

@@ -1,16 +1,17 @@
-"""Do the stated intervals hold? Replicates of one configuration in fresh processes, and whether neighbours agree.
+"""Do the stated intervals hold? Replicates of one configuration, and whether neighbours agree.
 
-    python -m benchmarks.replicates [--repeats 20] [--max-s 10] [--cores 1] [--edge 16] [--precision fp32]
-        [--out FILE.json]
+    python -m benchmarks.replicates [--replicates 20] [--processes 3] [--max-s 10] [--cores 1] [--edge 16]
+        [--precision fp32] [--run FOLDER] [--limit-s SECONDS] [--out FILE.json]
 
-Runs `saih sweep` on one small CosmoFlow problem with so many repeats, each a process of its own, and compares the
-interval that each record states for its step time with that of the replicate measured next: they agree if they
-overlap. Beside it stand two other ways to make an interval of the same raw blocks, so that one sees what each is worth:
-order statistics as if blocks were independent, and the one that takes their correlation into account.
+Runs `saih sweep` on one small CosmoFlow problem, `--replicates` times `--processes` fresh processes one after another.
+A replicate is what `sweep.repeats` would make a case of: so many processes, with the interval that a report states for
+them (reports/cases.py). It agrees with the one measured next if their intervals overlap. Beside it stands what each
+process states alone, its within-run interval, which cannot hold what differs between processes, or what other users of
+the machine do minutes later.
 
-An interval within a run cannot hold what differs between processes, or what other users of the machine do minutes
-later; that neighbours agree shows how far it carries all the same. No test: the outcome depends on the machine, so that
-the load average (processes that run or wait, of the whole machine) is kept with it.
+No test: the outcome depends on the machine, so that the load average (processes that run or wait, of the whole
+machine) is kept with it. With --run the sweep is kept in that folder, and goes on where it was; with --limit-s it is
+stopped then, and what there is is compared.
 """
 
 from __future__ import annotations
@@ -19,17 +20,19 @@ import argparse
 import itertools
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from reports.cases import Quantity, replicated
 from saih import records
 from saih.records import Record
-from saih.stats import Interval, drift, median_interval, outliers, serial_median_interval
+from saih.stats import drift, outliers
 
 CONFIG = """schema: 1
 name: replicates
@@ -37,35 +40,35 @@ app: cosmoflow
 size: {{edge: {edge}, width: 0.5, depth: 1}}
 run: {{ranks: 1, batch: 4, precision: {precision}, execution: plain, input: synthetic}}
 sweep: {{kind: matrix, repeats: {repeats}}}
-measure: {{target_percent: 1, max_s: {max_s}}}
+measure: {{target_percent: 1, max_s: {max_s}, profile: false}}
 launch: {{cores_per_rank: {cores}}}
 """
 
-Ends = tuple[float, float]
-WAYS: dict[str, Callable[[Sequence[float]], Interval]] = {
-    "order statistics, as if independent": median_interval,
-    "order statistics, correlation by batches": serial_median_interval,
-}
+
+PREEMPTED = 75
+"""The exit status of a sweep that was asked to stop."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--replicates", type=int, default=20)
+    parser.add_argument("--processes", type=int, default=3, help="of a replicate")
     parser.add_argument("--max-s", type=float, default=10)
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--edge", type=int, default=16)
     parser.add_argument("--precision", default="fp32")
-    parser.add_argument("--run", type=Path, help="the folder of a run that is there already")
+    parser.add_argument("--run", type=Path, help="the run's folder, to be kept")
+    parser.add_argument("--limit-s", type=float)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         before = os.getloadavg()[0]
-        run = asked.run or sweep(Path(folder), asked)
-        load = None if asked.run else [before, os.getloadavg()[0]]
-        found = compare(records.read_all(run / "points"))
+        run = sweep(Path(folder), asked)
+        load = [before, os.getloadavg()[0]]
+        found = compare(records.read_all(run / "points"), asked.processes)
         system = records.read_json(run / "system.json")
     machine = system["machine"]
-    found["machine"] = {key: machine[key] for key in ("device_kind", "cores", "memory_bytes")}
+    found["machine"] = {key: machine[key] for key in ("device_kind", "device", "cores", "memory_bytes")}
     found["load_average_before_and_after"] = load
     found["software"] = {key: system["software"].get(key) for key in ("saih", "python", "torch")}
     for name, way in found["ways"].items():
@@ -82,35 +85,49 @@ def as_lines(found: dict[str, Any]) -> str:
 
 def sweep(folder: Path, asked: argparse.Namespace) -> Path:
     """Measure; the run's folder."""
-    config, run = folder / "replicates.yaml", folder / "run"
-    config.write_text(CONFIG.format(**vars(asked)), encoding="utf-8")
-    done = subprocess.run([sys.executable, "-m", "saih", "sweep", str(config), "--out", str(run)], check=False)
-    if done.returncode not in (0, 1):  # 1: some point is invalid, which the comparison tells
-        sys.exit(done.returncode)
+    config, run = folder / "replicates.yaml", asked.run or folder / "run"
+    repeats = asked.replicates * asked.processes
+    config.write_text(CONFIG.format(**vars(asked), repeats=repeats), encoding="utf-8")
+    process = subprocess.Popen([sys.executable, "-m", "saih", "sweep", str(config), "--out", str(run)])
+    try:
+        status = process.wait(asked.limit_s)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGTERM)
+        status = process.wait()
+    if status not in (0, 1, PREEMPTED):  # 1: some point is invalid, which the comparison tells
+        sys.exit(status)
     return run
 
 
-def compare(found: Sequence[Record]) -> dict[str, Any]:
-    """How many neighbours agree, by each way; and the raw blocks, so that others can be tried on them."""
-    ordered = sorted(found, key=lambda record: str(record.provenance["started"]))
-    good = [record for record in ordered if record.status == "ok"]
+def compare(found: Sequence[Record], processes: int) -> dict[str, Any]:
+    """How many neighbours agree, alone and so many together; and the raw blocks, so that more can be tried on them."""
+    good = [record for record in found if record.status == "ok"]
+    good.sort(key=lambda record: str(record.provenance["started"]))
     blocks = [block_step_s(record) for record in good]
-    stated = [(record.metrics["step_s"]["low"], record.metrics["step_s"]["high"]) for record in good]
+    alone = [stated(record) for record in good]
     medians = [statistics.median(each) for each in blocks]
-    ways = {f"as recorded: {good[0].metrics['step_s']['interval']}": agreement(stated, medians)}
-    for name, way in WAYS.items():
-        ways[name] = agreement([(each.low, each.high) for each in map(way, blocks)], medians)
+    full = len(alone) - len(alone) % processes
+    together = [replicated(alone[i : i + processes]) for i in range(0, full, processes)]
+    ways = [alone] if processes == 1 else [together, alone]
     return {
-        "replicates": len(ordered),
-        "not_ok": [record.status for record in ordered if record.status != "ok"],
-        "ways": ways,
+        "processes": len(good),
+        "processes_of_a_replicate": processes,
+        "not_ok": [record.status for record in found if record.status != "ok"],
+        "ways": {way[0].interval: agreement(way) for way in ways if way},
         "median_step_s": medians,
         "spread_of_medians_percent": 100 * (max(medians) - min(medians)) / statistics.median(medians),
+        "deviation_of_medians_percent": 100 * statistics.stdev(medians) / statistics.median(medians),
         "drift_percent_and_p": [drift(each) for each in blocks],
         "outliers": [outliers(each).count for each in blocks],
         "stopped": [record.samples["stopped"] for record in good],
         "block_step_s": [[float(f"{x:.5g}") for x in each] for each in blocks],
     }
+
+
+def stated(record: Record) -> Quantity:
+    """The step time with the interval of its record."""
+    step = record.metrics["step_s"]
+    return Quantity(step["value"], step["unit"], step["low"], step["high"], step["interval"])
 
 
 def block_step_s(record: Record) -> list[float]:
@@ -119,12 +136,12 @@ def block_step_s(record: Record) -> list[float]:
     return [max(ranks) / steps for ranks in record.samples["block_s"]["full"]]
 
 
-def agreement(intervals: Sequence[Ends], medians: Sequence[float]) -> dict[str, Any]:
+def agreement(stated: Sequence[Quantity]) -> dict[str, Any]:
     """Neighbours whose intervals overlap, and the median half-width."""
-    pairs = list(itertools.pairwise(intervals))
-    overlap = [a[0] <= b[1] and b[0] <= a[1] for a, b in pairs]
-    widths = [50 * (high - low) / middle for (low, high), middle in zip(intervals, medians, strict=True)]
-    return {"agree": sum(overlap), "pairs": len(pairs), "median_half_width_percent": statistics.median(widths)}
+    ends = [(each.low, each.high, each.value) for each in stated if each.low and each.high and each.value]
+    overlap = [a[0] <= b[1] and b[0] <= a[1] for a, b in itertools.pairwise(ends)]
+    widths = [50 * (high - low) / middle for low, high, middle in ends]
+    return {"agree": sum(overlap), "pairs": len(overlap), "median_half_width_percent": statistics.median(widths)}
 
 
 if __name__ == "__main__":

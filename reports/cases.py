@@ -108,15 +108,15 @@ class Case:
             return found[0]
         if min(values) == max(values):  # a count, not a measurement
             return Quantity(values[0], found[0].unit)
-        return _of_replicates([each for each in found if each.value is not None])
+        return replicated([each for each in found if each.value is not None])
 
     def value(self, name: str) -> float | None:
         """The value of a metric, or None."""
         return self.quantity(name).value
 
 
-def _of_replicates(found: Sequence[Quantity]) -> Quantity:
-    """The median over replicates that differ."""
+def replicated(found: Sequence[Quantity]) -> Quantity:
+    """The median over replicates that differ, each with its own value; what the report states of several processes."""
     interval = median_interval([each.value for each in found if each.value is not None])
     kind = f"order statistics of {len(found)} fresh-process replicates"
     low, high = interval.low, interval.high

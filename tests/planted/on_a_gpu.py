@@ -1,4 +1,4 @@
-"""What is planted on a GPU: products of 8192 x 8192 matrices in bf16, passes over arrays of 1 GiB."""
+"""What is planted on GPUs: products of 8192 x 8192 matrices in bf16, passes over arrays of 1 GiB."""
 
 from tests.planted.plants import Planting, control, distinct, strengths
 
@@ -35,3 +35,17 @@ MANY = Planting(
     memory_gib=GIB,
 )
 """Each plant at several strengths, and pairs."""
+LONGER = {"products": 4}
+SEVERAL = Planting(
+    "several",
+    distinct(
+        control(LONGER),
+        strengths(LONGER, "sums_mb", [128, 512, 2048, 8192]),
+        strengths(LONGER, "late", [1, 2, 4, 8]),
+        control({**LONGER, "late": 4, "sums_mb": 2048}),
+        control({**LONGER, "passes": 8, "sums_mb": 2048}),
+    ),
+    ranks=2,
+    size=SIZE,
+)
+"""What two GPUs have to wait for: sums over both, and a late one of them."""

@@ -1,9 +1,9 @@
 """Whether a diagnosis found what was planted: its verdicts and predicted gains against measured differences.
 
-The truth about a plant is the step with it less the step of the same point without it, measured in the same sweep. Its
-strength is that cost as a share of the step. Nothing of the diagnosis goes into the truth. Products cannot be left out
-altogether: all of k cost (3 k - 1) / (3 (k - m)) times what k cost more than m, as that is their share of equally large
-products (each one forward and two backward, the first one backward).
+The truth about a plant is how much longer the step is with it than without it, measured in the point's own process, in
+turn (tests/toys/planted_cost.py): its strength is that cost as a share of the step. Nothing of the diagnosis goes into
+the truth. Products are turned back to m, not to none: all of k cost (3 k - 1) / (3 (k - m)) times what k cost more than
+m, as that is their share of equally large products (each one forward and two backward, the first one backward).
 
 Operations on one number keep a GPU waiting for its host, and while they run it reaches neither ceiling: there `kernels`
 belong to the launches that were planted, and what both save together is compared.
@@ -18,24 +18,24 @@ from typing import Any
 
 from saih.records import Record
 from tests.planted.plants import PLANTS, cause_of
+from tests.toys.planted_cost import LEAST
 
 MATTERS = 0.15
 """A plant that costs more of the step than this must be found."""
 GAIN_WITHIN = 1 / 3
 """How far the predicted saving may be from the measured one, as a share of the measured one."""
 CAPACITY = "capacity"
-FEWEST_PRODUCTS = 1
 
-Key = tuple[tuple[str, int], ...]
-"""The dials that are turned on, and how far."""
+Costs = Mapping[str, Mapping[str, Sequence[float]]]
+"""A record's id -> a dial -> the shares of the step that its plant cost, in each pair of blocks (planted_cost.keep)."""
 
 
 @dataclass(frozen=True)
 class Found:
     """One plant at one point: what it costs, and what the diagnosis says of it.
 
-    ``share``: measured cost / step; 1 for a point that failed of it; None where the sweep lacks the point without it.
-    ``saved_s`` is the measured cost, ``predicted_s`` the diagnosis's saving where it names the plant.
+    ``share``: measured cost / step; 1 for a point that failed of it; None where it was not measured. ``saved_s`` is the
+    measured cost, ``predicted_s`` the diagnosis's saving where it names the plant.
     """
 
     plant: str
@@ -83,26 +83,22 @@ class Judged:
         return f"{self.label}: {step}; planted: {shares}; verdict: {self.verdict}"
 
 
-def judged(records: Iterable[Record]) -> list[Judged]:
-    """Every point of a sweep of the planted toy, in order of its dials, each beside those that lack one plant."""
-    steps = {(_dials(record), record.point["repeat"]): record for record in records}
-    found = [_judge(record, steps) for record in steps.values()]
+def judged(records: Iterable[Record], costs: Costs) -> list[Judged]:
+    """Every point of a sweep of the planted toy, in order of its dials."""
+    found = [_judge(record, costs.get(record.id, {})) for record in records]
     return sorted(found, key=lambda each: ([each.dials.get(dial, 0) for dial in PLANTS], each.repeat))
 
 
-def _judge(record: Record, steps: Mapping[tuple[Key, int], Record]) -> Judged:
-    dials, repeat = dict(_dials(record)), record.point["repeat"]
+def _judge(record: Record, cost: Mapping[str, Sequence[float]]) -> Judged:
+    dials = {dial: record.point["size"][dial] for dial in PLANTS if record.point["size"].get(dial)}
     causes = {cause_of(each): each for each in (record.diagnosis or {}).get("causes", [])}
     if "calls" in dials and record.samples.get("profile", {}).get("device") == "cuda":
         causes = _with_tiny_kernels(causes)
-    plants = []
-    for dial in dials:
-        without = steps.get((_key({**dials, dial: _least(dial)}), repeat))
-        plants.append(_plant(PLANTS[dial], record, without, causes))
+    plants = [_plant(dial, record, cost.get(dial), causes) for dial in dials]
     planted = {each.plant for each in plants if each.share != 0}  # what ran in spite of its hoard wants no memory
     return Judged(
         dials,
-        repeat,
+        record.point["repeat"],
         record.status,
         record.value("step_s"),
         str((record.diagnosis or {}).get("verdict")),
@@ -112,18 +108,18 @@ def _judge(record: Record, steps: Mapping[tuple[Key, int], Record]) -> Judged:
     )
 
 
-def _plant(name: str, record: Record, without: Record | None, causes: Mapping[str, Mapping[str, Any]]) -> Found:
-    named = name in causes
-    step_s, bare_s = record.value("step_s"), without.value("step_s") if without else None
-    if name == CAPACITY and bare_s is not None:
+def _plant(dial: str, record: Record, shares: Sequence[float] | None, causes: Mapping[str, Mapping[str, Any]]) -> Found:
+    name = PLANTS[dial]
+    named, step_s = name in causes, record.value("step_s")
+    if name == CAPACITY:
         return Found(name, 1.0 if record.status == "oom" else 0.0, named)
-    if step_s is None or bare_s is None or without is record:
+    if step_s is None or not shares:
         return Found(name, None, named)
-    saved_s = step_s - bare_s
+    share = statistics.median(shares)
     if name == "compute":
-        most, least = (r.point["size"]["products"] for r in (record, without) if r)
-        saved_s *= (3 * most - 1) / (3 * (most - least))
-    return Found(name, saved_s / step_s, named, saved_s, causes[name]["saved_s"] if named else None)
+        most, least = record.point["size"][dial], LEAST[dial]
+        share *= (3 * most - 1) / (3 * (most - least))
+    return Found(name, share, named, share * step_s, causes[name]["saved_s"] if named else None)
 
 
 def _with_tiny_kernels(causes: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -137,18 +133,6 @@ def _with_tiny_kernels(causes: Mapping[str, Mapping[str, Any]]) -> dict[str, Map
 def label_of(dials: Mapping[str, int]) -> str:
     """Dials and how far they are turned on, for people."""
     return " ".join(f"{dial}={value:g}" for dial, value in dials.items())
-
-
-def _least(dial: str) -> int:
-    return FEWEST_PRODUCTS if dial == "products" else 0
-
-
-def _dials(record: Record) -> Key:
-    return _key(record.point["size"])
-
-
-def _key(size: Mapping[str, int]) -> Key:
-    return tuple((dial, size[dial]) for dial in PLANTS if size.get(dial))
 
 
 Complaint = tuple[str, str, str]
@@ -175,11 +159,9 @@ def complaints(points: Sequence[Judged]) -> dict[Complaint, str]:
 
 
 def involved(points: Iterable[Mapping[str, int]], wrong: Iterable[Complaint]) -> list[Mapping[str, int]]:
-    """The points of ``points`` (dials that are turned on) that complaints are about, and those they are judged by."""
+    """The points of ``points`` (dials that are turned on) that complaints are about."""
     labels = {label for _, label, _ in wrong}
-    keys = {_key(point) for point in points if label_of(dict(_key(point))) in labels}
-    keys |= {_key({**dict(key), dial: _least(dial)}) for key in keys for dial, _ in key}
-    return [point for point in points if _key(point) in keys]
+    return [point for point in points if label_of({dial: point[dial] for dial in PLANTS if point.get(dial)}) in labels]
 
 
 def confusion(points: Iterable[Judged]) -> dict[str, dict[str, int]]:

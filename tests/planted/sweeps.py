@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from saih.emulate import Settings, require
 from saih.emulate.storage import require_disks
 from saih.errors import InputError
 from saih.records import Record
+from tests.planted.scoring import Costs
+from tests.toys.planted_cost import FOLDER
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FAULTS_TOLD = 2
@@ -37,6 +40,11 @@ def sweep(config: dict[str, Any], folder: Path, timeout_s: float = 900) -> list[
     if done.returncode >= FAULTS_TOLD:
         raise RuntimeError(f"{name}: exit status {done.returncode}\n{done.stdout}\n{done.stderr}")
     return records.read_all(folder / name / "points")
+
+
+def costs(files: Path) -> Costs:
+    """What the plants of points cost, as their processes measured it; ``files``: the configuration's data.folder."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (files / FOLDER).glob("*.json")}
 
 
 def cannot(emulate: Mapping[str, float], folder: Path) -> str | None:

@@ -1,11 +1,11 @@
 """Bottlenecks planted by real means, one at a time and in pairs, are found; where none is planted, none is found.
 
-Real sweeps of the planted toy through the command line. What a plant costs is measured beside it, on a point that lacks
-it (scoring.py): where that is more than 15 % of the step, the verdict must have it, and its predicted saving must be
-within a third of what removing it saves. benchmarks/planted.py asks more strengths, several times.
+Real sweeps of the planted toy through the command line. What a plant costs is measured in the point's own process, by
+steps with it and without it in turn: where that is more than 15 % of the step, the verdict must have it, and its
+predicted saving must be within a third of the measured one. benchmarks/planted.py asks more strengths, several times.
 
-Machines slow down for a second now and then, which looks as if a point's plant cost more than it does. So what seems
-wrong is measured again, together with the points it is judged by: a fault of the diagnosis is there again.
+Machines slow down for a second now and then, so what seems wrong is measured again: a fault of the diagnosis is there
+again.
 """
 
 from dataclasses import replace
@@ -15,7 +15,7 @@ import pytest
 from tests.planted.cosmoflow import OUTSIDE, cosmoflow
 from tests.planted.plants import Planting, cause_of, control, distinct, strengths
 from tests.planted.scoring import complaints, involved, judged
-from tests.planted.sweeps import cannot, sweep
+from tests.planted.sweeps import cannot, costs, sweep
 
 pytestmark = [pytest.mark.planted, pytest.mark.mpi, pytest.mark.timeout(600)]
 
@@ -74,7 +74,8 @@ def test_what_is_planted_is_found_its_gain_predicted_and_nothing_else_accused(pl
 
 def look(planting, folder):
     """The judged points of a sweep."""
-    found = judged(sweep(planting.config(str(folder / "files"), "cpu", MAX_S), folder))
+    files = folder / "files"
+    found = judged(sweep(planting.config(str(files), "cpu", MAX_S), folder), costs(files))
     print(*(each.told for each in found), sep="\n")
     return found
 

@@ -7,7 +7,7 @@ from tests.planted import scoring
 from tests.planted.cosmoflow import EXPECTED, cosmoflow
 from tests.planted.on_a_gpu import FEW
 from tests.planted.plants import cause_of
-from tests.planted.sweeps import sweep
+from tests.planted.sweeps import costs, sweep
 
 pytestmark = [
     pytest.mark.gpu,
@@ -17,7 +17,8 @@ pytestmark = [
 
 
 def test_plants_are_found_on_a_gpu(tmp_path):
-    found = scoring.judged(sweep(FEW.config(str(tmp_path / "files"), "cuda", 1.5), tmp_path))
+    files = tmp_path / "files"
+    found = scoring.judged(sweep(FEW.config(str(files), "cuda", 1.5), tmp_path), costs(files))
     print(*(each.told for each in found), sep="\n")
     assert len(found) == len(FEW.points)
     assert all(any(f.matters for f in each.plants) for each in found[1:])

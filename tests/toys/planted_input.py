@@ -107,6 +107,9 @@ class Nothing:
     def reading(self):
         yield
 
+    def close(self) -> None:
+        pass
+
     def next(self) -> None:
         pass
 
@@ -115,6 +118,3 @@ class Nothing:
 
     def collect(self) -> dict[str, float]:
         return {"input_wait_s": 0.0, "read_s": 0.0, "decode_s": 0.0}
-
-    def close(self) -> None:
-        pass

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from saih.app import Context, Point, Ran
+from tests.toys import planted_cost
 from tests.toys.planted import ARRAYS, MIB
 from tests.toys.planted_input import MB, Nothing, Thread
 
 LEARNING_RATE = 1e-6
+INPUTS = ("reads_mb", "inflate_mb", "copies_mb")
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -46,7 +49,7 @@ class Tensors:
         self.gradient = torch.randn(rows, n, device=device, **kind) / n  # of <y, these numbers>, which is the loss
         self.optimiser = torch.optim.SGD([layer.weight for layer in self.products], lr=LEARNING_RATE, fused=True)
         self.number = torch.ones(1, device=device)
-        self.summed = torch.randn(max(1, MB * size["sums_mb"] // 4), device=device)
+        self.summed = torch.randn(numbers(self.point), device=device)
         self.hoard = torch.ones(MB * size["hoard_mb"] // 4, device=device)
         copied = MB * size["copies_mb"]
         self.there = torch.empty(copied, dtype=torch.uint8, device=device)
@@ -54,29 +57,30 @@ class Tensors:
 
 
 class Step:
-    """Steps on this rank: a `saih.app.Work`. Its variants share `tensors`, and lack input or sums."""
+    """Steps on this rank: a `saih.app.Work`. Its variants share `tensors`, and lack some of what is planted.
 
-    def __init__(
-        self, context: Context, point: Point, tensors: Tensors, source: Thread | Nothing, copies: bool, sums: bool
-    ) -> None:
-        self._context, self._point, self._tensors, self._source = context, point, tensors, source
-        self._copies, self._sums = copies, sums
+    ``meet``: whether the ranks do, as they must where there are several.
+    """
+
+    def __init__(self, context: Context, point: Point, tensors: Tensors, source: Thread | Nothing, meet: bool) -> None:
+        self._context, self._point, self._tensors, self.source = context, point, tensors, source
+        self._meet = meet
         self._late = point.size["late"] if context.rank == 1 else 0
         self._copied: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
 
     def run(self, n: int) -> Ran:
-        own, source, region = self._tensors, self._source, self._context.region
+        own, source, region = self._tensors, self.source, self._context.region
         with source.reading():
             for _ in range(n):
                 with region("input"):
                     source.next()
-                    if self._copies:
+                    if self._point.size["copies_mb"]:
                         self._copy()
                 with region("forward"):
                     y = self._forward()
                 with region("backward"):
                     y.backward(own.gradient)
-                    if self._sums:
+                    if self._meet:
                         self._reduce()
                 with region("optimiser"):
                     own.optimiser.step()
@@ -88,12 +92,17 @@ class Step:
         return Ran(n * self._point.run.batch, phases, n * source.read_bytes)
 
     def without(self, part: str) -> Step | None:
-        own = (self._context, self._point, self._tensors)
-        if part == "input" and (self._copies or isinstance(self._source, Thread)):
-            return Step(*own, Nothing(), copies=False, sums=self._sums)
-        if part == "communication" and self._sums:
-            return Step(*own, self._source, self._copies, sums=False)
+        if part == "input" and any(self._point.size[dial] for dial in INPUTS):
+            return self.lacking(dict.fromkeys(INPUTS, 0))
+        if part == "communication" and self._meet:
+            return Step(self._context, self._point, self._tensors, self.source, meet=False)
         return None
+
+    def lacking(self, dials: Mapping[str, int]) -> Step:
+        """The same with these dials turned back."""
+        point = replace(self._point, size={**self._point.size, **dials})
+        source = source_of(point) if set(dials) & set(INPUTS) else self.source
+        return Step(self._context, point, self._tensors, source, self._meet)
 
     def layers(self) -> dict[str, nn.Module]:
         own = self._tensors
@@ -101,20 +110,22 @@ class Step:
         return products | {f"pass {i + 1}": each for i, each in enumerate(own.passes)}
 
     def check(self) -> str | None:
+        if "folder" in self._point.data:
+            planted_cost.keep(self._context, self._point, self)
         return None if bool(self._y.isfinite().all()) else "a product is not finite"
 
     def close(self) -> None:
-        self._source.close()
+        self.source.close()
         self.__dict__.pop("_tensors", None)
 
     def _forward(self) -> Tensor:
-        own = self._tensors
+        own, size = self._tensors, self._point.size
         y = own.x
-        for layer in own.products:
+        for layer in own.products[: size["products"]]:
             y = layer(y)
-        for each, array in zip(own.passes, own.arrays, strict=False):
-            each(array)
-        for _ in range(self._point.size["calls"]):
+        for each in own.passes[: size["passes"]]:
+            each(next(own.arrays))
+        for _ in range(size["calls"]):
             own.number.neg_()
         with torch.no_grad():
             for _ in range(self._late):
@@ -123,7 +134,7 @@ class Step:
 
     def _reduce(self) -> None:
         """The largest of all ranks' numbers: sums moves as much, but would soon be infinite."""
-        dist.all_reduce(self._tensors.summed, op=dist.ReduceOp.MAX)
+        dist.all_reduce(self._tensors.summed[: numbers(self._point)], op=dist.ReduceOp.MAX)
 
     def _copy(self) -> None:
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -139,9 +150,16 @@ class Step:
         return sum(begin.elapsed_time(end) for begin, end in copied) / 1000
 
 
+def numbers(point: Point) -> int:
+    """How many the ranks all-reduce in a step."""
+    return max(1, MB * point.size["sums_mb"] // 4)
+
+
+def source_of(point: Point) -> Thread | Nothing:
+    return Thread(point) if point.size["reads_mb"] or point.size["inflate_mb"] else Nothing()
+
+
 def build(context: Context, point: Point) -> Step:
-    size = point.size
     if context.device != "cpu":
         torch.backends.cuda.matmul.allow_tf32 = point.run.precision == "tf32"
-    source = Thread(point) if size["reads_mb"] or size["inflate_mb"] else Nothing()
-    return Step(context, point, Tensors(context, point), source, size["copies_mb"] > 0, context.size > 1)
+    return Step(context, point, Tensors(context, point), source_of(point), meet=context.size > 1)

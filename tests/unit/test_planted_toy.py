@@ -61,7 +61,7 @@ def test_input_is_read_and_inflated_one_step_ahead_and_not_between_runs(tmp_path
     wanted = point(reads_mb=1, inflate_mb=2, data={"folder": str(tmp_path)})
     assert APP.prepare(Alone(), [wanted]) == {"planted": {"path": str(tmp_path)}}
     work = APP.build(Alone(), wanted)
-    done, source = [], work._source
+    done, source = [], work.source
     all_of_it = source._work
     source._work = lambda: done.append(all_of_it())
     for n, so_far in ((3, 4), (2, 6)):
