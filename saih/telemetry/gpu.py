@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from saih.telemetry import nvml
-from saih.telemetry.readings import Meter, Readings, Series, Unreadable, summary
+from saih.telemetry.readings import Meter, Readings, Series, Span, Unreadable, summary
 
 SCOPE = "GPU board"
 Process = tuple[int, int | None]
@@ -63,12 +63,12 @@ class GpuWatch:
         self._reasons.sample()
         self._processes.sample()
 
-    def to_dict(self) -> dict[str, Any]:
-        """What the record holds of the GPU."""
+    def to_dict(self, spans: Mapping[str, Sequence[Span]]) -> dict[str, Any]:
+        """What the record holds of the GPU; ``spans``: when the parts ran of which the energy is wanted."""
         ours = threads(self._pids)
         found = Readings()
         found.take("uuid", self._gpu.uuid)
-        found.take("energy_j", self.meter.energy_j)
+        found.take("energy_j", partial(self.meter.energy_j, spans))
         found.take("power_limit_w", self._gpu.power_limit_w)
         for name, series in self._series.items():
             found.take(name, partial(summary, series))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from saih.telemetry import cpu, rapl
-from saih.telemetry.readings import Meter, Readings, Series, Unreadable
+from saih.telemetry.readings import Meter, Readings, Series, Span, Unreadable
 
 
 class HostWatch:
@@ -27,19 +27,14 @@ class HostWatch:
         self._throttled.sample()
         self._others.sample()
 
-    def sample(self) -> None:
-        """Read the energy counters, so that none can begin anew twice unseen."""
-        for meter in self.meters:
-            meter.now()
-
-    def to_dict(self) -> dict[str, Any]:
-        """What the record holds of the host. To be asked as soon as the measurement has ended."""
+    def to_dict(self, spans: Mapping[str, Sequence[Span]]) -> dict[str, Any]:
+        """What the record holds of the host, asked as soon as the measurement has ended; ``spans``: as for GPUs."""
         found = Readings()
         found.take("others_cores", lambda: self._others.values()[0].cores_taken())
         self._throttled.sample()
         found.take("throttled_cores", self._throttled_cores)
-        found.take("energy_j", self._packages.energy_j)
-        found.take("platform_energy_j", self._platform.energy_j)
+        found.take("energy_j", partial(self._packages.energy_j, spans))
+        found.take("platform_energy_j", partial(self._platform.energy_j, spans))
         return {"cores": self._cores, "energy_scope": self._scope, **found.to_dict()}
 
     def _throttled_cores(self) -> list[int]:

@@ -11,7 +11,6 @@ by another way and are left out.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,17 +49,15 @@ class Zone:
 
 
 class Counters:
-    """Several zones as one counter, which threads may share."""
+    """Several zones as one counter."""
 
     def __init__(self, zones: Sequence[Zone], scope: str) -> None:
         self.scope = scope
         self._zones = zones
-        self._lock = threading.Lock()
 
     def joules(self) -> float:
         """Of all zones since this object was made. Raises Unreadable."""
-        with self._lock:
-            return sum(zone.joules() for zone in self._zones)
+        return sum(zone.joules() for zone in self._zones)
 
 
 def packages(root: Path = ROOT) -> Counters:

@@ -1,13 +1,16 @@
-"""What all sources of telemetry share: readings that cannot be had, series of readings, and energy by part."""
+"""What all sources of telemetry share: readings that cannot be had, series of readings, and what ran when."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+import numpy as np
 
 T = TypeVar("T")
 
@@ -97,45 +100,49 @@ def summary(series: Series[float]) -> dict[str, float | None]:
 
 
 class Meter:
-    """Energy by part of the measurement, and over all of it ("window"), from a counter that only grows."""
+    """A counter of energy that only grows, read now and then beside what runs; between readings it grows evenly.
+
+    Reading at the ends of blocks would be no more exact, for such counters move in steps (NVIDIA's every 0.1 s), and
+    would keep the device waiting (2 to 25 ms a reading).
+    """
 
     def __init__(self, joules: Callable[[], float]) -> None:
         self._joules = joules
-        self._why: str | None = None
-        self._by_part: dict[str, float] = {}
+        self._readings = Series(self._read)
 
-    def now(self) -> float:
-        """The counter in joules; 0 from the first failure on, which `energy_j` then tells."""
-        if self._why is None:
-            try:
-                return self._joules()
-            except Unreadable as error:
-                self._why = str(error)
-        return 0.0
+    def sample(self) -> None:
+        """Read the counter."""
+        self._readings.sample()
 
-    def add(self, part: str, joules: float) -> None:
-        """Count ``joules`` to ``part``."""
-        self._by_part[part] = self._by_part.get(part, 0.0) + joules
+    def _read(self) -> tuple[float, float]:
+        before = time.perf_counter()
+        joules = self._joules()
+        return (before + time.perf_counter()) / 2, joules
 
-    def energy_j(self) -> dict[str, float]:
-        """Joules by part. Raises Unreadable."""
-        if self._why is not None:
-            raise Unreadable(self._why)
-        return dict(self._by_part)
+    def energy_j(self, spans: Mapping[str, Sequence[Span]]) -> dict[str, float]:
+        """Joules by part, whose ``spans`` lie between the first reading and the last. Raises Unreadable."""
+        moments, joules = zip(*self._readings.values(), strict=True)
+        read = partial(np.interp, xp=moments, fp=joules)
+        return {part: float(sum(read(end) - read(begin) for begin, end in each)) for part, each in spans.items()}
+
+
+Span = tuple[float, float]
+"""Begin and end, by time.perf_counter."""
 
 
 class Parts:
-    """Time and, by every meter, energy of what runs within `of`."""
+    """When each part of a measurement ran."""
 
-    def __init__(self, meters: list[Meter]) -> None:
-        self._meters = meters
-        self.seconds: dict[str, float] = {}
+    def __init__(self) -> None:
+        self.spans: dict[str, list[Span]] = {}
 
     @contextmanager
     def of(self, part: str) -> Iterator[None]:
         """Count what runs within to ``part``, on top of what it has."""
-        before, start = [meter.now() for meter in self._meters], time.perf_counter()
+        start = time.perf_counter()
         yield
-        self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - start
-        for meter, joules in zip(self._meters, before, strict=True):
-            meter.add(part, meter.now() - joules)
+        self.spans.setdefault(part, []).append((start, time.perf_counter()))
+
+    def seconds(self) -> dict[str, float]:
+        """How long each part ran, in all."""
+        return {part: sum(end - begin for begin, end in spans) for part, spans in self.spans.items()}

@@ -7,19 +7,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-EVERY_S = 0.2
-"""Five samples a second: enough for a trend and for neighbours. What it takes of a core stands in its record."""
-
 
 class Sampler:
-    """Calls each of ``take`` at `begin`, every ``EVERY_S`` after it, and at `stop`.
+    """Calls each of ``take`` at `begin`, every ``every_s`` seconds after it, and at `stop`.
 
     The thread is started before it is needed: a measurement may leave no memory to start one.
     """
 
-    def __init__(self, take: Sequence[Callable[[], None]]) -> None:
-        self._take = take
-        self._wanted, self._stopped = threading.Event(), threading.Event()
+    def __init__(self, take: Sequence[Callable[[], None]], every_s: float) -> None:
+        self._take, self._every_s = take, every_s
+        self._wanted, self._first, self._stopped = threading.Event(), threading.Event(), threading.Event()
         self._begun = False
         self._thread = threading.Thread(target=self._run, daemon=True, name="telemetry")
         self._samples, self._cpu_s, self._longest_s = 0, 0.0, 0.0
@@ -29,9 +26,10 @@ class Sampler:
         self._thread.start()
 
     def begin(self) -> None:
-        """Begin to sample."""
+        """Begin to sample; the first sample is taken when this returns."""
         self._begun = True
         self._wanted.set()
+        self._first.wait()
 
     def stop(self) -> None:
         """Take the last sample, where any were taken, and end; harmless after the end."""
@@ -42,7 +40,7 @@ class Sampler:
     def to_dict(self) -> dict[str, Any]:
         """Samples taken, the thread's processor time, and how long one sample took at most."""
         return {
-            "every_s": EVERY_S,
+            "every_s": self._every_s,
             "samples": self._samples,
             "cpu_s": self._cpu_s,
             "longest_s": self._longest_s,
@@ -56,8 +54,9 @@ class Sampler:
             for take in self._take:
                 take()
             self._samples += 1
+            self._first.set()
             self._cpu_s = time.thread_time()
             self._longest_s = max(self._longest_s, time.perf_counter() - start)
             if last:
                 return
-            last = self._stopped.wait(EVERY_S)
+            last = self._stopped.wait(self._every_s)

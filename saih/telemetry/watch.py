@@ -15,6 +15,10 @@ from saih.telemetry.host import HostWatch
 from saih.telemetry.readings import Parts, Readings, Series, Unreadable, summary
 from saih.telemetry.sampler import Sampler
 
+EVERY_S = 0.2
+"""Five samples a second: enough for a trend and for neighbours. What it takes of a core stands in the record."""
+ENERGY_EVERY_S = 0.05
+"""A block lasts 0.2 s or more, and NVIDIA's counter moves every 0.1 s."""
 WINDOW = "window"
 """The part that is everything between `Telemetry.begin` and `Telemetry.end`, pauses between blocks included."""
 
@@ -32,10 +36,11 @@ class Telemetry:
         self._gpu = self._find_gpu(ranks)
         self._host = HostWatch(ranks) if host_first else None
         self._clock = Series(partial(cpu.clock_mhz, sorted(ranks[os.getpid()])))
-        meters = [self._gpu.meter] if self._gpu else []
-        self._parts = Parts(meters + (self._host.meters if self._host else []))
-        watches = [each for each in (self._gpu, self._host) if each]
-        self._sampler = Sampler([self._clock.sample, *(each.sample for each in watches)])
+        meters = [*([self._gpu.meter] if self._gpu else []), *(self._host.meters if self._host else [])]
+        self._parts = Parts()
+        self._sampler = Sampler([self._clock.sample, *([self._gpu.sample] if self._gpu else [])], EVERY_S)
+        self._energy = Sampler([meter.sample for meter in meters], ENERGY_EVERY_S)
+        self._samplers = (self._sampler, self._energy)
         self._within = contextlib.ExitStack()
         self._retries = 0
         self.read: dict[str, Any] | None = None
@@ -55,11 +60,12 @@ class Telemetry:
         self._retries = self._allocation_retries() or 0
         if self._host:
             self._host.begin()
-        self._sampler.begin()
+        for each in self._samplers:
+            each.begin()
         self._within.enter_context(self._parts.of(WINDOW))
 
     def block(self, part: str) -> contextlib.AbstractContextManager[None]:
-        """Around a timed block of ``part`` ("full", "without_input", ...): its time and energy are added up there."""
+        """Around a timed block of ``part`` ("full", "without_input", ...): its time and energy are added up."""
         return self._parts.of(part)
 
     @contextlib.contextmanager
@@ -72,7 +78,8 @@ class Telemetry:
     def end(self) -> dict[str, Any]:
         """The measurement has ended: what was read, as the record keeps it (docs of each module say what it means)."""
         self._within.close()
-        self._sampler.stop()
+        for each in self._samplers:
+            each.stop()
         retries = self._allocation_retries()
         own = Readings()
         own.take("cpu_clock_mhz", partial(summary, self._clock))
@@ -81,11 +88,12 @@ class Telemetry:
         return {
             "host": socket.gethostname(),
             "device": self._device,
-            "seconds": self._parts.seconds,
+            "seconds": self._parts.seconds(),
             "sampling": self._sampler.to_dict(),
+            "energy_sampling": self._energy.to_dict(),
             "allocation_retries": None if retries is None else retries - self._retries,
-            "gpu": self._gpu.to_dict() if self._gpu else None,
-            "host_cpu": self._host.to_dict() if self._host else None,
+            "gpu": self._gpu.to_dict(self._parts.spans) if self._gpu else None,
+            "host_cpu": self._host.to_dict(self._parts.spans) if self._host else None,
             **read,
             "why": self._why | absent | read["why"],
         }
@@ -94,10 +102,12 @@ class Telemetry:
         return None if self._device == "cpu" else allocation_retries(self._device)
 
     def __enter__(self) -> Self:
-        self._sampler.start()
+        for each in self._samplers:
+            each.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._sampler.stop()
+        for each in self._samplers:
+            each.stop()
         if self._gpu:
             self._gpu.close()

@@ -10,7 +10,7 @@ import pytest
 
 from saih.diagnosis.suspect import suspect
 from saih.telemetry import energy, gpu, nvml
-from saih.telemetry.readings import Readings, Series, Unreadable, summary
+from saih.telemetry.readings import Meter, Readings, Series, Unreadable, summary
 from saih.telemetry.watch import Telemetry
 
 STEADY = {"min": 1700.0, "median": 1750.0, "max": 1800.0, "early": 1750.0, "late": 1740.0}
@@ -161,6 +161,28 @@ def test_a_series_keeps_its_extremes_and_its_trend():
     assert summary(series) == {"min": 1, "median": 5, "max": 9, "early": 3, "late": 7.5}
 
 
+def test_energy_is_told_by_part_from_readings_in_between(monkeypatch):
+    """100 W, then 300 W from second 4 on, in the order of time: a reading every second, in the middle of its 0.2 s."""
+    clock = iter(x / 10 for second in range(11) for x in (10 * second - 1, 10 * second + 1))
+    monkeypatch.setattr("saih.telemetry.readings.time.perf_counter", lambda: next(clock))
+    joules = iter([0, 100, 200, 300, 400, 700, 1000, 1300, 1600, 1900, 2200])
+    meter = Meter(lambda: next(joules))
+    for _ in range(11):
+        meter.sample()
+    spans = {"window": [(0, 10)], "full": [(1, 2), (3.5, 4.5), (6, 7)], "rest": [(7.25, 7.5)]}
+    assert meter.energy_j(spans) == pytest.approx({"window": 2200, "full": 100 + 200 + 300, "rest": 75})
+
+
+def test_a_meter_that_cannot_be_read_says_why():
+    def fail():
+        raise Unreadable("not supported")
+
+    meter = Meter(fail)
+    meter.sample()
+    with pytest.raises(Unreadable, match="not supported"):
+        meter.energy_j({"full": [(0, 1)]})
+
+
 def test_a_reading_that_fails_is_null_with_its_reason_and_not_tried_again():
     tries = []
 
@@ -231,8 +253,9 @@ def test_a_real_watch_says_what_it_read_or_why_not():
     seconds = read["seconds"]
     assert seconds["full"] + seconds["without_input"] <= seconds["window"]
     assert seconds["full"] > seconds["without_input"] >= 0.15
-    assert read["sampling"]["samples"] >= 3  # at the start, at the end, and in between
-    assert 0 < read["sampling"]["cpu_s"] < seconds["window"]
+    for sampling in ("sampling", "energy_sampling"):
+        assert read[sampling]["samples"] >= 3  # at the start, at the end, and in between
+        assert 0 < read[sampling]["cpu_s"] < seconds["window"]
     for place in (read, read["host_cpu"]):
         unknown = {name for name, value in place.items() if value is None} - {"energy_scope"}
         assert unknown == set(place["why"])

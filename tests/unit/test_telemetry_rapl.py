@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -61,30 +62,28 @@ def test_a_counter_that_began_anew_goes_on(zones, tmp_path):
 
 
 def test_energy_goes_to_the_part_that_ran(zones, tmp_path):
-    meter = Meter(rapl.packages(tmp_path).joules)
-    parts = Parts([meter])
-    counted = 0
+    meter, parts, counted = Meter(rapl.packages(tmp_path).joules), Parts(), 0
+    meter.sample()
     with parts.of("window"):
-        for part, joules in (("full", 5), ("without_input", 3), ("full", 7), (None, 2)):
-            counted += joules
-            if part:
-                with parts.of(part):
-                    zones["0"].write_text(f"{counted * 1_000_000}\n")
-            else:
+        for part, joules in (("full", 5), ("without_input", 3), ("full", 7), ("pause", 2)):
+            with parts.of(part):
+                counted += joules
+                time.sleep(0.02)
                 zones["0"].write_text(f"{counted * 1_000_000}\n")
-    assert meter.energy_j() == {"full": 12, "without_input": 3, "window": 17}
-    assert parts.seconds["window"] > parts.seconds["full"] > 0
+            meter.sample()
+    assert meter.energy_j(parts.spans) == pytest.approx({"full": 12, "without_input": 3, "pause": 2, "window": 17}, 0.1)
+    assert parts.seconds()["window"] > parts.seconds()["full"] > 0.04
 
 
 def test_a_counter_that_fails_half_way_gives_no_energy_at_all(zones, tmp_path):
     meter = Meter(rapl.packages(tmp_path).joules)
-    parts = Parts([meter])
-    with parts.of("full"):
-        zones["0"].write_text("1000000\n")
-    with parts.of("full"):
-        zones["1"].unlink()
+    meter.sample()
+    zones["0"].write_text("1000000\n")
+    meter.sample()
+    zones["1"].unlink()
+    meter.sample()
     with pytest.raises(Unreadable, match=r"intel-rapl:1/energy_uj: no such file"):
-        meter.energy_j()
+        meter.energy_j({"full": [(0.0, 1.0)]})
 
 
 def test_a_counter_that_only_root_may_read_says_why():
