@@ -79,6 +79,8 @@ CPU = [
 ]
 PLANTINGS = {"cpu": CPU, "cuda": [MANY], "cuda-2gpus": [SEVERAL]}
 """By where they are planted, which also names the file of results."""
+PAIRS = {"cpu": 10, "cuda": 6}
+"""Of blocks that tell what a plant costs; the other tenants of cores differ more than those of a GPU."""
 
 
 def main() -> int:
@@ -125,7 +127,7 @@ class Trial:
             self.left_out[planting.name] = why
             return
         files = self._folder / "files"
-        config = planting.config(str(files), self._device, self._max_s, self._repeats)
+        config = planting.config(str(files), self._device, self._max_s, self._repeats, PAIRS[self._device])
         self.points += scoring.judged(self._sweep(config), costs(files))
 
     def control(self, config: dict[str, Any]) -> None:

@@ -7,7 +7,8 @@ read and decode, and with whoever else is on the machine. Corrections, one after
                     out of the groups by their number of operations, each of which costs the profiler as much
     calling         operations x the measured cost of calling a tiny one is an estimate of launch. It is at most the
                     time there is for it: what the step that waits for nothing leaves between operations, and of each
-                    group no more than its own time. What was not between operations is taken out of the groups
+                    group no more than its own time; and at least the time of groups whose operations take hardly
+                    longer than a tiny one. What was not between operations is taken out of the groups
     sharing         where the groups still add up to more than the step that waits for nothing, less calling, profiled
                     steps were slowed down by threads at work on the input, or by others: what layers took longer than
                     they take alone goes first, as such threads hit the part of the step they run beside, and if that
@@ -22,8 +23,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from saih.diagnosis.groups import Group, scaled
+from saih.diagnosis.groups import NEAR, Group, scaled
 
+TINY = 2.0
+"""Operations that last up to so many times what calling one on one number costs are called, and do little else."""
 LEAST_HAD = 0.5
 """Work that had its cores for less of its time is judged as if it had them for this much: too little is known of it."""
 
@@ -45,11 +48,21 @@ def less_calling(
     ``launch_s``: what calling one operation costs; ``there_s``: the step that waits for nothing.
     """
     between = max(0.0, there_s - sum(group.own_s for group in found))
-    at_most = [min(group.own_s, launch_s * group.calls) for group in found]
-    within = max(0.0, min(estimate_s - between, sum(at_most)))
-    share = within / sum(at_most) if within else 0.0
-    left = [replace(group, own_s=group.own_s - share * most) for group, most in zip(found, at_most, strict=True)]
-    return left, min(estimate_s, between + within)
+    tiny_s = sum(group.own_s for group in found if _is_calling(group, launch_s))
+    at_most = [0.0 if _is_calling(group, launch_s) else min(group.own_s, launch_s * group.calls) for group in found]
+    more = min(max(0.0, estimate_s - tiny_s), between + sum(at_most))
+    share = (more - between) / sum(at_most) if more > between else 0.0
+    left = [
+        replace(group, own_s=0.0 if _is_calling(group, launch_s) else group.own_s - share * most)
+        for group, most in zip(found, at_most, strict=True)
+    ]
+    return left, tiny_s + more
+
+
+def _is_calling(group: Group, launch_s: float) -> bool:
+    """Whether its operations take hardly longer than one on one number, and neither ceiling could be the reason."""
+    least_s = group.limit_s
+    return least_s is not None and least_s < NEAR * group.own_s and group.own_s <= TINY * launch_s * group.calls
 
 
 def beside_others(found: Sequence[Group], telemetry: Sequence[Mapping[str, Any]]) -> list[Group]:

@@ -5,6 +5,7 @@ It is what this machine gives a library's best kernels: random data, and all ran
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from saih.peaks.timing import best, repeats
 
 if TYPE_CHECKING:
     import torch
+
+
+LONGEST_S = 2.5
+"""Of one run. Sizes are for processors that have the precision; one that emulates it would need minutes for the set."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +36,24 @@ def measure(ranks: Ranks, precision: str, seconds_each: float) -> dict[str, Any]
     """The ceiling of a device in ``precision`` while all ranks run, with the operations it is the best of.
 
     {"flop_per_s" of the best operation's fastest repeat, a device, "median_flop_per_s", "spread_percent" from there
-    down to its median, "best": its name, "entries": the same of each}.
+    down to its median, "best": its name, "entries": the same of each, "left_out": names of those that would have taken
+    longer than `LONGEST_S` by the best rate so far}.
     """
     makers = _makers(ranks.device, precision)
-    entries = []
+    entries: list[dict[str, Any]] = []
+    left_out: list[str] = []
     with _datapath(precision):
         for done, make in enumerate(makers):
             ranks.progress(f"measuring the {precision} ceiling", done, len(makers))
             operation = make()
+            fastest = max((entry["flop_per_s"] for entry in entries), default=math.inf)
+            if operation.flop > LONGEST_S * fastest:
+                left_out.append(operation.name)
+                continue
             rate = best("flop_per_s", operation.flop, repeats(operation.run, ranks, seconds_each))
             entries.append({"name": operation.name, **rate})
     highest = max(entries, key=lambda entry: entry["flop_per_s"])
-    return {"precision": precision} | highest | {"best": highest["name"], "entries": entries}
+    return {"precision": precision} | highest | {"best": highest["name"], "entries": entries, "left_out": left_out}
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""What it costs to start work on a device: an operation on one number, whose arithmetic is nothing.
+"""What it costs to start work on a device: an operation on one number, whose arithmetic is nothing, and which takes no
+other (turning a Python number into an array costs a CPU more than the operation).
 
 Three ways: one after another without waiting (how fast the host can hand them out: a step of n operations takes n of
 these at least), one and a wait for it (a round trip), and many recorded once and replayed as a CUDA graph (what the
@@ -30,7 +31,7 @@ def measure(ranks: Ranks, seconds_each: float) -> dict[str, Any]:
     x = torch.zeros(1, device=ranks.device)
 
     def operation() -> None:
-        x.add_(1)
+        x.neg_()
 
     ranks.progress("measuring launches", 0, 3)
     entries = [{"name": "operation", **shortest(repeats(operation, ranks, seconds_each, MOST_QUEUED))}]
@@ -38,7 +39,7 @@ def measure(ranks: Ranks, seconds_each: float) -> dict[str, Any]:
         return _found(entries) | {"why": _CPU}
 
     def round_trip() -> None:
-        x.add_(1)
+        x.neg_()
         ranks.synchronise()
 
     ranks.progress("measuring launches", 1, 3)
@@ -57,7 +58,7 @@ def _graph(x: Any) -> Any:
     # thread_local: another thread, such as a communication library's, may go on asking the device things
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         for _ in range(GRAPH_NODES):
-            x.add_(1)
+            x.neg_()
     return graph
 
 

@@ -49,13 +49,15 @@ class Planting:
     emulate: Mapping[str, float] = field(default_factory=dict)
     memory_gib: float | None = None
 
-    def config(self, folder: str, device: str, max_s: float, repeats: int = 1) -> dict[str, Any]:
-        """The sweep's configuration. The toy's files are made in ``folder``."""
+    def config(
+        self, folder: str, device: str, max_s: float, repeats: int = 1, pairs: int | None = None
+    ) -> dict[str, Any]:
+        """The sweep's configuration. The toy's files are made in ``folder``; ``pairs`` tell what a plant costs."""
         return {
             "schema": 1,
             "name": self.name,
             "app": "tests.toys.planted:APP",
-            "data": {"folder": folder},
+            "data": {"folder": folder} | ({"pairs": pairs} if pairs else {}),
             "size": {**self.size} | {dial: sorted({point.get(dial, 0) for point in self.points}) for dial in PLANTS},
             "run": {"ranks": self.ranks, "precision": "fp32" if device == "cpu" else "bf16"},
             "sweep": {"only": [{dial: point.get(dial, 0) for dial in PLANTS} for point in self.points]}

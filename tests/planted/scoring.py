@@ -17,13 +17,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from saih.records import Record
+from saih.stats import median_interval
 from tests.planted.plants import PLANTS, cause_of
 from tests.toys.planted_cost import LEAST
 
 MATTERS = 0.15
-"""A plant that costs more of the step than this must be found."""
+"""A plant that costs more of the step than this, with all of its interval, must be found."""
 GAIN_WITHIN = 1 / 3
-"""How far the predicted saving may be from the measured one, as a share of the measured one."""
+"""How far the predicted saving may be from the interval of the measured one, as a share of its nearer end."""
 CAPACITY = "capacity"
 
 Costs = Mapping[str, Mapping[str, Sequence[float]]]
@@ -34,20 +35,23 @@ Costs = Mapping[str, Mapping[str, Sequence[float]]]
 class Found:
     """One plant at one point: what it costs, and what the diagnosis says of it.
 
-    ``share``: measured cost / step; 1 for a point that failed of it; None where it was not measured. ``saved_s`` is the
-    measured cost, ``predicted_s`` the diagnosis's saving where it names the plant.
+    ``share``: measured cost / step, ``least`` to ``most`` its interval over the pairs of blocks; 1 for a point that
+    failed of it; None where it was not measured. ``saved_s`` is that cost, ``predicted_s`` the diagnosis's saving where
+    it names the plant.
     """
 
     plant: str
-    share: float | None
     named: bool
+    share: float | None = None
+    least: float | None = None
+    most: float | None = None
     saved_s: float | None = None
     predicted_s: float | None = None
 
     @property
     def matters(self) -> bool:
-        """Whether it must be named."""
-        return self.share is not None and self.share > MATTERS
+        """Whether it must be named: it costs enough beyond doubt."""
+        return self.least is not None and self.least > MATTERS
 
     @property
     def gain_error(self) -> float | None:
@@ -55,6 +59,14 @@ class Found:
         if self.predicted_s is None or not self.saved_s:
             return None
         return self.predicted_s / self.saved_s - 1
+
+    @property
+    def gain_is_off(self) -> bool:
+        """Whether the prediction is too far from whatever the measured saving can be."""
+        if self.predicted_s is None or not self.saved_s or not self.share or self.least is None or self.most is None:
+            return False
+        predicted = self.predicted_s / self.saved_s * self.share
+        return not (1 - GAIN_WITHIN) * self.least <= predicted <= (1 + GAIN_WITHIN) * self.most
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,7 @@ class Judged:
     @property
     def told(self) -> str:
         """The point in a line, for people."""
-        shares = ", ".join(f"{f.plant} {_percent(f.share)}{'' if f.named else ' not named'}" for f in self.plants)
+        shares = ", ".join(f"{f.plant} {_told(f)}{'' if f.named else ' not named'}" for f in self.plants)
         step = "no step" if self.step_s is None else f"{1e3 * self.step_s:.1f} ms"
         return f"{self.label}: {step}; planted: {shares}; verdict: {self.verdict}"
 
@@ -112,14 +124,17 @@ def _plant(dial: str, record: Record, shares: Sequence[float] | None, causes: Ma
     name = PLANTS[dial]
     named, step_s = name in causes, record.value("step_s")
     if name == CAPACITY:
-        return Found(name, 1.0 if record.status == "oom" else 0.0, named)
+        failed = 1.0 if record.status == "oom" else 0.0
+        return Found(name, named, failed, failed, failed)
     if step_s is None or not shares:
-        return Found(name, None, named)
-    share = statistics.median(shares)
+        return Found(name, named)
+    all_of_it = 1.0
     if name == "compute":
-        most, least = record.point["size"][dial], LEAST[dial]
-        share *= (3 * most - 1) / (3 * (most - least))
-    return Found(name, share, named, share * step_s, causes[name]["saved_s"] if named else None)
+        products, left = record.point["size"][dial], LEAST[dial]
+        all_of_it = (3 * products - 1) / (3 * (products - left))
+    cost = median_interval([all_of_it * share for share in shares])
+    predicted_s = causes[name]["saved_s"] if named else None
+    return Found(name, named, cost.median, cost.low, cost.high, cost.median * step_s, predicted_s)
 
 
 def _with_tiny_kernels(causes: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -152,7 +167,7 @@ def complaints(points: Sequence[Judged]) -> dict[Complaint, str]:
         for f in (f for f in each.plants if f.matters):
             if not f.named:
                 found["missed", each.label, f.plant] = f"{each.told}: {f.plant} is missed"
-            elif f.gain_error is not None and abs(f.gain_error) > GAIN_WITHIN:
+            elif f.gain_is_off:
                 gains = f"predicted {f.predicted_s:.4g} s, measured {f.saved_s:.4g} s"
                 found["gain", each.label, f.plant] = f"{each.told}: {f.plant}: {gains}"
     return found
@@ -205,5 +220,8 @@ def _limit(found: Sequence[Found]) -> dict[str, Any]:
     }
 
 
-def _percent(share: float | None) -> str:
-    return "?" if share is None else f"{100 * share:.0f} %"
+def _told(found: Found) -> str:
+    """What a plant costs."""
+    if found.share is None or found.least is None or found.most is None:
+        return "?"
+    return f"{100 * found.share:.0f} % ({100 * found.least:.0f} to {100 * found.most:.0f})"

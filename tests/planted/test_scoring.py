@@ -43,6 +43,17 @@ def test_a_plant_that_matters_must_be_named_and_a_weak_one_need_not():
         assert list(scoring.complaints(judge(made({"products": 2, "calls": 30}, 0.1, COMPUTE), calls=share))) == missed
 
 
+def test_what_a_plant_costs_is_judged_by_its_interval():
+    """Of six pairs that is their whole range."""
+    shares = [0.3, 0.32, 0.34, 0.36, 0.38, 0.4]
+    unnamed = made({"products": 2, "calls": 9}, 1.0, COMPUTE)
+    assert [kind for kind, _, _ in scoring.complaints(judge(unnamed, calls=shares))] == ["missed"]
+    assert not scoring.complaints(judge(unnamed, calls=[0.1, *shares[1:]]))
+    for predicted_s, wrong in ((0.21, 0), (0.19, 1), (0.52, 0), (0.54, 1)):
+        point = made({"products": 2, "calls": 9}, 1.0, ("launch", None, predicted_s))
+        assert [kind for kind, _, _ in scoring.complaints(judge(point, calls=shares))] == ["gain"] * wrong
+
+
 def test_the_first_products_cost_what_their_operations_are_of_the_others():
     """14 units of arithmetic beside 20 of passes; without three of the five products 9 of the 34 are gone."""
     (found,) = judge(made({"products": 5, "passes": 1}, 0.34), products=9 / 34)

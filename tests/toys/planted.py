@@ -21,7 +21,8 @@ CPUs; fp32, tf32, bf16 or fp16 on GPUs (matrices, gradients and inputs are of th
 
     app: tests.toys.planted:APP      with the repository on PYTHONPATH
     data: {folder: PATH}      where `prepare` makes the file that is read; needed where reads_mb is not 0. It should lie
-                              on a disk: where a file system knows no direct reads, the page cache answers.
+                              on a disk: where a file system knows no direct reads, the page cache answers. There
+                              `check` keeps what each plant costs, by so many `pairs` of blocks (planted_cost.py).
 
 Regions: input, forward, backward (with communication), optimiser. Layers: "product 1", ..., "pass 1", ...
 without("input") where one of reads_mb, inflate_mb, copies_mb is set; without("communication") with 2 ranks or more.
@@ -62,8 +63,8 @@ class Planted:
 
     def resolve_data(self, data):
         for key in data:
-            if key != "folder":
-                raise InputError(f"data.{key}: unknown key; allowed: folder")
+            if key not in ("folder", "pairs"):
+                raise InputError(f"data.{key}: unknown key; allowed: folder, pairs")
         return dict(data)
 
     def validate(self, point: Point) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FOLDER = "costs"
 PAIRS = 6
+"""The fewest whose range holds the median with 95 %; data.pairs asks for more."""
 LEAST = {
     "products": 2, "passes": 0, "calls": 0, "reads_mb": 0, "inflate_mb": 0, "copies_mb": 0, "sums_mb": 0, "late": 0
 }  # fmt: skip
@@ -31,14 +32,15 @@ LEAST = {
 
 def keep(context: Context, point: Point, step: Step) -> None:
     """Write dial -> shares of the step, one a pair, of each dial that is turned on, to data.folder/costs/POINT.json."""
-    found = {dial: shares(context, step, dial) for dial, least in LEAST.items() if point.size[dial] > least}
+    pairs = point.data.get("pairs", PAIRS)
+    found = {dial: shares(context, step, dial, pairs) for dial, least in LEAST.items() if point.size[dial] > least}
     if context.rank == 0:
         file = Path(point.data["folder"], FOLDER, f"{point.id}.json")
         file.parent.mkdir(exist_ok=True, parents=True)
         file.write_text(json.dumps(found), encoding="utf-8")
 
 
-def shares(context: Context, step: Step, dial: str) -> list[float]:
+def shares(context: Context, step: Step, dial: str, pairs: int = PAIRS) -> list[float]:
     """The share of the step that it is longer than the one without the plant, in each pair of neighbouring blocks."""
     bare = step.lacking({dial: LEAST[dial]})
     both = (step, bare)
@@ -46,7 +48,7 @@ def shares(context: Context, step: Step, dial: str) -> list[float]:
         timed(context, each, 1)
     n = context.broadcast(math.ceil(MIN_BLOCK_S / timed(context, step, 2)))
     found = []
-    for number in range(PAIRS):
+    for number in range(pairs):
         turn = both[:: -1 if number % 2 else 1]
         seconds = {id(each): timed(context, each, n) for each in turn}
         found.append(1 - seconds[id(bare)] / seconds[id(step)])

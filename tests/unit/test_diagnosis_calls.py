@@ -2,8 +2,10 @@
 
 import pytest
 
-from saih.diagnosis.calls import fitted
+from saih.diagnosis.calls import TINY, fitted, less_calling
 from saih.diagnosis.groups import Group
+
+LAUNCH_S = 1e-6
 
 
 def group(own_s, alone_s):
@@ -29,3 +31,29 @@ def test_what_fits_stays_also_where_it_is_slower_than_alone(there_s):
 
 def test_where_there_is_no_time_nothing_is_left():
     assert [each.own_s for each in fitted([group(4.0, 1.0)], -0.5)] == [0.0]
+
+
+def called(calls, each_s, limit_s=0.0):
+    """Operations outside layers that last so long each; the least time for what they move is ``limit_s`` together."""
+    own_s = calls * each_s
+    return Group("elementwise", "outside", own_s, own_s, calls, 0.0, 1.0, 0.0, limit_s, None)
+
+
+def test_operations_that_last_hardly_longer_than_a_tiny_one_are_calling_however_many_were_expected():
+    """8000 of 1.5 µs beside work of 12 ms, on a machine that called one in 0.5 µs when it was left alone."""
+    found, launch_s = less_calling([group(12e-3, None), called(8000, 1.5e-6)], 4e-3, LAUNCH_S, 24e-3)
+    assert launch_s == pytest.approx(12e-3)
+    assert [each.own_s for each in found] == pytest.approx([12e-3, 0.0])
+
+
+def test_what_is_called_takes_time_between_operations_too():
+    """4000 of 0.7 µs, 1 µs each with what lies between them: as many as were expected."""
+    found, launch_s = less_calling([group(12e-3, None), called(4000, 0.7e-6)], 4e-3, LAUNCH_S, 16e-3)
+    assert launch_s == pytest.approx(4e-3)
+    assert [each.own_s for each in found] == pytest.approx([12e-3, 0.0])
+
+
+@pytest.mark.parametrize("work", [called(1000, 1.1 * TINY * LAUNCH_S), called(1000, LAUNCH_S, limit_s=0.5e-3)])
+def test_longer_operations_and_those_near_a_ceiling_are_work(work):
+    found, launch_s = less_calling([work], 0.0, LAUNCH_S, work.own_s)
+    assert (found, launch_s) == ([work], 0.0)
