@@ -4,11 +4,12 @@ On a CPU the thread that computes also calls the operations, tells the profiler,
 read and decode, and with whoever else is on the machine. Corrections, one after another:
 
     the profiler    where a profiled step took longer than the step, busy time is longer in proportion; that is taken
-                    out of the groups by their number of operations, each of which costs the profiler as much
-    calling         operations x the measured cost of calling a tiny one is an estimate of launch. It is at most the
-                    time there is for it: what the step that waits for nothing leaves between operations, and of each
-                    group no more than its own time; and at least the time of groups whose operations take hardly
-                    longer than a tiny one. What was not between operations is taken out of the groups
+                    out of the groups by their number of operations, each of which costs the profiler as much, but none
+                    becomes shorter than what calling a tiny one costs
+    calling         launch is the time of groups whose operations take hardly longer than a tiny one, and what the step
+                    that waits for nothing leaves between operations, as far as both together are no more than
+                    `SLOWER` x operations x the measured cost of calling a tiny one. Where they are less than operations
+                    x that cost, the other groups give what calling their operations costs, as far as they have it
     sharing         where the groups still add up to more than the step that waits for nothing, less calling, profiled
                     steps were slowed down by threads at work on the input, or by others: what layers took longer than
                     they take alone goes first, as such threads hit the part of the step they run beside, and if that
@@ -25,32 +26,39 @@ from typing import Any
 
 from saih.diagnosis.groups import NEAR, Group, scaled
 
+SLOWER = 2.0
+"""How much longer calling may take in a step than in a loop by itself; what takes more is something else."""
 TINY = 2.0
 """Operations that last up to so many times what calling one on one number costs are called, and do little else."""
 LEAST_HAD = 0.5
 """Work that had its cores for less of its time is judged as if it had them for this much: too little is known of it."""
 
 
-def less_profiler(found: Sequence[Group], profile: Mapping[str, Any], step_s: float) -> list[Group]:
-    """The groups without what the profiler cost. ``step_s``: the step as timed."""
+def less_profiler(
+    found: Sequence[Group], profile: Mapping[str, Any], step_s: float, launch_s: float = 0.0
+) -> list[Group]:
+    """The groups without what the profiler cost. ``step_s``: the step as timed; ``launch_s``: of calling one."""
     count, busy, profiled = (profile.get(name) for name in ("operations", "busy_s", "step_s"))
     if not count or not busy or not profiled:
         return list(found)
     each = max(0.0, busy * (1 - step_s / profiled)) / count
-    return [replace(group, own_s=max(0.0, group.own_s - each * group.calls)) for group in found]
+    least = [min(group.own_s, launch_s * group.calls) for group in found]
+    return [replace(g, own_s=max(less, g.own_s - each * g.calls)) for g, less in zip(found, least, strict=True)]
 
 
 def less_calling(
     found: Sequence[Group], estimate_s: float, launch_s: float, there_s: float
 ) -> tuple[list[Group], float]:
-    """The groups without what calling costs, and that cost: the estimate, or less where there is no time for it.
+    """The groups without what calling costs, and that cost.
 
-    ``launch_s``: what calling one operation costs; ``there_s``: the step that waits for nothing.
+    ``estimate_s``: operations x ``launch_s``, what calling one costs; ``there_s``: the step that waits for nothing.
     """
     between = max(0.0, there_s - sum(group.own_s for group in found))
     tiny_s = sum(group.own_s for group in found if _is_calling(group, launch_s))
     at_most = [0.0 if _is_calling(group, launch_s) else min(group.own_s, launch_s * group.calls) for group in found]
-    more = min(max(0.0, estimate_s - tiny_s), between + sum(at_most))
+    more = min(max(0.0, SLOWER * estimate_s - tiny_s), between)
+    if tiny_s + more < estimate_s:
+        more = min(estimate_s - tiny_s, between + sum(at_most))
     share = (more - between) / sum(at_most) if more > between else 0.0
     left = [
         replace(group, own_s=0.0 if _is_calling(group, launch_s) else group.own_s - share * most)

@@ -6,7 +6,7 @@ Parts are seconds of the slowest rank's median step:
     communication  the step less the step without communication
     straggler      how much later the latest rank ends than the mean of the others (blocks.late)
     launch         GPU: the step that waits for nothing (blocks.waiting_for_nothing) less the device's busy time
-                   CPU: operations x the measured cost of calling a tiny one, as far as there is time for it (calls.py)
+                   CPU: time in tiny operations and between operations, as far as calling explains it (calls.py)
     compute, memory, kernels     groups of work by what limits them (groups.py)
     rest           the step less all of these; negative where parts overlap or a GPU's profiled steps were slower
 
@@ -81,9 +81,10 @@ def divide(
     else:
         there_s = step_s if waitless is None else waitless
         there_s -= late.seconds if late else 0.0
-        found = scaled(less_profiler(found, profile, step_s), shrunk)
+        calling_s = ceilings.get("launch_s") or 0.0
+        found = scaled(less_profiler(found, profile, step_s, calling_s), shrunk)
         if launch.seconds is not None:
-            found, launch_s = less_calling(found, launch.seconds, ceilings.get("launch_s") or 0.0, there_s)
+            found, launch_s = less_calling(found, launch.seconds, calling_s, there_s)
             launch = Part(launch_s)
         found = fitted(found, there_s - (launch.seconds or 0.0))
         found = beside_others(found, samples.get("telemetry") or [])

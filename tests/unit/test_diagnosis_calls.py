@@ -2,7 +2,7 @@
 
 import pytest
 
-from saih.diagnosis.calls import TINY, fitted, less_calling
+from saih.diagnosis.calls import SLOWER, TINY, fitted, less_calling, less_profiler
 from saih.diagnosis.groups import Group
 
 LAUNCH_S = 1e-6
@@ -47,10 +47,26 @@ def test_operations_that_last_hardly_longer_than_a_tiny_one_are_calling_however_
 
 
 def test_what_is_called_takes_time_between_operations_too():
-    """4000 of 0.7 µs, 1 µs each with what lies between them: as many as were expected."""
-    found, launch_s = less_calling([group(12e-3, None), called(4000, 0.7e-6)], 4e-3, LAUNCH_S, 16e-3)
-    assert launch_s == pytest.approx(4e-3)
+    """4000 of 0.7 µs, 1.7 µs each with what lies between them, though 1 µs was expected."""
+    found, launch_s = less_calling([group(12e-3, None), called(4000, 0.7e-6)], 4e-3, LAUNCH_S, 18.8e-3)
+    assert launch_s == pytest.approx(6.8e-3)
     assert [each.own_s for each in found] == pytest.approx([12e-3, 0.0])
+
+
+def test_time_between_operations_that_calling_does_not_explain_is_something_else():
+    """Ten operations, and 5 ms in which none ran."""
+    found, launch_s = less_calling([group(12e-3, None), called(10, 0.7e-6)], 10e-6, LAUNCH_S, 17e-3)
+    assert launch_s == pytest.approx(SLOWER * 10e-6)
+    assert [each.own_s for each in found] == pytest.approx([12e-3, 0.0])
+
+
+def test_the_profiler_makes_no_operation_shorter_than_calling_it():
+    """Half of a profiled step is the profiler's, which would leave nothing of 4000 calls."""
+    work, calls = group(10e-3, None), called(4000, 1.5e-6)
+    profile = {"operations": 4001, "busy_s": 16e-3, "step_s": 32e-3}
+    found = less_profiler([work, calls], profile, 16e-3, LAUNCH_S)
+    assert [each.own_s for each in found] == pytest.approx([10e-3, 4e-3], rel=1e-3)
+    assert less_profiler([calls], profile, 16e-3)[0].own_s == 0.0
 
 
 @pytest.mark.parametrize("work", [called(1000, 1.1 * TINY * LAUNCH_S), called(1000, LAUNCH_S, limit_s=0.5e-3)])
