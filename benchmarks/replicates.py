@@ -1,13 +1,13 @@
 """Do the stated intervals hold? Replicates of one configuration, and whether neighbours agree.
 
-    python -m benchmarks.replicates [--replicates 20] [--processes 3] [--max-s 10] [--cores 1] [--edge 16]
-        [--precision fp32] [--run FOLDER] [--limit-s SECONDS] [--out FILE.json]
+    python -m benchmarks.replicates [--processes 40] [--max-s 10] [--cores 1] [--edge 16] [--precision fp32]
+        [--run FOLDER] [--limit-s SECONDS] [--out FILE.json]
 
-Runs `saih sweep` on one small CosmoFlow problem, `--replicates` times `--processes` fresh processes one after another.
-A replicate is what `sweep.repeats` would make a case of: so many processes, with the interval that a report states for
-them (reports/cases.py). It agrees with the one measured next if their intervals overlap. Beside it stands what each
-process states alone, its within-run interval, which cannot hold what differs between processes, or what other users of
-the machine do minutes later.
+Runs `saih sweep` on one small CosmoFlow problem in so many fresh processes, one after another. A replicate is what
+`sweep.repeats` would make a case of: two (three) processes in a row, with the interval that a report states for them
+(reports/cases.py). It agrees with the next one if their intervals overlap. Beside it stands what each process states
+alone, its within-run interval, which cannot hold what differs between processes, or what other users of the machine do
+minutes later.
 
 No test: the outcome depends on the machine, so that the load average (processes that run or wait, of the whole
 machine) is kept with it. With --run the sweep is kept in that folder, and goes on where it was; with --limit-s it is
@@ -39,7 +39,7 @@ name: replicates
 app: cosmoflow
 size: {{edge: {edge}, width: 0.5, depth: 1}}
 run: {{ranks: 1, batch: 4, precision: {precision}, execution: plain, input: synthetic}}
-sweep: {{kind: matrix, repeats: {repeats}}}
+sweep: {{kind: matrix, repeats: {processes}}}
 measure: {{target_percent: 1, max_s: {max_s}, profile: false}}
 launch: {{cores_per_rank: {cores}}}
 """
@@ -51,8 +51,7 @@ PREEMPTED = 75
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--replicates", type=int, default=20)
-    parser.add_argument("--processes", type=int, default=3, help="of a replicate")
+    parser.add_argument("--processes", type=int, default=40)
     parser.add_argument("--max-s", type=float, default=10)
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--edge", type=int, default=16)
@@ -65,7 +64,7 @@ def main() -> None:
         before = os.getloadavg()[0]
         run = sweep(Path(folder), asked)
         load = [before, os.getloadavg()[0]]
-        found = compare(records.read_all(run / "points"), asked.processes)
+        found = compare(records.read_all(run / "points"))
         system = records.read_json(run / "system.json")
     machine = system["machine"]
     found["machine"] = {key: machine[key] for key in ("device_kind", "device", "cores", "memory_bytes")}
@@ -86,8 +85,7 @@ def as_lines(found: dict[str, Any]) -> str:
 def sweep(folder: Path, asked: argparse.Namespace) -> Path:
     """Measure; the run's folder."""
     config, run = folder / "replicates.yaml", asked.run or folder / "run"
-    repeats = asked.replicates * asked.processes
-    config.write_text(CONFIG.format(**vars(asked), repeats=repeats), encoding="utf-8")
+    config.write_text(CONFIG.format(**vars(asked)), encoding="utf-8")
     process = subprocess.Popen([sys.executable, "-m", "saih", "sweep", str(config), "--out", str(run)])
     try:
         status = process.wait(asked.limit_s)
@@ -99,21 +97,16 @@ def sweep(folder: Path, asked: argparse.Namespace) -> Path:
     return run
 
 
-def compare(found: Sequence[Record], processes: int) -> dict[str, Any]:
-    """How many neighbours agree, alone and so many together; and the raw blocks, so that more can be tried on them."""
+def compare(found: Sequence[Record]) -> dict[str, Any]:
+    """How many neighbours agree, alone and together; and the raw blocks, so that more can be tried on them."""
     good = [record for record in found if record.status == "ok"]
     good.sort(key=lambda record: str(record.provenance["started"]))
     blocks = [block_step_s(record) for record in good]
-    alone = [stated(record) for record in good]
     medians = [statistics.median(each) for each in blocks]
-    full = len(alone) - len(alone) % processes
-    together = [replicated(alone[i : i + processes]) for i in range(0, full, processes)]
-    ways = [alone] if processes == 1 else [together, alone]
     return {
         "processes": len(good),
-        "processes_of_a_replicate": processes,
         "not_ok": [record.status for record in found if record.status != "ok"],
-        "ways": {way[0].interval: agreement(way) for way in ways if way},
+        "ways": ways([stated(record) for record in good]),
         "median_step_s": medians,
         "spread_of_medians_percent": 100 * (max(medians) - min(medians)) / statistics.median(medians),
         "deviation_of_medians_percent": 100 * statistics.stdev(medians) / statistics.median(medians),
@@ -122,6 +115,16 @@ def compare(found: Sequence[Record], processes: int) -> dict[str, Any]:
         "stopped": [record.samples["stopped"] for record in good],
         "block_step_s": [[float(f"{x:.5g}") for x in each] for each in blocks],
     }
+
+
+def ways(alone: Sequence[Quantity]) -> dict[str, Any]:
+    """Agreement of single processes, and of two and three in a row taken together."""
+    found = {alone[0].interval: agreement(alone)}
+    for n in (2, 3):
+        together = [replicated(alone[i : i + n]) for i in range(0, len(alone) - n + 1, n)]
+        if len(together) > 1:
+            found[together[0].interval] = agreement(together)
+    return found
 
 
 def stated(record: Record) -> Quantity:

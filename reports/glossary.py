@@ -48,6 +48,22 @@ MEANING: dict[str, tuple[str, str]] = {
         "arithmetic intensity",
         "Algorithmic operations of a step over the least bytes that it must move; real traffic is higher.",
     ),
+    "dram_busy_percent": (
+        "memory bandwidth used",
+        "Share of the memory's datasheet bandwidth in use, counted by the hardware over the whole measurement.",
+    ),
+    "tensor_busy_percent": (
+        "tensor cores busy",
+        "Share of time in which tensor cores worked, counted by the hardware over the whole measurement.",
+    ),
+    "dram_bytes_per_step": (
+        "traffic, counted",
+        "Bytes that a step moved between the device and its memory, by hardware counters.",
+    ),
+    "counted_intensity_flop_per_byte": (
+        "arithmetic intensity, counted",
+        "Algorithmic operations of a step over the bytes that it moved, by hardware counters.",
+    ),
     "read_bytes_per_s": ("read rate", "Bytes of samples read by all ranks a second."),
     "background_read_bytes_per_s": (
         "background read rate",

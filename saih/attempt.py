@@ -101,7 +101,8 @@ class Attempts:
         samples = answer["samples"] | {"profile": with_costs(answer["samples"]["profile"], self.app, point)}
         one = everywhere.part(samples, everywhere.middle(samples, run, count), run.ranks)
         reached = highest(system, count * run.ranks, run.precision)
-        found = metrics.compute(one, self.app.cost(point), run, ceiling, quoted, reached)
+        bandwidth = ceilings.bandwidth(machine["device"], machine["device_memory_bytes"])
+        found = metrics.compute(one, self.app.cost(point), run, ceiling, quoted, reached, bandwidth)
         found["peak_mem_bytes"] = metrics.peak_memory(answer["peak_mem_bytes"], machine["device_kind"])
         found |= metrics.declared(self.app.metrics, samples["values"])
         doubt = answer["doubt"] or metrics.invalid_because(found, ceiling)

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saih.app import Cost, Execution, MetricSpec
+from saih.counted import counted
+from saih.diagnosis.blocks import flop_of_a_step
 from saih.profiled import profiled
 from saih.stats import serial_median_interval
 from saih.telemetry.energy import per_sample
@@ -52,11 +54,13 @@ def compute(
     ceiling: Mapping[str, Any] | None,
     datasheet: Mapping[str, Any],
     ceilings: Mapping[str, Any] | None = None,
+    bandwidth: Mapping[str, Any] | None = None,
 ) -> dict[str, Metric]:
     """All core metrics of a measured point.
 
     ``samples`` as in the record; ``ceiling`` an entry of saih.peaks.measure or None; ``datasheet`` the answer of
-    saih.peaks.datasheet ({"flop_per_s", "source"} or {"why"}); ``ceilings`` as in record.system["ceilings"], or None.
+    saih.peaks.datasheet ({"flop_per_s", "source"} or {"why"}); ``ceilings`` as in record.system["ceilings"], or None;
+    ``bandwidth`` the answer of saih.peaks.bandwidth, or None.
     """
     rate = samples_per_s(samples, run)
     flop_per_s = cost.flop_per_sample * rate / run.ranks
@@ -76,7 +80,8 @@ def compute(
         "energy_j_per_sample": _energy(samples, run),
         "scaling_efficiency": unknown("scaling_efficiency", "relates several points: see the report"),
     }
-    return found | profiled(samples, found, ceilings or {})
+    moved = bandwidth or {"why": "the memory's datasheet bandwidth is not known"}
+    return found | profiled(samples, found, ceilings or {}) | counted(samples, flop_of_a_step(found, samples), moved)
 
 
 def declared(specs: Sequence[MetricSpec], values: Mapping[str, float | None]) -> dict[str, Metric]:

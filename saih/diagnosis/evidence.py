@@ -100,7 +100,7 @@ def told_of_launch(parts: Parts, samples: Mapping[str, Any], device_kind: str) -
         )
         return None, seconds, told, advice
     told = (
-        f"Calling {count:.0f} operations a step takes {of}): those that last hardly longer than one on a single number, "
+        f"Calling {count:.0f} operations a step takes {of}): those that last hardly longer than one on one number, "
         "and time between operations, as far as the measured cost of calling one explains it."
     )
     return None, seconds, told, "Do more in each operation: a larger batch, compiled execution, or fused operations."

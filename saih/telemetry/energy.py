@@ -7,6 +7,8 @@ from typing import Any
 
 PART = "full"
 """The blocks that samples_per_s counts: those of the whole work."""
+WINDOW = "window"
+"""All that is between `saih.telemetry.watch.Telemetry.begin` and `end`, pauses between blocks included."""
 
 GPU_METHOD = "NVML's energy counter; the hosts are not in it"
 CPU_METHOD = "RAPL's counters, read by each host's first rank; whole packages, idle cores and other processes included"

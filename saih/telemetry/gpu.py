@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from saih.telemetry import nvml
+from saih.telemetry.gpm import Between, Counters
 from saih.telemetry.readings import Meter, Readings, Series, Span, Unreadable, summary
 
 SCOPE = "GPU board"
@@ -55,6 +56,15 @@ class GpuWatch:
         }
         self._reasons = Series(gpu.throttle_reasons)
         self._processes = Series(gpu.processes)
+        self._counters = Between(partial(Counters, gpu))
+
+    def begin(self) -> None:
+        """The measurement starts."""
+        self._counters.begin()
+
+    def end(self) -> None:
+        """The measurement has ended."""
+        self._counters.end()
 
     def sample(self) -> None:
         """Take every reading once."""
@@ -75,11 +85,13 @@ class GpuWatch:
         found.take("throttle_share", lambda: shares(self._reasons.values()))
         found.take("other_processes", lambda: most_others(self._processes.values(), ours))
         found.take("other_processes_bytes", lambda: most_bytes_of_others(self._processes.values(), ours))
+        found.take("counters", self._counters.means)
         found.take("own_process_seen", lambda: any(pid in ours for pid, _ in self._processes.values()[-1]))
         return {"energy_scope": SCOPE, **found.to_dict()}
 
     def close(self) -> None:
         """Let go of the library; a failure has nothing left to spoil."""
+        self._counters.close()
         with contextlib.suppress(Unreadable):
             self._gpu.close()
 

@@ -60,7 +60,7 @@ class Gpu:
     """A GPU found by its UUID ("GPU-..."), or by its PCI address where NVML does not know the UUID.
 
     Never by number: NVML counts all GPUs of the host in the order of the bus, CUDA those it was left. Every method may
-    raise Unreadable.
+    raise Unreadable. ``handle`` and `call` are for what else the library can be asked (gpm.py).
     """
 
     def __init__(self, uuid: str, pci_bus_id: str | None = None, library: str = LIBRARY) -> None:
@@ -68,8 +68,8 @@ class Gpu:
             self._library = ctypes.CDLL(library)
         except OSError:
             raise Unreadable(f"{library}: cannot be loaded: there is no NVIDIA driver here") from None
-        self._call("nvmlInit_v2")
-        self._handle = ctypes.c_void_p()
+        self.call("nvmlInit_v2")
+        self.handle = ctypes.c_void_p()
         try:
             self._find("nvmlDeviceGetHandleByUUID", uuid)
         except NotFound:
@@ -79,12 +79,12 @@ class Gpu:
         self._divided = self._in_mig_mode()
 
     def _find(self, function: str, name: str) -> None:
-        self._call(function, ctypes.c_char_p(name.encode("ascii")), ctypes.byref(self._handle))
+        self.call(function, ctypes.c_char_p(name.encode("ascii")), ctypes.byref(self.handle))
 
     def uuid(self) -> str:
         """NVML's own name of the device that was found."""
         text = ctypes.create_string_buffer(_UUID_ROOM)
-        self._call("nvmlDeviceGetUUID", self._handle, text, ctypes.c_uint(_UUID_ROOM))
+        self.call("nvmlDeviceGetUUID", self.handle, text, ctypes.c_uint(_UUID_ROOM))
         return text.value.decode("ascii")
 
     def energy_j(self) -> float:
@@ -116,7 +116,7 @@ class Gpu:
     def memory_used_bytes(self) -> int:
         """Of the device's memory, by all processes and the driver."""
         memory = _Memory()
-        self._call("nvmlDeviceGetMemoryInfo", self._handle, ctypes.byref(memory))
+        self.call("nvmlDeviceGetMemoryInfo", self.handle, ctypes.byref(memory))
         return int(memory.used)
 
     def processes(self) -> list[tuple[int, int | None]]:
@@ -125,7 +125,7 @@ class Gpu:
         while True:
             count, found = ctypes.c_uint(room), (_Process * room)()
             try:
-                self._call("nvmlDeviceGetComputeRunningProcesses_v3", self._handle, ctypes.byref(count), found)
+                self.call("nvmlDeviceGetComputeRunningProcesses_v3", self.handle, ctypes.byref(count), found)
             except _TooSmall:
                 room *= 2
                 continue
@@ -134,22 +134,23 @@ class Gpu:
 
     def close(self) -> None:
         """Let go of the library; NVML counts its users."""
-        self._call("nvmlShutdown")
+        self.call("nvmlShutdown")
 
     def _in_mig_mode(self) -> bool:
         current, pending = ctypes.c_uint(), ctypes.c_uint()
         try:
-            self._call("nvmlDeviceGetMigMode", self._handle, ctypes.byref(current), ctypes.byref(pending))
+            self.call("nvmlDeviceGetMigMode", self.handle, ctypes.byref(current), ctypes.byref(pending))
         except Unreadable:  # a device or driver from before MIG
             return False
         return bool(current.value)
 
     def _number(self, function: str, kind: Callable[[], Any] = ctypes.c_uint, *arguments: Any) -> int:
         value = kind()
-        self._call(function, self._handle, *arguments, ctypes.byref(value))
+        self.call(function, self.handle, *arguments, ctypes.byref(value))
         return int(value.value)
 
-    def _call(self, function: str, *arguments: Any) -> None:
+    def call(self, function: str, *arguments: Any) -> None:
+        """Call a function of the library that answers a status. Raises Unreadable."""
         try:
             status = getattr(self._library, function)(*arguments)
         except AttributeError:

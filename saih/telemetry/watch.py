@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Self
 
 from saih.telemetry import cpu
+from saih.telemetry.energy import WINDOW
 from saih.telemetry.gpu import GpuWatch, allocation_retries, of_torch
 from saih.telemetry.host import HostWatch
 from saih.telemetry.readings import Parts, Readings, Series, Unreadable, summary
@@ -19,8 +20,6 @@ EVERY_S = 0.2
 """Five samples a second: enough for a trend and for neighbours. What it takes of a core stands in the record."""
 ENERGY_EVERY_S = 0.05
 """A block lasts 0.2 s or more, and NVIDIA's counter moves every 0.1 s."""
-WINDOW = "window"
-"""The part that is everything between `Telemetry.begin` and `Telemetry.end`, pauses between blocks included."""
 
 
 class Telemetry:
@@ -62,6 +61,8 @@ class Telemetry:
             self._host.begin()
         for each in self._samplers:
             each.begin()
+        if self._gpu:
+            self._gpu.begin()
         self._within.enter_context(self._parts.of(WINDOW))
 
     def block(self, part: str) -> contextlib.AbstractContextManager[None]:
@@ -78,6 +79,8 @@ class Telemetry:
     def end(self) -> dict[str, Any]:
         """The measurement has ended: what was read, as the record keeps it (docs of each module say what it means)."""
         self._within.close()
+        if self._gpu:
+            self._gpu.end()
         for each in self._samplers:
             each.stop()
         retries = self._allocation_retries()

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from saih.diagnosis.suspect import suspect
+from saih.peaks import bandwidth
 from saih.telemetry import nvml
 from saih.telemetry.energy import per_sample
 from saih.telemetry.gpu import of_torch
@@ -83,6 +84,37 @@ def test_short_blocks_have_the_energy_of_one_long_block():
     energy_j, seconds = read["gpu"]["energy_j"], read["seconds"]
     print(energy_j, seconds)
     assert energy_j["full"] / seconds["full"] == pytest.approx(energy_j["window"] / seconds["window"], rel=0.1)
+
+
+def test_counters_agree_with_what_was_moved_and_computed():
+    """Copies move twice their size; products keep the tensor cores busy."""
+    x = torch.empty(2**28, device="cuda")
+    a = torch.randn(8192, 8192, device="cuda").bfloat16()
+    found, moved = [], 0
+    for run in (lambda: x.neg_(), lambda: torch.mm(a, a)):
+        run()
+        torch.cuda.synchronize()
+        with Telemetry("cuda:0", ranks(), True) as telemetry:
+            telemetry.begin()
+            end, runs = time.monotonic() + 2, 0
+            while time.monotonic() < end:
+                for _ in range(10):
+                    run()
+                torch.cuda.synchronize()
+                runs += 10
+            read = telemetry.end()
+        moved = moved or 2 * x.nbytes * runs / read["seconds"]["window"]
+        if read["gpu"]["counters"] is None:
+            pytest.skip(read["gpu"]["why"]["counters"])
+        found.append(read["gpu"]["counters"])
+    print(found, moved)
+    copies, products = found
+    assert copies["tensor_busy_percent"] < 1 < 50 < products["tensor_busy_percent"] < 100
+    machine = torch.cuda.get_device_properties(0)
+    quoted = bandwidth(machine.name, machine.total_memory)
+    if "why" in quoted:
+        pytest.skip(quoted["why"])
+    assert copies["dram_busy_percent"] == pytest.approx(100 * moved / quoted["memory_bytes_per_s"], rel=0.05)
 
 
 def test_a_gpu_is_found_by_its_uuid_under_any_numbering():

@@ -58,6 +58,19 @@ def test_points_stand_below_the_roof_of_their_intensity():
     assert told[1][4:] == ["20 FLOP/B", "10 FLOP/B", "arithmetic 100 GFLOP/s", "50 GFLOP/s", "50.0 %"]
 
 
+def test_counted_traffic_stands_beside_the_least_where_any_was_counted():
+    counted = {"dram_bytes_per_step": {"value": 2.5e8, "unit": "B", "better": "lower", "method": "m"}}
+    not_so = {"dram_bytes_per_step": counted["dram_bytes_per_step"] | {"value": None, "why": "no counters"}}
+    roofs, trend = roofs_of(
+        point({"edge": 16}, 4e8, 1e8, 0.02, metrics=counted), point({"edge": 32}, 4e9, 2e8, 0.08, metrics=not_so)
+    )
+    table = roofline(roofs, trend.axes)
+    place = [head.text for head in table.head].index("traffic, counted")
+    first, second = (row[place] for row in table.rows)
+    assert (plain(first.text), first.detail) == ("238 MiB", "x 2.5")
+    assert (second.note, *table.notes) == ("a", ("a", "no counters"))
+
+
 def test_a_roof_for_each_precision_and_number_of_ranks():
     found = [
         point({"edge": edge}, 4e8 * edge, 1e8, 0.02, run={"precision": precision}, ranks=ranks)
