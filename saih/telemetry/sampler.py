@@ -49,14 +49,20 @@ class Sampler:
     def _run(self) -> None:
         self._wanted.wait()
         last = False
-        while self._begun:
-            start = time.perf_counter()
-            for take in self._take:
-                take()
-            self._samples += 1
-            self._first.set()
-            self._cpu_s = time.thread_time()
-            self._longest_s = max(self._longest_s, time.perf_counter() - start)
-            if last:
-                return
-            last = self._stopped.wait(self._every_s)
+        try:
+            while self._begun:
+                self._sample()
+                if last:
+                    return
+                last = self._stopped.wait(self._every_s)
+        finally:
+            self._first.set()  # nobody waits for a thread that has ended
+
+    def _sample(self) -> None:
+        start = time.perf_counter()
+        for take in self._take:
+            take()
+        self._samples += 1
+        self._first.set()
+        self._cpu_s = time.thread_time()
+        self._longest_s = max(self._longest_s, time.perf_counter() - start)

@@ -11,6 +11,7 @@ import pytest
 from saih.diagnosis.suspect import suspect
 from saih.telemetry import energy, gpu, nvml
 from saih.telemetry.readings import Meter, Readings, Series, Unreadable, summary
+from saih.telemetry.sampler import Sampler
 from saih.telemetry.watch import Telemetry
 
 STEADY = {"min": 1700.0, "median": 1750.0, "max": 1800.0, "early": 1750.0, "late": 1740.0}
@@ -261,6 +262,20 @@ def test_a_real_watch_says_what_it_read_or_why_not():
         assert unknown == set(place["why"])
         assert all(place["why"].values())
     assert read["host_cpu"]["others_cores"] is not None
+
+
+def test_nobody_waits_for_a_first_sample_that_fails(monkeypatch):
+    """Neither `begin` nor `stop` hangs where a reading raises what nobody expected."""
+
+    def fail():
+        raise RuntimeError("unexpected")
+
+    monkeypatch.setattr(threading, "excepthook", lambda *_: None)
+    sampler = Sampler([fail], 0.01)
+    sampler.start()
+    sampler.begin()
+    sampler.stop()
+    assert sampler.to_dict()["samples"] == 0
 
 
 def test_a_rank_that_is_not_its_hosts_first_reads_nothing_of_the_host():
