@@ -14,7 +14,7 @@ Schema 1, top-level keys:
                 "phases_s": {phase: [[seconds of each rank] of each block]},
                 "background": [{"mb_s" asked of the host, "bytes", "seconds", "files", "file_bytes", "direct_files",
                 "threads", "cores", "shares_cores"} of each host], empty where none was asked for,
-                "telemetry": [energy, power, clocks, throttling, neighbours, counters, as each rank saw: saih/telemetry/],
+                "telemetry": [energy, power, clocks, throttling, neighbours, counters, by rank: saih/telemetry/],
                 "handed_out_s": [[seconds of each rank until it had handed out its work] of each full block],
                 "soak": what came before the blocks, if asked for (saih/soak.py), or null,
                 "profile": where the time of a step goes, below}
