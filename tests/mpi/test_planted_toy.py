@@ -20,7 +20,7 @@ CONFIG = {
     "schema": 1,
     "name": "planted",
     "app": "tests.toys.planted:APP",
-    "data": {"folder": "made"},
+    "data": {"folder": "made", "pairs": 1},
     "size": SMALL | {plant: [0, value] for plant, value in PLANTS.items()},
     "run": {"ranks": 2, "batch": 2},
     "sweep": {"only": [dict.fromkeys(PLANTS, 0) | planted for planted in POINTS]},

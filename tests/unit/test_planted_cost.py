@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def test_every_plant_that_is_turned_on_has_its_cost_kept(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(planted_cost, "MIN_BLOCK_S", 0.01)
-    wanted = point(products=3, passes=2, calls=50, reads_mb=1, inflate_mb=2, data={"folder": str(tmp_path)})
+    wanted = point(products=5, passes=2, calls=50, reads_mb=1, inflate_mb=2, data={"folder": str(tmp_path)})
     APP.prepare(Alone(), [wanted])
     work = APP.build(Alone(), wanted)
     work.run(1)
