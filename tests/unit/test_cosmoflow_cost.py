@@ -161,9 +161,8 @@ def allocated(point: Point) -> tuple[int, int]:
         own = [child for child in node.children if child.name == "[memory]"]
         scratch: set[int] = set()
         if node.name in ("aten::convolution_backward", "aten::mkldnn_convolution"):
-            taken, given = ({c.extra_fields.ptr for c in own if c.extra_fields.alloc_size * s > 0} for s in (1, -1))
-            scratch = taken & given
-        events.extend((c.start_time_ns, c.extra_fields.alloc_size, c.extra_fields.ptr in scratch) for c in own)
+            scratch = taken_and_given(own)
+        events.extend((c.start_time_ns, c.extra_fields.alloc_size, id(c) in scratch) for c in own)
         for child in node.children:
             collect(child)
 
@@ -177,6 +176,19 @@ def allocated(point: Point) -> tuple[int, int]:
         tensors += 0 if is_scratch else size
         most_tensors, most = max(most_tensors, tensors), max(most, both)
     return most_tensors, most
+
+
+def taken_and_given(own) -> set[int]:
+    """Events (by id) of memory that is taken and given back among these; the same place may be taken again and kept."""
+    found: set[int] = set()
+    taken: dict[int, object] = {}
+    for event in sorted(own, key=lambda each: each.start_time_ns):
+        place = event.extra_fields.ptr
+        if event.extra_fields.alloc_size > 0:
+            taken[place] = event
+        elif place in taken:
+            found |= {id(taken.pop(place)), id(event)}
+    return found
 
 
 ON_CPU = [

@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from saih.diagnosis.suspect import CLOCKS, CORES_SHARED, CORES_THROTTLED, suspect
-from saih.telemetry import cpu, sampler
+from saih.telemetry import cpu, watch
 from saih.telemetry.watch import Telemetry
 
 CORE = min(os.sched_getaffinity(0))
@@ -28,7 +28,7 @@ def files(tmp_path, monkeypatch):
         file.write_text(text)
     monkeypatch.setattr(cpu, "clock_mhz", partial(cpu.clock_mhz, root=tmp_path))
     monkeypatch.setattr(cpu, "throttle_counts", partial(cpu.throttle_counts, root=tmp_path))
-    monkeypatch.setattr(sampler, "EVERY_S", 0.002)
+    monkeypatch.setattr(watch, "EVERY_S", 0.002)
     return clock, throttled
 
 
