@@ -34,9 +34,7 @@ def test_a_plant_costs_the_median_of_its_pairs_and_its_gain_is_a_share_of_the_st
     assert memory.share == 0.375
     assert memory.saved_s == pytest.approx(0.06)
     assert memory.gain_error == pytest.approx(0.01 / 0.06)
-    assert (
-        next(f for f in found[1].plants if f.plant == "compute").share is None
-    )  # of so few it is not measured
+    assert next(f for f in found[1].plants if f.plant == "compute").share is None  # of so few it is not measured
     assert not scoring.complaints(found)
 
 
