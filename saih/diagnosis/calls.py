@@ -54,16 +54,14 @@ def less_calling(
     ``estimate_s``: operations x ``launch_s``, what calling one costs; ``there_s``: the step that waits for nothing.
     """
     between = max(0.0, there_s - sum(group.own_s for group in found))
-    tiny_s = sum(group.own_s for group in found if _is_calling(group, launch_s))
-    at_most = [0.0 if _is_calling(group, launch_s) else min(group.own_s, launch_s * group.calls) for group in found]
+    work = [replace(group, own_s=0.0) if _is_calling(group, launch_s) else group for group in found]
+    tiny_s = sum(group.own_s for group in found) - sum(group.own_s for group in work)
+    at_most = [min(group.own_s, launch_s * group.calls) for group in work]
     more = min(max(0.0, SLOWER * estimate_s - tiny_s), between)
     if tiny_s + more < estimate_s:
         more = min(estimate_s - tiny_s, between + sum(at_most))
     share = (more - between) / sum(at_most) if more > between else 0.0
-    left = [
-        replace(group, own_s=0.0 if _is_calling(group, launch_s) else group.own_s - share * most)
-        for group, most in zip(found, at_most, strict=True)
-    ]
+    left = [replace(group, own_s=group.own_s - share * most) for group, most in zip(work, at_most, strict=True)]
     return left, tiny_s + more
 
 

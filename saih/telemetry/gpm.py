@@ -1,7 +1,7 @@
 """Hardware counters of an NVIDIA GPU between two moments: NVML's GPU Performance Monitoring, from Hopper on.
 
-Nothing is run again and no privilege is needed: the driver counts all the time, a reading takes 0.1 to 0.5 ms, and two
-of them give the means of what lies between. It counts the whole device, whoever uses it.
+Nothing is run again: the driver counts all the time, a reading takes 0.1 to 0.5 ms (H100), and two of them give the
+means of what lies between. It counts the whole device, whoever uses it.
 
 Names, numbers and structures: nvml.h of the CUDA toolkit, nvmlGpm... and nvmlGpmMetricId_t.
 """
