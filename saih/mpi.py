@@ -86,6 +86,11 @@ class World(Communicator):
         """The ranks of this one's part, where all are divided in order into so many parts of one size."""
         return self if parts == 1 else Communicator(self._comm.Split(self.rank * parts // self.size))
 
+    @staticmethod
+    def finalise() -> None:
+        """Take leave of MPI, as every rank of the group must."""
+        MPI.Finalize()
+
     def abort(self, status: int) -> NoReturn:
         """End every rank of the group at once."""
         sys.stderr.flush()

@@ -29,6 +29,11 @@ def own() -> dict[str, Any]:
     return {"host": socket.gethostname(), "pid": pid, "session": here.session, "started": here.started}
 
 
+def has_ended(rank: Mapping[str, Any]) -> bool:
+    """Whether a rank, as it has described itself (`own`), is no more; False for those of other hosts."""
+    return _is_here(rank) and _at(rank) == process.STATES["Z"]
+
+
 class Watch:
     """The processes of one group: its launcher ``launcher_pid`` and, once they are known, its ranks."""
 
@@ -42,11 +47,11 @@ class Watch:
     def know(self, ranks: Sequence[Mapping[str, Any]]) -> None:
         """The ranks in order, as each describes itself (`own`)."""
         self._ranks = list(ranks)
-        self._sessions |= {rank["session"] for rank in ranks if self._is_here(rank)}
+        self._sessions |= {rank["session"] for rank in ranks if _is_here(rank)}
 
     def idle(self, seconds: float) -> bool:
         """Whether the whole group has computed next to nothing for ``seconds``; False where that cannot be seen."""
-        if not self._ranks or not all(self._is_here(rank) for rank in self._ranks):
+        if not self._ranks or not all(_is_here(rank) for rank in self._ranks):
             return False
         cpu_s, now = sum(each.cpu_s for each in self._members()), time.monotonic()
         if abs(cpu_s - self._cpu_s) > LITTLE_CPU * seconds:
@@ -57,7 +62,7 @@ class Watch:
         """What each rank is at, those that stand out first; "" before the ranks are known."""
         told: dict[str, list[str]] = {}
         for number, rank in enumerate(self._ranks):
-            told.setdefault(self._at(rank), []).append(str(number))
+            told.setdefault(_at(rank), []).append(str(number))
         parts = [f"rank{'s' if len(who) > 1 else ''} {', '.join(who)} {what}" for what, who in sorted(told.items())]
         return "; ".join(parts)
 
@@ -78,13 +83,15 @@ class Watch:
     def _all(self) -> Iterator[Process]:
         return (each for each in process.everyone() if each.session in self._sessions and not each.ended)
 
-    def _is_here(self, rank: Mapping[str, Any]) -> bool:
-        return bool(rank["host"] == socket.gethostname())
 
-    def _at(self, rank: Mapping[str, Any]) -> str:
-        if not self._is_here(rank):
-            return f"on {rank['host']} cannot be seen from here"
-        found = process.look(rank["pid"])
-        if found is None or found.started != rank["started"]:
-            return "has ended"
-        return process.STATES.get(found.state, f"is in state {found.state}")
+def _is_here(rank: Mapping[str, Any]) -> bool:
+    return bool(rank["host"] == socket.gethostname())
+
+
+def _at(rank: Mapping[str, Any]) -> str:
+    if not _is_here(rank):
+        return f"on {rank['host']} cannot be seen from here"
+    found = process.look(rank["pid"])
+    if found is None or found.started != rank["started"]:
+        return "has ended"
+    return process.STATES.get(found.state, f"is in state {found.state}")

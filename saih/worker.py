@@ -4,7 +4,7 @@ Requests are JSON lines on rank 0's stdin, each with "do": describe | prepare | 
 one JSON line on its stdout; before it may come lines {"progress": [what, done, total], "block_s": how long until the
 next, or null}, and before all else {"ready": [who and where each rank is]}. Anything else that is printed goes to
 stderr. A rank that fails leaves its cause in a file and ends the whole group: peers that wait in a collective operation
-could not be told otherwise.
+could not be told otherwise. One that only fails because another was killed leaves none: the launcher tells of that.
 
 What a rank is to applications and to measuring: rank.py.
 """
@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,10 @@ from saih.telemetry.watch import Telemetry
 
 FAULT_STATUS = 3
 PROFILING = "profiling"
+WAKE_S = 0.5
+"""How long a rank whose end others have felt may still count as running."""
+LAUNCHER_S = 5.0
+"""How long a launcher may take to say that a rank was killed, and to end the others."""
 _NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 
 
@@ -157,22 +161,39 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not mix with the answers
     world: World | None = None
+    ranks: list[dict[str, Any]] = []
     try:
         world = World(arguments.ranks, arguments.cores_per_rank)
-        _serve(Worker(world, arguments.device, arguments.copies, answers), world)
+        worker = Worker(world, arguments.device, arguments.copies, answers)
+        ranks = world.gather(watch.own())
+        worker.answer({"ready": ranks})
+        _serve(worker, world)
+        world.finalise()
+        sys.stdout.flush()
+        os._exit(0)  # what torch holds is not taken apart piece by piece, which takes half a second a group
     except BaseException as error:
         traceback.print_exc()
+        found = fault(error)
+        if found["kind"] == "failed" and _another_has_ended(ranks):
+            time.sleep(LAUNCHER_S)
         rank = world.rank if world else 0
-        write_json(arguments.faults / f"rank{rank}.json", fault(error) | {"rank": rank, "time": time.time()})
+        write_json(arguments.faults / f"rank{rank}.json", found | {"rank": rank, "time": time.time()})
         if world:
             world.abort(FAULT_STATUS)
         os._exit(FAULT_STATUS)
 
 
+def _another_has_ended(ranks: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether another rank of this host, of those that can be seen, ended before this one failed."""
+    deadline_s = time.monotonic() + WAKE_S
+    while not (ended := any(map(watch.has_ended, ranks))) and len(ranks) > 1 and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return ended
+
+
 def _serve(worker: Worker, world: World) -> None:
     import torch.distributed as dist
 
-    worker.answer({"ready": world.gather(watch.own())})
     requests = _read_requests() if world.rank == 0 else None
     while True:
         request = world.broadcast(requests.get() if requests else None)

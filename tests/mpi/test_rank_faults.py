@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from saih import records
+from saih import process, records
 from tests.conftest import ROOT, TOYS, toy_config
 from tests.mpi import marked
 
@@ -42,16 +42,28 @@ def ranks_at_work(saih, begun):
     return marked.ranks(saih.folder.name)
 
 
+def kill_before_the_launcher_sees_it(pid):
+    """Kill a rank, and let its launcher run on only once another rank has failed for want of it."""
+    daemon = process.look(pid).parent
+    os.kill(daemon, signal.SIGSTOP)
+    os.kill(pid, signal.SIGKILL)
+    time.sleep(2)  # what the other rank says would come through the daemon
+    os.kill(daemon, signal.SIGCONT)
+
+
 def test_one_that_dies_in_a_collective_and_one_that_is_stopped_cost_their_points_only(together):
     """Rank 1 waits in the sum for rank 0 nearly always, so that it is there when the signal comes."""
     sizes, saih = [200, 202, 204], together
     write(saih, {"0": 20}, size={"n": sizes}, measure={"target_percent": 1e-9, "max_s": 3}, limits={"silence_s": 3})
     driver = saih.start("sweep", "toy.yaml")
     begun, ended = [], []
-    for number in (signal.SIGKILL, signal.SIGSTOP):
+    for fatal in (True, False):
         ranks = ranks_at_work(saih, set(begun))
         begun += {path.name for path in saih.begun.iterdir()} - set(begun)
-        os.kill(ranks[1], number)
+        if fatal:
+            kill_before_the_launcher_sees_it(ranks[1])
+        else:
+            os.kill(ranks[1], signal.SIGSTOP)
         ended += [ranks[0], ranks[1]]
     _, err = driver.communicate(timeout=400)
     assert (driver.returncode, err) == (1, "")
@@ -74,8 +86,8 @@ def test_one_that_dies_in_a_collective_and_one_that_is_stopped_cost_their_points
 
 
 def test_one_that_is_slow_is_seen_in_the_record_although_the_others_wait_for_it(together):
-    write(together, {"1": 4}, measure={"target_percent": 5, "max_s": 3})
+    write(together, {"1": 8}, size={"n": 400}, measure={"target_percent": 5, "max_s": 3})
     together("sweep", "toy.yaml")
     (record,) = read(together)
     assert record.status == "ok"
-    assert record.value("rank_imbalance_percent") > 15  # alone on its core, it would be 4 / 2.5 - 1 = 60 %
+    assert record.value("rank_imbalance_percent") > 15  # each alone on its core, it would be 8 / 4.5 - 1 = 78 %

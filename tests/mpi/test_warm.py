@@ -12,7 +12,7 @@ from saih.group import Patience
 from saih.groups import Groups
 from tests.conftest import TOYS
 
-pytestmark = pytest.mark.mpi
+pytestmark = [pytest.mark.mpi, pytest.mark.long]
 
 PAIRS = 6
 

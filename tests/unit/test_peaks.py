@@ -9,7 +9,7 @@ import torch
 from augment.data.storage import cache
 from saih import peaks
 from saih.errors import InputError
-from saih.peaks import allreduce, memory, storage, timing
+from saih.peaks import allreduce, arithmetic, memory, storage, timing
 from tests.alone import Alone
 
 MIB = 2**20
@@ -38,6 +38,7 @@ def test_repeats_run_as_often_as_asked_and_no_more_often_than_allowed(alone):
 
 def test_arithmetic_is_the_best_of_products_and_convolutions(alone, monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setattr(arithmetic, "LONGEST", 10_000)
     found = peaks.measure(alone, "fp32", 0.001)
     rates = {entry["name"]: entry["flop_per_s"] for entry in found["entries"]}
     assert found["flop_per_s"] == max(rates.values()) == rates[found["best"]]
@@ -45,6 +46,12 @@ def test_arithmetic_is_the_best_of_products_and_convolutions(alone, monkeypatch)
     assert sum("matrix product" in name for name in rates) == 2
     assert sum("conv3d" in name for name in rates) == 2
     assert torch.backends.cudnn.allow_tf32  # as it was
+
+
+def test_an_operation_that_would_take_too_long_is_left_out(alone):
+    found = peaks.measure(alone, "fp32", 1e-6)
+    assert [entry["name"] for entry in found["entries"]] == ["matrix product 1024 x 1024 x 1024"]
+    assert len(found["left_out"]) == 3
 
 
 def test_memory_moves_arrays_longer_than_the_cache(alone, monkeypatch):
