@@ -129,7 +129,7 @@ class Trial:
             return
         files = self._folder / "files"
         config = planting.config(str(files), self._device, self._max_s, self._repeats, PAIRS[self._device])
-        self.points += scoring.judged(map(diagnosed, self._sweep(config)), costs(files))
+        self.points += scoring.judged(self._sweep(config), costs(files))
 
     def control(self, config: dict[str, Any]) -> None:
         """Sweep points of CosmoFlow."""
@@ -143,7 +143,7 @@ class Trial:
             self.left_out[config["name"]] = str(error)
             return []
         self._system = self._system or records.read_json(self._folder / config["name"] / "system.json")
-        return found
+        return [diagnosed(record) for record in found]
 
     def write(self) -> None:
         """Write the results so far."""
@@ -165,7 +165,7 @@ class Trial:
 
 
 def diagnosed(record: Record) -> Record:
-    """A record of the planted toy with the diagnosis that the code at hand makes: the sweep may be older."""
+    """A record with the diagnosis that the code at hand makes of it: the sweep may be older."""
     if record.status != "ok":
         return record
     ceilings, kind = record.system["ceilings"], record.system["machine"]["device_kind"]

@@ -36,9 +36,8 @@ STATES = {
     "D": "waits for a disk or a file system",
     "T": "is stopped",
     "t": "is held by a debugger",
-    "Z": "has ended",
 }
-"""The letter of a process's state -> what it says of the process."""
+"""The letter of a living process's state -> what it says of the process."""
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,13 @@ def own() -> dict[str, Any]:
     return {"host": socket.gethostname(), "pid": pid, "session": here.session, "started": here.started}
 
 
-def has_ended(rank: Mapping[str, Any]) -> bool:
-    """Whether a rank, as it has described itself (`own`), is no more; False for those of other hosts."""
-    return _is_here(rank) and _at(rank) == process.STATES["Z"]
+def one_has_ended(ranks: Sequence[Mapping[str, Any]], within_s: float) -> bool:
+    """Whether one of this host's ``ranks`` (`own` of each) has ended, or is seen to end within so many seconds."""
+    here = [rank for rank in ranks if _is_here(rank)]
+    deadline_s = time.monotonic() + within_s
+    while here and all(map(_living, here)) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return not all(map(_living, here))
 
 
 class Watch:
@@ -91,7 +95,11 @@ def _is_here(rank: Mapping[str, Any]) -> bool:
 def _at(rank: Mapping[str, Any]) -> str:
     if not _is_here(rank):
         return f"on {rank['host']} cannot be seen from here"
+    found = _living(rank)
+    return process.STATES.get(found.state, f"is in state {found.state}") if found else "has ended"
+
+
+def _living(rank: Mapping[str, Any]) -> Process | None:
+    """The process of one of this host's ranks; None once it has ended."""
     found = process.look(rank["pid"])
-    if found is None or found.started != rank["started"]:
-        return "has ended"
-    return process.STATES.get(found.state, f"is in state {found.state}")
+    return found if found and found.started == rank["started"] and not found.ended else None

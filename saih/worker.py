@@ -4,7 +4,7 @@ Requests are JSON lines on rank 0's stdin, each with "do": describe | prepare | 
 one JSON line on its stdout; before it may come lines {"progress": [what, done, total], "block_s": how long until the
 next, or null}, and before all else {"ready": [who and where each rank is]}. Anything else that is printed goes to
 stderr. A rank that fails leaves its cause in a file and ends the whole group: peers that wait in a collective operation
-could not be told otherwise. One that only fails because another was killed leaves none: the launcher tells of that.
+could not be told otherwise. Where another had ended before it, the launcher has the first word: that one was killed.
 
 What a rank is to applications and to measuring: rank.py.
 """
@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -174,21 +174,14 @@ def main() -> None:
     except BaseException as error:
         traceback.print_exc()
         found = fault(error)
-        if found["kind"] == "failed" and _another_has_ended(ranks):
+        others = ranks[: world.rank] + ranks[world.rank + 1 :] if world else []
+        if found["kind"] == "failed" and watch.one_has_ended(others, WAKE_S):
             time.sleep(LAUNCHER_S)
         rank = world.rank if world else 0
         write_json(arguments.faults / f"rank{rank}.json", found | {"rank": rank, "time": time.time()})
         if world:
             world.abort(FAULT_STATUS)
         os._exit(FAULT_STATUS)
-
-
-def _another_has_ended(ranks: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether another rank of this host, of those that can be seen, ended before this one failed."""
-    deadline_s = time.monotonic() + WAKE_S
-    while not (ended := any(map(watch.has_ended, ranks))) and len(ranks) > 1 and time.monotonic() < deadline_s:
-        time.sleep(0.01)
-    return ended
 
 
 def _serve(worker: Worker, world: World) -> None:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import torch
 
 
-LONGEST = 3
-"""Of one run, in times of the seconds that an operation should have. Sizes are for processors with many cores, and for
-those that have the precision; one that emulates it would need minutes for the set."""
+LONGEST_RUN = 3
+"""Times the seconds that an operation is given. Sizes are for processors with many cores, and for those that have the
+precision; one that emulates it would need minutes for the set."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def measure(ranks: Ranks, precision: str, seconds_each: float) -> dict[str, Any]
 
     {"flop_per_s" of the best operation's fastest repeat, a device, "median_flop_per_s", "spread_percent" from there
     down to its median, "best": its name, "entries": the same of each, "left_out": names of those that would have taken
-    longer than `LONGEST` x ``seconds_each`` a run by the best rate so far}.
+    longer than `LONGEST_RUN` x ``seconds_each`` a run by the best rate so far}.
     """
     makers = _makers(ranks.device, precision)
     entries: list[dict[str, Any]] = []
@@ -48,7 +48,7 @@ def measure(ranks: Ranks, precision: str, seconds_each: float) -> dict[str, Any]
             ranks.progress(f"measuring the {precision} ceiling", done, len(makers))
             operation = make()
             fastest = max((entry["flop_per_s"] for entry in entries), default=math.inf)
-            if operation.flop > LONGEST * seconds_each * fastest:
+            if operation.flop > LONGEST_RUN * seconds_each * fastest:
                 left_out.append(operation.name)
                 continue
             rate = best("flop_per_s", operation.flop, repeats(operation.run, ranks, seconds_each))

@@ -35,7 +35,7 @@ def measure(ranks: Ranks, seconds_each: float) -> dict[str, Any]:
     n = min(ranks.gather(min(wanted, _most_bytes(ranks)))) // 4
     # fill_ touches pages first, with all threads: each then lies in the memory next to the core that works on it
     a, b, c = (torch.empty(n, device=ranks.device).fill_(0) for _ in range(ARRAYS))
-    a.uniform_()  # b and c hold the same numbers as soon as they were written to once
+    a.uniform_()  # b and c get theirs from it when they are first written to
     operations = (
         ("copy, b = a", 2, lambda: b.copy_(a)),
         ("triad, c = a + s b", 3, lambda: torch.add(a, b, alpha=0.5, out=c)),

@@ -17,6 +17,10 @@ GONE_S = 15
 ROUNDS = [pytest.param(4, id="4"), pytest.param(50, id="50", marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
 
 
+LOST = ("failed", "timeout")
+"""What becomes of a point that a kill has hit."""
+
+
 def config(max_s):
     """Ten points: of each rank count three that run, one that computes nonsense, and one that is left out."""
     return toy_config(
@@ -111,7 +115,7 @@ def test_ranks_and_launchers_killed_again_and_again_cost_a_point_each_at_most(sa
     chance = random.Random(kills)
     before, fell = set(), 0
     while kills > 0:
-        again = ["--retry", "failed,timeout" if before else "ok"] if folder_of(saih).exists() else []
+        again = ["--retry", ",".join(LOST) if before else "ok"] if folder_of(saih).exists() else []
         driver = saih.start("sweep", "toy.yaml", *again)
         if chance.random() < 0.8:  # else the set-up may be hit
             await_points(saih, driver)
@@ -119,12 +123,12 @@ def test_ranks_and_launchers_killed_again_and_again_cost_a_point_each_at_most(sa
         _, err = driver.communicate(timeout=600)
         assert driver.returncode in (1, 2)  # 2: killed in the set-up, without which there is no sweep
         assert err.count("\n") == (driver.returncode == 2)
-        failed = {point for point, status in kept(saih)[0].items() if status in ("failed", "timeout")}
+        failed = {point for point, status in kept(saih)[0].items() if status in LOST}
         assert len(failed - before) <= hits
         fell += len(failed - before) + (driver.returncode == 2)
         before, kills = failed, kills - hits
     assert fell
-    saih("sweep", "toy.yaml", "--retry", "failed,timeout", status=1)
+    saih("sweep", "toy.yaml", "--retry", ",".join(LOST), status=1)
     assert_all_measured(saih)
     assert nothing_but_records(saih)
     marked.wait(lambda: not marked.processes(mark), GONE_S)

@@ -51,19 +51,20 @@ def kill_before_the_launcher_sees_it(pid):
     os.kill(daemon, signal.SIGCONT)
 
 
+def stop(pid):
+    os.kill(pid, signal.SIGSTOP)
+
+
 def test_one_that_dies_in_a_collective_and_one_that_is_stopped_cost_their_points_only(together):
     """Rank 1 waits in the sum for rank 0 nearly always, so that it is there when the signal comes."""
     sizes, saih = [200, 202, 204], together
     write(saih, {"0": 20}, size={"n": sizes}, measure={"target_percent": 1e-9, "max_s": 3}, limits={"silence_s": 3})
     driver = saih.start("sweep", "toy.yaml")
     begun, ended = [], []
-    for fatal in (True, False):
+    for fault in (kill_before_the_launcher_sees_it, stop):
         ranks = ranks_at_work(saih, set(begun))
         begun += {path.name for path in saih.begun.iterdir()} - set(begun)
-        if fatal:
-            kill_before_the_launcher_sees_it(ranks[1])
-        else:
-            os.kill(ranks[1], signal.SIGSTOP)
+        fault(ranks[1])
         ended += [ranks[0], ranks[1]]
     _, err = driver.communicate(timeout=400)
     assert (driver.returncode, err) == (1, "")

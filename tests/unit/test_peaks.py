@@ -38,7 +38,7 @@ def test_repeats_run_as_often_as_asked_and_no_more_often_than_allowed(alone):
 
 def test_arithmetic_is_the_best_of_products_and_convolutions(alone, monkeypatch):
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    monkeypatch.setattr(arithmetic, "LONGEST", 10_000)
+    monkeypatch.setattr(arithmetic, "LONGEST_RUN", 10_000)
     found = peaks.measure(alone, "fp32", 0.001)
     rates = {entry["name"]: entry["flop_per_s"] for entry in found["entries"]}
     assert found["flop_per_s"] == max(rates.values()) == rates[found["best"]]
