@@ -78,8 +78,9 @@ SUSPECT = (
 
 
 PROFILE = (
-    "After the blocks, a few more steps run under PyTorch's profiler. They are never among the timed ones: what the "
-    "profiler costs is in no step time and no rate, though it may lengthen busy times. Operations belong to the phase "
+    "After the blocks, a few more steps run under PyTorch's profiler; on a CPU those without input, where there are "
+    "such, for threads at work on it share the cores. They are never among the timed ones: what the profiler costs is "
+    "in no step time and no rate, though it may lengthen busy times. Operations belong to the phase "
     "and to the layer that handed them out; a backward operation to the layer of its forward one. On a GPU, busy time "
     "is that in which kernels run, and launch gaps are the step that waits for neither input nor communication less "
     "the busy time: differences between passes, which may be negative. On CPUs launch gaps are an estimate: operations "

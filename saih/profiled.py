@@ -24,7 +24,8 @@ def profiled(samples: Mapping[str, Any], found: Mapping[str, Metric], ceilings: 
     ``samples``, ``ceilings`` as in the record, ``found`` its metrics so far.
     """
     profile = samples.get("profile") or {"why": {"profile": "the step was not profiled"}}
-    how = f"mean over {profile.get('steps')} profiled steps of rank 0, after the timed ones"
+    which = " without input" if profile.get("variant") == "without_input" else ""
+    how = f"mean over {profile.get('steps')} profiled steps{which} of rank 0, after the timed ones"
     flop = flop_of_a_step(found, samples)
     busy = f"{how}: {BUSY.get(_kind(profile), '')}"
     told = {"busy_s": _of_profile("busy_s", profile.get("busy_s"), profile, "busy_s", busy)}

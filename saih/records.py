@@ -28,6 +28,7 @@ Schema 1, top-level keys:
     error       null, or {"kind", "message", "log_end"}
 
 samples["profile"], of rank 0, seconds and counts a step (docs/profile.md): {"steps", "step_s", "device": cuda | cpu,
+"variant": which steps, full | without_input,
 "busy_s", "comm_s", "exposed_comm_s", "exposed_input_s", "h2d_s", "idle_s", "operations", "phases": {forward, backward,
 optimiser, other: busy seconds}, "classes": [{"class", "busy_s", "count", "bytes"}], "outside": the same of what belongs
 to no layer, "layers": [{"name", "forward_s", "backward_s", "forward_count", "backward_count" of operations,

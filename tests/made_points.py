@@ -98,9 +98,12 @@ class Truth:
         outside = [
             {**each, "busy_s": own * each["busy_s"] + counts * inflated, "count": counts} for each in self.outside
         ]
-        busy = own * self.work_s + (self.profiler_s if self.device == "cpu" else 0.0)
+        on_cpu = self.device == "cpu"
+        busy = own * self.work_s + (self.profiler_s if on_cpu else 0.0)
+        step_s = self.step_s - (self.input_s if on_cpu else 0.0)
         return {
-            "steps": 3, "step_s": self.step_s + self.profiler_s, "device": self.device, "busy_s": busy,
+            "steps": 3, "step_s": step_s + self.profiler_s, "device": self.device, "busy_s": busy,
+            "variant": "without_input" if on_cpu else "full",
             "operations": self.operations, "phases": None, "classes": outside, "layers": layers, "outside": outside,
             "why": {"phases": "not marked"},
         }  # fmt: skip

@@ -25,6 +25,11 @@ class Late:
     of: int
 
 
+def step_s(samples: Mapping[str, Any], variant: str) -> float:
+    """Seconds of the median step of a variant ("full", "without_input", ...), of the slowest rank."""
+    return statistics.median(_slowest(samples["block_s"][variant])) / float(samples["block_steps"])
+
+
 def waiting_for_nothing(samples: Mapping[str, Any]) -> list[float]:
     """Seconds of a step that waits for neither input nor communication, of each round of blocks, on the slowest rank.
 

@@ -3,17 +3,17 @@
 On a CPU the thread that computes also calls the operations, tells the profiler, and shares its cores with threads that
 read and decode, and with whoever else is on the machine. Corrections, one after another:
 
-    the profiler    where a profiled step took longer than the step, busy time is longer in proportion; that is taken
-                    out of the groups by their number of operations, each of which costs the profiler as much, but none
-                    becomes shorter than what calling a tiny one costs
+    the profiler    where a profiled step took longer than a timed one of its kind, busy time is longer in proportion;
+                    that is taken out of the groups by their number of operations, each of which costs the profiler as
+                    much, but none becomes shorter than what calling a tiny one costs
     calling         launch is the time of groups whose operations take hardly longer than a tiny one, and what the step
                     that waits for nothing leaves between operations, as far as both together are no more than
                     `SLOWER` x operations x the measured cost of calling a tiny one. Where they are less than operations
                     x that cost, the other groups give what calling their operations costs, as far as they have it
     sharing         where the groups still add up to more than the step that waits for nothing, less calling, profiled
-                    steps were slowed down by threads at work on the input, or by others: what layers took longer than
-                    they take alone goes first, as such threads hit the part of the step they run beside, and if that
-                    does not do, all groups shrink alike
+                    steps were slowed down by others, or by threads at work on the input where the application has no
+                    steps without it: what layers took longer than they take alone goes first, as such threads hit the
+                    part of the step they run beside, and if that does not do, all groups shrink alike
     others          ceilings are of undisturbed moments: work is held against them by the part of its time in which it
                     had its cores, as telemetry saw it, but no less than half; its share of the step stays
 """
@@ -37,7 +37,7 @@ LEAST_HAD = 0.5
 def less_profiler(
     found: Sequence[Group], profile: Mapping[str, Any], step_s: float, launch_s: float = 0.0
 ) -> list[Group]:
-    """The groups without what the profiler cost. ``step_s``: the step as timed; ``launch_s``: of calling one."""
+    """The groups without what the profiler cost. ``step_s``: such a step as timed; ``launch_s``: of calling one."""
     count, busy, profiled = (profile.get(name) for name in ("operations", "busy_s", "step_s"))
     if not count or not busy or not profiled:
         return list(found)

@@ -10,10 +10,11 @@ Parts are seconds of the slowest rank's median step:
     compute, memory, kernels     groups of work by what limits them (groups.py)
     rest           the step less all of these; negative where parts overlap or a GPU's profiled steps were slower
 
-No second counts twice. The profile is of rank 0. Where rank 0 is the latest, its lateness is within its own busy time
-and gaps, and all of them shrink in proportion; where another rank is, the gaps of the GPU, which are taken from the
-slowest rank's step, hold the lateness and lose it, and rank 0's work stands for that of the others. A GPU's own times
-are its own; those of a CPU hold more than work, and are corrected (calls.py).
+No second counts twice. The profile is of rank 0, on a CPU of its steps without input where there are such. Where rank 0
+is the latest, its lateness is within its own busy time and gaps, and all of them shrink in proportion; where another
+rank is, the gaps of the GPU, which are taken from the slowest rank's step, hold the lateness and lose it, and rank 0's
+work stands for that of the others. A GPU's own times are its own; those of a CPU hold more than work, and are corrected
+(calls.py).
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ def divide(
         there_s = step_s if waitless is None else waitless
         there_s -= late.seconds if late else 0.0
         calling_s = ceilings.get("launch_s") or 0.0
-        found = scaled(less_profiler(found, profile, step_s, calling_s), shrunk)
+        timed_s = blocks.step_s(samples, profile.get("variant", "full"))
+        found = scaled(less_profiler(found, profile, timed_s, calling_s), shrunk)
         if launch.seconds is not None:
             found, launch_s = less_calling(found, launch.seconds, calling_s, there_s)
             launch = Part(launch_s)

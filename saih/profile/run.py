@@ -4,6 +4,9 @@ All ranks run under the profiler, though only rank 0's trace counts: it slows a 
 alone makes the others wait, which would look like communication. Whatever fails in profiling itself leaves a reason
 instead of a profile. What fails in the steps ends the group as ever: a rank's peers cannot be told, and a device may be
 unusable after it; the driver then measures the point again, without this pass (saih/attempt.py).
+
+On a CPU the steps are those without input, where the application has such: threads that read and decode share the
+cores with the work, and would make whatever they happen to run beside look slow. What they cost is known by difference.
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ SLOW, PASSES = 1.25, 3
 in all, and the fastest is kept."""
 NAMELESS = "the application names no layers"
 COMPILED = "the layers of a compiled execution cannot be seen from outside"
+NO_INPUT = "the profiled steps are those without input"
 
 
 def profile(
@@ -42,7 +46,11 @@ def profile(
     ``marked`` is a context in which `Context.region` marks the trace; ``samples``: of the timed blocks; ``plain``:
     whether the point's execution is. Raises what the steps raise.
     """
-    step_s = statistics.median(max(each) for each in samples["block_s"]["full"]) / samples["block_steps"]
+    kind = ranks.device.split(":")[0]
+    variant = "without_input" if kind == "cpu" and "without_input" in samples["block_s"] else "full"
+    if variant != "full":
+        work = work.without("input") or work
+    step_s = statistics.median(max(each) for each in samples["block_s"][variant]) / samples["block_steps"]
     modules = dict(work.layers()) if hasattr(work, "layers") else {}
     with marked():
         warming = Pass(work, ranks, modules)
@@ -50,10 +58,12 @@ def profile(
         few = step_s > LONG_STEP_S or warming.trace_bytes > LONG_TRACE_BYTES
         steps = ranks.broadcast(1 if few else STEPS)
         pass_ = _undisturbed(work, ranks, modules, steps, step_s)
-    kind = ranks.device.split(":")[0]
     found = ranks.broadcast(_analysed(pass_, steps, kind, modules))
     if "busy_s" not in found:
         return dict(found)
+    found = {**found, "variant": variant}
+    if variant != "full":
+        found = mark_missing({**found, "exposed_input_s": None}, {"exposed_input_s": NO_INPUT})
     if not modules:
         return mark_missing(found, {"layers": NAMELESS if plain else COMPILED})
     seconds = max(alone.SECONDS[kind], min(alone.STEPS * step_s, alone.MOST_S))

@@ -12,7 +12,7 @@ from saih.app import Layer, Ran
 from saih.profile import alone, passes, trace
 from saih.profile.breakdown import COSTS
 from saih.profile.costs import with_costs
-from saih.profile.run import COMPILED, NAMELESS, profile
+from saih.profile.run import COMPILED, NAMELESS, NO_INPUT, profile
 from saih.profile.tree import REGION
 from tests.alone import Alone
 
@@ -109,6 +109,20 @@ def test_groups_of_work_add_up_to_the_busy_time(training):
 def test_the_input_is_the_time_in_its_region(training):
     _, found = training
     assert 0.02 <= found["exposed_input_s"] < 0.02 + found["idle_s"]
+
+
+def test_the_profiled_steps_are_those_without_input_where_there_are_such():
+    class Read(Training):
+        def without(self, part):
+            return calm if part == "input" else None
+
+    calm, work = Training(), Read()
+    found = profiled(work, samples={"block_s": {"full": [[2.5]], "without_input": [[0.5]]}, "block_steps": 1})
+    assert work.ran == [1]  # by `profiled`
+    assert calm.ran[:2] == [1, 3]  # not long enough to be profiled once
+    assert found["variant"] == "without_input"
+    assert found["exposed_input_s"] is None
+    assert found["why"]["exposed_input_s"] == NO_INPUT
 
 
 def test_nobody_communicates_alone(training):
