@@ -12,7 +12,6 @@ cores with the work, and would make whatever they happen to run beside look slow
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 from torch import nn
 
 from saih.app import Work
+from saih.diagnosis import blocks
 from saih.measure import Ranks
 from saih.profile import alone
 from saih.profile.breakdown import breakdown, mark_missing
@@ -47,10 +47,8 @@ def profile(
     whether the point's execution is. Raises what the steps raise.
     """
     kind = ranks.device.split(":")[0]
-    variant = "without_input" if kind == "cpu" and "without_input" in samples["block_s"] else "full"
-    if variant != "full":
-        work = work.without("input") or work
-    step_s = statistics.median(max(each) for each in samples["block_s"][variant]) / samples["block_steps"]
+    variant, work = _variant(work, kind, samples)
+    step_s = blocks.step_s(samples, variant)
     modules = dict(work.layers()) if hasattr(work, "layers") else {}
     with marked():
         warming = Pass(work, ranks, modules)
@@ -61,13 +59,19 @@ def profile(
     found = ranks.broadcast(_analysed(pass_, steps, kind, modules))
     if "busy_s" not in found:
         return dict(found)
-    found = {**found, "variant": variant}
+    found |= {"variant": variant}
     if variant != "full":
-        found = mark_missing({**found, "exposed_input_s": None}, {"exposed_input_s": NO_INPUT})
+        found = mark_missing(found | {"exposed_input_s": None}, {"exposed_input_s": NO_INPUT})
     if not modules:
         return mark_missing(found, {"layers": NAMELESS if plain else COMPILED})
     seconds = max(alone.SECONDS[kind], min(alone.STEPS * step_s, alone.MOST_S))
     return alone.fill(found, modules, pass_.seen, ranks, seconds)
+
+
+def _variant(work: Work, device: str, samples: Mapping[str, Any]) -> tuple[str, Work]:
+    """What is profiled: its name among the timed blocks, and its work."""
+    calm = work.without("input") if device == "cpu" and "without_input" in samples["block_s"] else None
+    return ("full", work) if calm is None else ("without_input", calm)
 
 
 def _undisturbed(work: Work, ranks: Ranks, modules: Mapping[str, nn.Module], steps: int, step_s: float) -> Pass:
