@@ -20,7 +20,7 @@ from saih.enough import End
 from saih.soak import Soaked
 from saih.stats import MIN_STEPS, steady_from
 
-METHOD_VERSION = 6
+METHOD_VERSION = 7
 """Raised whenever figures measured before could differ from figures measured after."""
 
 MIN_BLOCK_S = 0.2

@@ -5,7 +5,8 @@ Parts are seconds of the slowest rank's median step:
     input          the step less the step without input; of it the *copy* is what the timer of copies says, at most all
     communication  the step less the step without communication
     straggler      how much later the latest rank ends than the mean of the others (blocks.late)
-    launch         GPU: the step that waits for nothing (blocks.waiting_for_nothing) less the device's busy time
+    launch         GPU: the step that waits for nothing (blocks.waiting_for_nothing) less the device's busy time, but
+                   no more than the gaps of the profiled steps, which the profiler only widens
                    CPU: time in tiny operations and between operations, as far as calling explains it (calls.py)
     compute, memory, kernels     groups of work by what limits them (groups.py)
     rest           the step less all of these; negative where parts overlap or a GPU's profiled steps were slower
@@ -19,6 +20,7 @@ work stands for that of the others. A GPU's own times are its own; those of a CP
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -78,7 +80,8 @@ def divide(
     found = groups(profile, ceilings, blocks.flop_of_a_step(metrics, samples))
     launch = _part(metrics.get("launch_gap_s", {}))
     if device_kind == "cuda":
-        launch, found = _less_lateness(launch, late, shrunk), scaled(found, shrunk)
+        launch = _at_most(_less_lateness(launch, late, shrunk), _gaps_s(profile))
+        found = scaled(found, shrunk)
     else:
         there_s = step_s if waitless is None else waitless
         there_s -= late.seconds if late else 0.0
@@ -128,6 +131,18 @@ def _less_lateness(gaps: Part, late: blocks.Late | None, shrunk: float) -> Part:
     less, times = (0.0, shrunk) if late.rank == 0 else (late.seconds, 1.0)
     ends = (gaps.seconds, gaps.low, gaps.high)
     return Part(*(None if each is None else times * each - less for each in ends))
+
+
+def _gaps_s(profile: Mapping[str, Any]) -> float:
+    """A profiled step's time in which the GPU neither computed nor communicated; no limit where that is not told."""
+    if profile.get("busy_s") is None or profile.get("step_s") is None:
+        return math.inf
+    return max(0.0, float(profile["step_s"] - profile["busy_s"] - (profile.get("exposed_comm_s") or 0.0)))
+
+
+def _at_most(part: Part, most: float) -> Part:
+    """A part no longer than that."""
+    return Part(*(None if each is None else min(each, most) for each in (part.seconds, part.low, part.high)))
 
 
 def _by_cause(found: Sequence[Group]) -> dict[str, Part]:

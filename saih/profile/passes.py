@@ -43,15 +43,18 @@ class Pass:
         """The layers as the steps ran them."""
         return self._layers.seen
 
-    def run(self, steps: int, step_s: float, keep: bool = True) -> None:
+    def run(self, steps: int, step_s: float, keep: bool = True, before: int = 0) -> None:
         """Run ``steps`` of about ``step_s`` each on all ranks; ``keep`` False: the trace is made, but not read.
 
-        Raises what the steps raise. What goes wrong with the profiler is kept in ``why``, and the steps run all the
-        same, since other ranks may wait for them.
+        ``before``: so many steps run right before them, and are no part of what is told. Raises what the steps raise.
+        What goes wrong with the profiler is kept in ``why``, and the steps run all the same, since other ranks may wait
+        for them.
         """
-        self._ranks.progress("profiling", 0, 1, max(1.0, 4 * (steps + 1) * step_s))
+        self._ranks.progress("profiling", 0, 1, max(1.0, 4 * (before + steps + 1) * step_s))
         profiling = self._attempt(lambda: begin(self._ranks.device))
         try:
+            if before:
+                self._work.run(before)
             self._ranks.synchronise()
             self._ranks.barrier()
             start = time.perf_counter()

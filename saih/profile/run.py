@@ -30,6 +30,9 @@ LONG_STEP_S, VERY_LONG_STEP_S = 2.0, 5.0
 """Of steps longer than this one is profiled; of still longer ones none before it to warm the profiler up."""
 LONG_TRACE_BYTES = 5 * 2**20
 """Of steps that leave a longer trace one is profiled: reading it takes most of a second."""
+HEATING_S = 0.5
+"""A GPU at its power limit computes faster for a while after it has idled, as it does before a pass. So steps of this
+time run right before the profiled ones, as far as the trace stays within `LONG_TRACE_BYTES`."""
 SLOW, PASSES = 1.25, 3
 """A few steps are easily disturbed: a pass whose steps took so many times the timed ones is made again, at most so many
 in all, and the fastest is kept."""
@@ -54,8 +57,9 @@ def profile(
         warming = Pass(work, ranks, modules)
         warming.run(0 if step_s > VERY_LONG_STEP_S else 1, step_s, keep=False)
         few = step_s > LONG_STEP_S or warming.trace_bytes > LONG_TRACE_BYTES
-        steps = ranks.broadcast(1 if few else STEPS)
-        pass_ = _undisturbed(work, ranks, modules, steps, step_s)
+        heating = _heating(step_s, warming.trace_bytes) if kind == "cuda" else 0
+        steps, before = ranks.broadcast((1 if few else STEPS, heating))
+        pass_ = _undisturbed(work, ranks, modules, steps, before, step_s)
     found = ranks.broadcast(_analysed(pass_, steps, kind, modules))
     if "busy_s" not in found:
         return dict(found)
@@ -74,12 +78,19 @@ def _variant(work: Work, device: str, samples: Mapping[str, Any]) -> tuple[str, 
     return ("full", work) if calm is None else ("without_input", calm)
 
 
-def _undisturbed(work: Work, ranks: Ranks, modules: Mapping[str, nn.Module], steps: int, step_s: float) -> Pass:
+def _heating(step_s: float, step_bytes: int) -> int:
+    """Steps that run right before the profiled ones. ``step_bytes``: what one leaves in a trace."""
+    return max(0, min(int(HEATING_S / step_s), LONG_TRACE_BYTES // max(1, step_bytes) - STEPS))
+
+
+def _undisturbed(
+    work: Work, ranks: Ranks, modules: Mapping[str, nn.Module], steps: int, before: int, step_s: float
+) -> Pass:
     """The fastest of as many passes as it takes, `PASSES` at most, until one is about as fast as the timed steps."""
     found: list[Pass] = []
     for _ in range(1 if step_s > LONG_STEP_S else PASSES):
         found.append(Pass(work, ranks, modules))
-        found[-1].run(steps, step_s)
+        found[-1].run(steps, step_s, before=before)
         if ranks.broadcast(found[-1].why is not None or found[-1].seconds <= SLOW * steps * step_s):
             break
         found = [min(found, key=lambda each: (each.why is not None, each.seconds))]

@@ -86,22 +86,27 @@ def test_short_blocks_have_the_energy_of_one_long_block():
     assert energy_j["full"] / seconds["full"] == pytest.approx(energy_j["window"] / seconds["window"], rel=0.1)
 
 
+def repeat(run, seconds: float) -> int:
+    """How often it ran in about so many seconds."""
+    end, runs = time.monotonic() + seconds, 0
+    while time.monotonic() < end:
+        for _ in range(10):
+            run()
+        torch.cuda.synchronize()
+        runs += 10
+    return runs
+
+
 def test_counters_agree_with_what_was_moved_and_computed():
     """Copies move twice their size; products keep the tensor cores busy."""
     x = torch.empty(2**28, device="cuda")
     a = torch.randn(8192, 8192, device="cuda").bfloat16()
     found, moved = [], 0
     for run in (lambda: x.neg_(), lambda: torch.mm(a, a)):
-        run()
-        torch.cuda.synchronize()
         with Telemetry("cuda:0", ranks(), True) as telemetry:
+            repeat(run, 0.5)  # a reading may be of 0.1 s ago
             telemetry.begin()
-            end, runs = time.monotonic() + 2, 0
-            while time.monotonic() < end:
-                for _ in range(10):
-                    run()
-                torch.cuda.synchronize()
-                runs += 10
+            runs = repeat(run, 2)
             read = telemetry.end()
         moved = moved or 2 * x.nbytes * runs / read["seconds"]["window"]
         if read["gpu"]["counters"] is None:
