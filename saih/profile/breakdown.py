@@ -29,6 +29,8 @@ def breakdown(
 ) -> dict[str, Any]:
     """The profile of ``steps`` steps on ``device`` ("cuda" or "cpu"), without what layers cost and reach alone.
 
+    They are those in the annotation `tree.PASS`; what the trace holds from before it does not count.
+
     ``layers``: names of the layers in the order of the network, or None where they are not told apart. ``item_bytes``:
     bytes of a number in lists of tensors; ``event_cost_s``: what recording an operation takes on the host, of which a
     CPU's times are freed. Where the trace shows no work it is {"why": {"profile": ...}}.
@@ -38,12 +40,13 @@ def breakdown(
     if len(passes) != 1:
         raise ValueError(f"the trace holds {len(passes)} passes instead of one")
     (span,) = passes
-    regions = Regions(events, span.thread)
-    roots = tree.grow(event for event in events if event.begin_s >= span.begin_s)
+    since = [event for event in events if event.begin_s >= span.begin_s]
+    regions = Regions(since, span.thread)
+    roots = tree.grow(since)
     if device == "cuda":
-        work = pieces.of_gpu(events, roots, regions, item_bytes)
+        work = pieces.of_gpu(since, roots, regions, item_bytes)
     else:
-        inside = [event for event in events if span.begin_s <= event.begin_s < span.end_s]
+        inside = [event for event in since if event.begin_s < span.end_s]
         work = pieces.of_cpu(inside, roots[span.thread], regions, item_bytes, event_cost_s)
     if not work.pieces:
         return {"why": {"profile": f"the profiled steps held no work of torch on the {DEVICES[device]}"}}

@@ -69,6 +69,21 @@ def test_launch_gaps_leave_the_device_idle():
     assert classes(found)["elementwise"]["bytes"] == 3 * 80
 
 
+def test_what_was_before_the_pass_does_not_count():
+    trace = Trace(100)
+    for begin in (-100, 0):
+        trace.span("saih.region:input", begin + 1, begin + 10)
+        trace.kernel("Memcpy HtoD (Pinned -> Device)", begin + 2, begin + 8, cat="gpu_memcpy", bytes=1000)
+        trace.span("saih.region:forward", begin + 10, begin + 20)
+        trace.kernel("gemm", begin + 20, begin + 50, trace.op("aten::mm", begin + 11, begin + 12))
+    found = trace.told()
+    assert found["busy_s"] == pytest.approx(30 * US)
+    assert found["phases"]["forward"] == pytest.approx(30 * US)
+    assert found["exposed_input_s"] == pytest.approx(9 * US)
+    assert found["h2d_s"] == pytest.approx(6 * US)
+    assert found["operations"] == 1
+
+
 def test_kernels_that_run_at_once_share_the_time():
     """0 to 10 alone, 10 to 20 both, 20 to 40 the other alone: 15 and 25 of 40."""
     trace = Trace(100)
