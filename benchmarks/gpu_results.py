@@ -37,12 +37,13 @@ class Stage:
 
 
 STAGES = (
-    Stage("planted", 260, "benchmarks.planted", ("--device", "cuda", "--run", "{out}/planted")),
-    Stage("agreement", 140, "benchmarks.agreement", ("--device", "cuda")),
+    Stage("counters", 40, "benchmarks.counters", ("--seconds", "2")),
+    Stage("planted", 240, "benchmarks.planted", ("--device", "cuda", "--run", "{out}/planted")),
+    Stage("agreement", 135, "benchmarks.agreement", ("--device", "cuda")),
     Stage("measuring_cost", 45, "benchmarks.measuring_cost", ("--device", "cuda", "--seconds", "10")),
     Stage("sweep", 75, "saih", ("sweep", "{out}/cosmoflow-gpu.yaml", "--out", "{out}/cosmoflow-gpu")),
 )
-RESULTS_IN = ("planted", "agreement", "measuring_cost")
+RESULTS_IN = ("counters", "planted", "agreement", "measuring_cost")
 """Stages that take --out FILE.json."""
 
 
