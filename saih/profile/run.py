@@ -57,8 +57,8 @@ def profile(
         warming = Pass(work, ranks, modules)
         warming.run(0 if step_s > VERY_LONG_STEP_S else 1, step_s, keep=False)
         few = step_s > LONG_STEP_S or warming.trace_bytes > LONG_TRACE_BYTES
-        heating = _heating(step_s, warming.trace_bytes) if kind == "cuda" else 0
-        steps, before = ranks.broadcast((1 if few else STEPS, heating))
+        before = heating(step_s, warming.trace_bytes) if kind == "cuda" else 0
+        steps, before = ranks.broadcast((1 if few else STEPS, before))
         pass_ = _undisturbed(work, ranks, modules, steps, before, step_s)
     found = ranks.broadcast(_analysed(pass_, steps, kind, modules))
     if "busy_s" not in found:
@@ -78,7 +78,7 @@ def _variant(work: Work, device: str, samples: Mapping[str, Any]) -> tuple[str, 
     return ("full", work) if calm is None else ("without_input", calm)
 
 
-def _heating(step_s: float, step_bytes: int) -> int:
+def heating(step_s: float, step_bytes: int) -> int:
     """Steps that run right before the profiled ones. ``step_bytes``: what one leaves in a trace."""
     return max(0, min(int(HEATING_S / step_s), LONG_TRACE_BYTES // max(1, step_bytes) - STEPS))
 

@@ -50,6 +50,15 @@ def test_a_gpu_that_waits_for_its_host_is_launch_bound():
     assert found["causes"][0]["low_s"] == pytest.approx(0.8)
 
 
+def test_a_gpu_that_was_slower_while_timed_is_not_launch_bound():
+    samples = Truth((product(1.0),)).samples()
+    samples["block_s"] = {name: [[1.2 * block[0]] for block in each] for name, each in samples["block_s"].items()}
+    found = diagnose(Truth().metrics(samples), samples, CEILINGS, "cuda")
+    assert named(found) == ["compute"]
+    assert found["shares"]["launch"] == pytest.approx(0.0)
+    assert found["shares"]["rest"] == pytest.approx(0.2 / 1.2)
+
+
 def test_a_cpu_that_calls_small_operations_is_launch_bound():
     calls = {"class": "elementwise", "bytes": 100.0, "busy_s": 50_000 * LAUNCH_S}
     truth = Truth((product(0.2),), (calls,), device="cpu", operations=50_000)
