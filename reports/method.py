@@ -148,7 +148,8 @@ def _timing(records: Sequence[Record]) -> str:
 def _diagnosis(cases: Sequence[Case]) -> str:
     told = (
         f"The harness names a part as what bounds a point where it takes {100 * NAMED_SHARE:.0f} % of the step or more "
-        "and its interval, if it has one, excludes zero; where there is none, the verdict is undetermined."
+        "and is no noise: enough pairs of blocks show it, or its interval excludes zero where it has one; where there "
+        "is none, the verdict is undetermined."
     )
     profiled = [case for case in cases if diagnosed.profile(case)]
     if not profiled:

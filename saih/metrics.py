@@ -16,7 +16,7 @@ from typing import Any
 
 from saih.app import Cost, Execution, MetricSpec
 from saih.counted import counted
-from saih.diagnosis.blocks import flop_of_a_step
+from saih.diagnosis.blocks import excess, flop_of_a_step
 from saih.profiled import profiled
 from saih.stats import serial_median_interval
 from saih.telemetry.energy import per_sample
@@ -192,12 +192,9 @@ def _phases(samples: Mapping[str, Any]) -> dict[str, Metric]:
 
 def _exposed(samples: Mapping[str, Any], run: Execution) -> dict[str, Metric]:
     found = {}
-    full = samples["block_s"]["full"]
     for variant, name in EXPOSED.items():
         if variant in samples["block_s"]:
-            pairs = zip(full, samples["block_s"][variant], strict=False)
-            cost_s = [(max(a) - max(b)) / samples["block_steps"] for a, b in pairs]
-            found[name] = _difference(name, cost_s)
+            found[name] = _difference(name, excess(samples, variant))
         elif name == "exposed_comm_s" and run.ranks == 1:
             found[name] = metric(name, 0.0, "one rank: there is no communication")
         else:

@@ -7,7 +7,8 @@ read and decode, and with whoever else is on the machine. Corrections, one after
                     that is taken out of the groups by their number of operations, each of which costs the profiler as
                     much, but none becomes shorter than what calling a tiny one costs
     calling         launch is the time of groups whose operations take hardly longer than a tiny one, and what the step
-                    that waits for nothing leaves between operations, as far as both together are no more than
+                    that waits for nothing leaves between operations (no more than the profiled steps had there: where
+                    it is more, timed steps were disturbed), as far as both together are no more than
                     `SLOWER` x operations x the measured cost of calling a tiny one. Where they are less than operations
                     x that cost, the other groups give what calling their operations costs, as far as they have it
     sharing         where the groups still add up to more than the step that waits for nothing, less calling, profiled
@@ -20,6 +21,7 @@ read and decode, and with whoever else is on the machine. Corrections, one after
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -47,13 +49,14 @@ def less_profiler(
 
 
 def less_calling(
-    found: Sequence[Group], estimate_s: float, launch_s: float, there_s: float
+    found: Sequence[Group], estimate_s: float, launch_s: float, there_s: float, gaps_s: float = math.inf
 ) -> tuple[list[Group], float]:
     """The groups without what calling costs, and that cost.
 
-    ``estimate_s``: operations x ``launch_s``, what calling one costs; ``there_s``: the step that waits for nothing.
+    ``estimate_s``: operations x ``launch_s``, what calling one costs; ``there_s``: the step that waits for nothing;
+    ``gaps_s``: between the operations of the profiled steps, which the profiler only widens.
     """
-    between = max(0.0, there_s - sum(group.own_s for group in found))
+    between = min(gaps_s, max(0.0, there_s - sum(group.own_s for group in found)))
     work = [replace(group, own_s=0.0) if _is_calling(group, launch_s) else group for group in found]
     tiny_s = sum(group.own_s for group in found) - sum(group.own_s for group in work)
     at_most = [min(group.own_s, launch_s * group.calls) for group in work]

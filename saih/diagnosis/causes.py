@@ -1,6 +1,6 @@
 """Parts of a step -> the causes that are named, each with its evidence, what would help, and its gain. Pure.
 
-Named is a part that takes at least `NAMED_SHARE` of the step, and whose interval, where it has one, excludes zero.
+Named is a part that takes at least `NAMED_SHARE` of the step, and that is no noise (parts.Part).
 What is saved by removing a cause alone, all else as it is:
 
     input, communication, launch, straggler    the part itself
@@ -68,8 +68,7 @@ def alone(cause: str, told_of_it: str, advice: str) -> dict[str, Any]:
 
 
 def _large(part: Part, parts: Parts) -> bool:
-    certain = part.low is None or part.low > 0
-    return part.seconds is not None and part.seconds >= NAMED_SHARE * parts.step_s and certain
+    return part.seconds is not None and part.seconds >= NAMED_SHARE * parts.step_s and part.certain
 
 
 def _cause(parts: Parts, name: str, told: Told) -> dict[str, Any]:

@@ -7,7 +7,8 @@ Parts are seconds of the slowest rank's median step:
     straggler      how much later the latest rank ends than the mean of the others (blocks.late)
     launch         GPU: the step that waits for nothing (blocks.waiting_for_nothing) less the device's busy time, but
                    no more than the gaps of the profiled steps, which the profiler only widens
-                   CPU: time in tiny operations and between operations, as far as calling explains it (calls.py)
+                   CPU: time in tiny operations and between operations, of these again no more than the profiled steps
+                   had, as far as calling explains it (calls.py)
     compute, memory, kernels     groups of work by what limits them (groups.py)
     rest           the step less all of these; negative where parts overlap or a GPU's profiled steps were slower
 
@@ -22,8 +23,8 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from saih.diagnosis import blocks
@@ -37,11 +38,20 @@ NAMES = ("input", "copy", "communication", "straggler", "launch", *WORK)
 
 @dataclass(frozen=True)
 class Part:
-    """Seconds a step; None: not known. With an interval where blocks give one."""
+    """Seconds a step; None: not known. With an interval where blocks give one.
+
+    ``shown``: whether enough rounds of blocks show it (blocks.shown); None: the interval tells.
+    """
 
     seconds: float | None
     low: float | None = None
     high: float | None = None
+    shown: bool | None = None
+
+    @property
+    def certain(self) -> bool:
+        """Whether it is no noise."""
+        return self.shown if self.shown is not None else self.low is None or self.low > 0
 
 
 @dataclass(frozen=True)
@@ -89,15 +99,15 @@ def divide(
         timed_s = blocks.step_s(samples, profile.get("variant", "full"))
         found = scaled(less_profiler(found, profile, timed_s, calling_s), shrunk)
         if launch.seconds is not None:
-            found, launch_s = less_calling(found, launch.seconds, calling_s, there_s)
+            found, launch_s = less_calling(found, launch.seconds, calling_s, there_s, _gaps_s(profile))
             launch = Part(launch_s)
         found = fitted(found, there_s - (launch.seconds or 0.0))
         found = beside_others(found, samples.get("telemetry") or [])
-    exposed = _part(metrics.get("exposed_input_s", {}))
+    exposed = _part(metrics.get("exposed_input_s", {}), blocks.shown(samples, "without_input"))
     of = {
         "input": exposed,
         "copy": Part(_copy_s(exposed, metrics.get("h2d_s", {}).get("value"))),
-        "communication": _part(metrics.get("exposed_comm_s", {})),
+        "communication": _part(metrics.get("exposed_comm_s", {}), blocks.shown(samples, "without_communication")),
         "straggler": Part(late.seconds, late.low, late.high) if late else Part(0.0, 0.0, 0.0),
         "launch": launch,
         **_by_cause(found),
@@ -106,8 +116,8 @@ def divide(
     return Parts(step_s, of, found, late, unjudged)
 
 
-def _part(metric: Mapping[str, Any]) -> Part:
-    return Part(metric.get("value"), metric.get("low"), metric.get("high"))
+def _part(metric: Mapping[str, Any], shown: bool | None = None) -> Part:
+    return Part(metric.get("value"), metric.get("low"), metric.get("high"), shown)
 
 
 def _copy_s(exposed: Part, copy_s: float | None) -> float | None:
@@ -129,12 +139,11 @@ def _less_lateness(gaps: Part, late: blocks.Late | None, shrunk: float) -> Part:
     if gaps.seconds is None or late is None:
         return gaps
     less, times = (0.0, shrunk) if late.rank == 0 else (late.seconds, 1.0)
-    ends = (gaps.seconds, gaps.low, gaps.high)
-    return Part(*(None if each is None else times * each - less for each in ends))
+    return _changed(gaps, lambda seconds: times * seconds - less)
 
 
 def _gaps_s(profile: Mapping[str, Any]) -> float:
-    """A profiled step's time in which the GPU neither computed nor communicated; no limit where that is not told."""
+    """A profiled step's time in which the device neither computed nor communicated; no limit where it is not told."""
     if profile.get("busy_s") is None or profile.get("step_s") is None:
         return math.inf
     return max(0.0, float(profile["step_s"] - profile["busy_s"] - (profile.get("exposed_comm_s") or 0.0)))
@@ -142,7 +151,13 @@ def _gaps_s(profile: Mapping[str, Any]) -> float:
 
 def _at_most(part: Part, most: float) -> Part:
     """A part no longer than that."""
-    return Part(*(None if each is None else min(each, most) for each in (part.seconds, part.low, part.high)))
+    return _changed(part, lambda seconds: min(seconds, most))
+
+
+def _changed(part: Part, change: Callable[[float], float]) -> Part:
+    """A part and its interval, changed alike."""
+    seconds, low, high = (None if each is None else change(each) for each in (part.seconds, part.low, part.high))
+    return replace(part, seconds=seconds, low=low, high=high)
 
 
 def _by_cause(found: Sequence[Group]) -> dict[str, Part]:

@@ -163,6 +163,28 @@ def test_a_difference_whose_interval_includes_zero_is_not_named():
     assert found["verdict"] == "undetermined"
 
 
+def test_a_difference_that_all_rounds_but_one_show_is_named_though_its_interval_holds_zero():
+    samples = Truth(input_s=0.5).samples()
+    input_s = [0.86, 0.75, 0.58, 0.52, 0.30, 0.35, 0.67, 0.41, 0.47, 0.44, -0.05, 0.68]
+    samples["block_s"]["full"] = [[4 * (1.0 + each)] for each in input_s]
+    samples["block_s"]["without_input"] = [[4.0]] * len(input_s)
+    metrics = Truth(input_s=0.5).metrics(samples)
+    assert metrics["exposed_input_s"]["low"] < 0
+    assert named(diagnose(metrics, samples, CEILINGS, "cuda")) == ["compute", "input"]
+
+
+def test_a_cpu_whose_timed_steps_were_disturbed_does_not_call_that_calling():
+    calls = {"class": "elementwise", "bytes": 100.0, "busy_s": 50_000 * LAUNCH_S}
+    truth = Truth((product(1.0),), (calls,), device="cpu", operations=50_000)
+    samples = truth.samples()
+    for entry in samples["profile"]["outside"]:
+        entry["count"] = 49_900
+    samples["block_s"] = {name: [[1.2 * block[0]] for block in each] for name, each in samples["block_s"].items()}
+    shares = diagnose(truth.metrics(samples), samples, CEILINGS, "cpu")["shares"]
+    assert shares["launch"] == pytest.approx(0.5 / 1.8, rel=0.01)
+    assert shares["rest"] == pytest.approx(0.3 / 1.8, rel=0.05)
+
+
 def test_a_negative_difference_is_shown_and_what_is_left_grows_by_it():
     found = Truth(input_s=-0.1).diagnosis()
     assert found["shares"]["input"] == pytest.approx(-0.1 / 0.9)
