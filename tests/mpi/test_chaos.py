@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.mpi, pytest.mark.timeout(900)]  # a busy machine takes
 
 GONE_S = 15
 """How long what a killed driver started may live on."""
-ROUNDS = [pytest.param(4, id="4"), pytest.param(50, id="50", marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
+ROUNDS = [pytest.param(2, id="2"), pytest.param(50, id="50", marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
 
 
 LOST = ("failed", "timeout")

@@ -10,7 +10,7 @@ import pytest
 from saih import records
 from tests.conftest import TOYS, toy_config
 
-pytestmark = [pytest.mark.mpi, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.mpi, pytest.mark.long, pytest.mark.timeout(600)]
 
 HOUR_S = 3600
 
