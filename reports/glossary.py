@@ -46,7 +46,8 @@ MEANING: dict[str, tuple[str, str]] = {
     ),
     "intensity_flop_per_byte": (
         "arithmetic intensity",
-        "Algorithmic operations of a step over the least bytes that it must move; real traffic is higher.",
+        "Algorithmic operations of a step over the least bytes that it must move; real traffic is higher, or lower "
+        "where a cache keeps data from layer to layer.",
     ),
     "dram_busy_percent": (
         "memory bandwidth used",

@@ -89,7 +89,8 @@ PROFILE = (
 )
 ROOFLINE = (
     "Intensity is operations over bytes: operations by the closed form, bytes the least that must move between memory "
-    "and arithmetic, each input and output once. Kernels move more, so that true intensity is lower. Roofs are the "
+    "and arithmetic, each input and output once. Kernels move more, so that true intensity is lower, unless a cache "
+    "keeps what one layer hands to the next. Roofs are the "
     "measured ceilings of arithmetic and of memory bandwidth, with all ranks at work; the datasheet's is the vendor's "
     "dense peak. The bound of the layers' own shapes is the sum of the layers' times alone, and of the least traffic "
     "of everything else at the measured bandwidth."

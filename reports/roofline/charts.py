@@ -134,7 +134,7 @@ def _caption(roof: Roof, largest: Case, shown: Sequence[Half], trend: Trend) -> 
         f"of a device against the intensity of its work. The roofs are measured: memory "
         f"{quantity(roof.bytes_per_s, 'B/s')}, arithmetic {quantity(roof.flop_per_s, 'FLOP/s')}{quoted}.",
         "Operations are counted in closed form, and so is the least traffic that the layers need; true traffic is "
-        "higher, so that true intensity lies to the left.",
+        "higher, so that true intensity lies to the left, unless a cache keeps what one layer hands to the next.",
         f"Lines join points equal in all but {growth.name}." if growth else "",
         _layers_caption(largest, shown),
     ]
