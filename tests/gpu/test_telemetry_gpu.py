@@ -9,6 +9,7 @@ import time
 import pytest
 import torch
 
+from benchmarks.counters import repeat
 from saih.diagnosis.suspect import suspect
 from saih.peaks import bandwidth
 from saih.telemetry import nvml
@@ -84,17 +85,6 @@ def test_short_blocks_have_the_energy_of_one_long_block():
     energy_j, seconds = read["gpu"]["energy_j"], read["seconds"]
     print(energy_j, seconds)
     assert energy_j["full"] / seconds["full"] == pytest.approx(energy_j["window"] / seconds["window"], rel=0.1)
-
-
-def repeat(run, seconds: float) -> int:
-    """How often it ran in about so many seconds."""
-    end, runs = time.monotonic() + seconds, 0
-    while time.monotonic() < end:
-        for _ in range(10):
-            run()
-        torch.cuda.synchronize()
-        runs += 10
-    return runs
 
 
 def test_counters_agree_with_what_was_moved_and_computed():

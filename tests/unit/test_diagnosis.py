@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from saih.diagnosis import diagnose, out_of_memory
 from saih.diagnosis.causes import VERDICTS
-from tests.made_points import BYTES_PER_S, CEILINGS, FLOP_PER_S, LAUNCH_S, Layer, Truth, passes, product
+from tests.made_points import BYTES_PER_S, CEILINGS, FLOP_PER_S, Layer, Truth, passes, product
 
 NEITHER = Layer("odd", 1.0, 0.1 * FLOP_PER_S, 0.01 * BYTES_PER_S)
 BARE = {"class": "elementwise", "bytes": 0.8e11, "busy_s": 1.0}
@@ -57,24 +57,6 @@ def test_a_gpu_that_was_slower_while_timed_is_not_launch_bound():
     assert named(found) == ["compute"]
     assert found["shares"]["launch"] == pytest.approx(0.0)
     assert found["shares"]["rest"] == pytest.approx(0.2 / 1.2)
-
-
-def test_a_cpu_that_calls_small_operations_is_launch_bound():
-    calls = {"class": "elementwise", "bytes": 100.0, "busy_s": 50_000 * LAUNCH_S}
-    truth = Truth((product(0.2),), (calls,), device="cpu", operations=50_000)
-    found = diagnosis_of(truth, counts={"outside": 49_900})
-    assert found["verdict"] == "launch-bound and compute-bound"
-    assert found["shares"]["launch"] == pytest.approx(0.5 / 0.7)
-    assert found["shares"]["compute"] == pytest.approx(0.2 / 0.7, rel=0.01)
-    assert found["shares"]["rest"] == pytest.approx(0.0, abs=0.01)
-
-
-def diagnosis_of(truth, counts):
-    """With the profile's own counts in place of the even ones."""
-    samples = truth.samples()
-    for entry in samples["profile"]["outside"]:
-        entry["count"] = counts["outside"]
-    return diagnose(truth.metrics(samples), samples, CEILINGS, truth.device)
 
 
 MIXTURE = Truth(
@@ -173,61 +155,11 @@ def test_a_difference_that_all_rounds_but_one_show_is_named_though_its_interval_
     assert named(diagnose(metrics, samples, CEILINGS, "cuda")) == ["compute", "input"]
 
 
-def test_a_cpu_whose_timed_steps_were_disturbed_does_not_call_that_calling():
-    calls = {"class": "elementwise", "bytes": 100.0, "busy_s": 50_000 * LAUNCH_S}
-    truth = Truth((product(1.0),), (calls,), device="cpu", operations=50_000)
-    samples = truth.samples()
-    for entry in samples["profile"]["outside"]:
-        entry["count"] = 49_900
-    samples["block_s"] = {name: [[1.2 * block[0]] for block in each] for name, each in samples["block_s"].items()}
-    shares = diagnose(truth.metrics(samples), samples, CEILINGS, "cpu")["shares"]
-    assert shares["launch"] == pytest.approx(0.5 / 1.8, rel=0.01)
-    assert shares["rest"] == pytest.approx(0.3 / 1.8, rel=0.05)
-
-
 def test_a_negative_difference_is_shown_and_what_is_left_grows_by_it():
     found = Truth(input_s=-0.1).diagnosis()
     assert found["shares"]["input"] == pytest.approx(-0.1 / 0.9)
     assert found["shares"]["compute"] == pytest.approx(1.0 / 0.9)
     assert found["shares"]["rest"] == pytest.approx(0.0, abs=1e-9)
-
-
-@pytest.mark.parametrize("input_s", [0.0, 0.5])
-def test_a_cpus_profiler_pays_for_itself(input_s):
-    """Its steps are those without input, and are held against those."""
-    layers = (product(0.5), product(0.1, name="small"))
-    truth = Truth(layers, input_s=input_s, device="cpu", operations=1000, profiler_s=0.2)
-    plain, profiled = truth.but(profiler_s=0.0).diagnosis()["shares"], truth.diagnosis()["shares"]
-    assert plain["compute"] > 0.95 * 0.6 / (0.6 + input_s)
-    for part in ("launch", "compute", "memory", "kernels", "rest"):
-        assert profiled[part] == pytest.approx(plain[part], abs=0.02), part
-
-
-def test_calling_takes_no_more_than_there_is_time_for():
-    calls = {"class": "elementwise", "bytes": 100.0, "busy_s": 0.1}
-    truth = Truth((product(0.8),), (calls,), gaps_s=0.1, device="cpu", operations=50_000)  # 0.5 s, were they as slow
-    found = diagnosis_of(truth, counts={"outside": 49_999})
-    assert found["shares"]["launch"] == pytest.approx(0.2, rel=1e-3)
-    assert found["shares"]["compute"] == pytest.approx(0.8, rel=1e-3)
-    assert found["shares"]["rest"] == pytest.approx(0.0, abs=1e-3)
-
-
-def test_a_cpus_work_is_not_longer_for_the_threads_that_decode_beside_it():
-    """In records of method version 5 and before the profiled steps had their input."""
-    truth = Truth((product(0.6), passes(0.3)), input_s=1.0, device="cpu", phases={"decode_s": 1.9})
-    samples = truth.samples()
-    for layer in samples["profile"]["layers"]:
-        layer["forward_s"] *= 2
-    samples["profile"]["busy_s"] *= 2
-    samples["profile"]["step_s"] = truth.step_s
-    del samples["profile"]["variant"]
-    shares, undisturbed = (
-        diagnose(truth.metrics(samples), samples, CEILINGS, "cpu")["shares"],
-        truth.diagnosis()["shares"],
-    )
-    assert shares["compute"] == pytest.approx(0.6 / 1.9, rel=0.01)
-    for part in ("input", "launch", "compute", "memory", "rest"):
-        assert shares[part] == pytest.approx(undisturbed[part], abs=1e-3), part
 
 
 def test_work_that_is_faster_alone_is_told_apart_from_a_poor_shape():
@@ -250,20 +182,6 @@ def test_a_device_that_others_use_is_told_beside_poor_kernels():
     metrics = Truth((NEITHER,)).metrics()
     (told,) = diagnose(metrics, samples, CEILINGS, "cuda")["causes"]
     assert "not left alone: a: others kept 0.8 of the ranks' 2 cores busy" in told["evidence"]
-
-
-@pytest.mark.parametrize(("others", "cause"), [(0.0, "kernels"), (0.4, "kernels"), (0.8, "compute"), (1.9, "compute")])
-def test_a_cpus_work_is_judged_by_the_time_in_which_it_had_its_cores(others, cause):
-    truth = Truth((product(1.0, near=0.3),), device="cpu")
-    samples = truth.samples()
-    cpu = {"cores": [0, 1], "others_cores": others, "throttled_cores": []}
-    samples["telemetry"] = [{"host": "a", "device": "cpu", "gpu": None, "allocation_retries": None, "host_cpu": cpu,
-                             "cpu_clock_mhz": None}]  # fmt: skip
-    (told,) = diagnose(truth.metrics(), samples, CEILINGS, "cpu")["causes"]
-    assert told["cause"] == cause
-    assert told["share"] == pytest.approx(1.0, rel=0.01)
-    left = {0.0: "30 % of", 0.4: "38 % of the ceiling of arithmetic in the 80 %", 0.8: "50 % of", 1.9: "60 % of"}
-    assert left[others] in told["evidence"]
 
 
 def test_the_hosts_time_to_hand_out_is_told_beside_a_gpus_gaps():
