@@ -42,8 +42,8 @@ def named(
 ) -> list[dict[str, Any]]:
     """The causes of a divided step (form: saih/diagnosis/), largest share first; capacity, which has none, last."""
     tell: dict[str, Callable[[], Told]] = {
-        "input": partial(evidence.told_of_input, parts, metrics),
-        "communication": partial(evidence.told_of_communication, parts),
+        "input": partial(evidence.told_of_input, parts, metrics, samples),
+        "communication": partial(evidence.told_of_communication, parts, samples),
         "straggler": partial(evidence.told_of_straggler, parts, samples),
         "launch": partial(evidence.told_of_launch, parts, samples, device_kind),
         "memory": partial(evidence.told_of_memory, parts),

@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from saih.diagnosis.blocks import excess
 from saih.diagnosis.groups import NEAR, OWN_SHAPE, Group
 from saih.diagnosis.parts import Parts
 from saih.diagnosis.suspect import MEMORY, SLOWER, suspect
@@ -38,7 +39,7 @@ _INPUT_HELP = {
 }
 
 
-def told_of_input(parts: Parts, metrics: Mapping[str, Mapping[str, Any]]) -> Told:
+def told_of_input(parts: Parts, metrics: Mapping[str, Mapping[str, Any]], samples: Mapping[str, Any]) -> Told:
     """Its kind by timers: the copy, or else whichever the reading threads spend more time with, if it can be that."""
     seconds = parts.of["input"].seconds or 0.0
     read_s, decode_s, copy_s = (metrics.get(name, {}).get("value") for name in ("read_s", "decode_s", "h2d_s"))
@@ -54,16 +55,19 @@ def told_of_input(parts: Parts, metrics: Mapping[str, Mapping[str, Any]]) -> Tol
         times = [(read_s, "reading"), (decode_s, "decoding")]
         spent = [f"{duration(each)} a step {doing}" for each, doing in times if each is not None]
         told = f"The reading threads, added up, spend {listed(spent)}{'' if kind else ', too little to be it'}."
-    return kind, seconds, f"{_without(parts, 'input')} {told}", _INPUT_HELP[advice]
+    seen = _seen(samples, "exposed_input_s", "the device waits for input")
+    return kind, seconds, f"{_without(parts, 'input', samples)} {told}{seen}", _INPUT_HELP[advice]
 
 
-def told_of_communication(parts: Parts) -> Told:
+def told_of_communication(parts: Parts, samples: Mapping[str, Any]) -> Told:
     """By difference."""
     advice = (
         "Exchange less often for the same work, by a larger batch a rank; exchange while backward still computes, in "
         "buckets; or exchange fewer bytes, in lower precision."
     )
-    return None, parts.of["communication"].seconds or 0.0, _without(parts, "communication"), advice
+    seen = _seen(samples, "exposed_comm_s", "only communication runs, waiting for others included,")
+    told = f"{_without(parts, 'communication', samples)}{seen}"
+    return None, parts.of["communication"].seconds or 0.0, told, advice
 
 
 def told_of_straggler(parts: Parts, samples: Mapping[str, Any]) -> Told:
@@ -175,12 +179,28 @@ def _disturbed(samples: Mapping[str, Any]) -> str:
     return f" The device was not left alone: {words[0]}." if words else ""
 
 
-def _without(parts: Parts, name: str) -> str:
+def _without(parts: Parts, name: str, samples: Mapping[str, Any]) -> str:
+    """By difference; in how many rounds is told where that is why the cause is named though its interval holds zero."""
     part = parts.of[name]
     seconds = part.seconds or 0.0
     between = "" if part.low is None or part.high is None else f", {duration(part.low)} to {duration(part.high)}"
     shorter = f"{duration(seconds)} of {duration(parts.step_s)}{between}"
-    return f"Without {name} the step is {percent(seconds / parts.step_s)} shorter ({shorter})."
+    told = f"Without {name} the step is {percent(seconds / parts.step_s)} shorter ({shorter})"
+    if part.low is not None and part.low <= 0:
+        rounds = excess(samples, f"without_{name}")
+        told += f", and was in {sum(each > 0 for each in rounds)} of {len(rounds)} pairs of blocks"
+    return f"{told}."
+
+
+def _seen(samples: Mapping[str, Any], name: str, what: str) -> str:
+    """The same time as a GPU's profile has it: how long it lasts, where the difference is what would be saved."""
+    profile = samples.get("profile") or {}
+    seconds = profile.get(name)
+    if profile.get("device") != "cuda" or seconds is None:
+        return ""
+    return (
+        f" In the profiled steps {what} for {duration(seconds)} ({percent(seconds / profile['step_s'])} of the step)."
+    )
 
 
 def _of(parts: Parts, cause: str) -> list[Group]:

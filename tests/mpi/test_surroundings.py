@@ -65,7 +65,8 @@ def whole(folder):
 
 
 @pytest.mark.parametrize(
-    ("free_kib", "least", "most"), [(0, 0, 0), pytest.param(40, 1, 7, marks=pytest.mark.long), (84, 1, 8)]
+    ("free_kib", "least", "most"),
+    [(0, 0, 0), pytest.param(40, 1, 7, marks=pytest.mark.long), pytest.param(84, 1, 8, marks=pytest.mark.long)],
 )
 def test_a_full_disk_is_one_line_and_with_room_again_the_sweep_goes_on(saih, mounts, free_kib, least, most):
     """Full from the start, in the midst of the records, and where the report is written or just before."""

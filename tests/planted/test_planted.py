@@ -23,41 +23,51 @@ BASE = {"products": 2}
 LONGER = {"products": 4}
 """Two ranks meet in every step, which costs something without any plant."""
 MAX_S = 1.5
-PLANTINGS = [
-    Planting(
-        "alone",
-        distinct(
-            control(BASE),
-            strengths(BASE, "passes", [1, 4, 10]),
-            strengths(BASE, "calls", [1000, 10000, 20000]),
-            strengths(BASE, "inflate_mb", [2, 4, 12]),
-            strengths({"passes": 4}, "products", [1, 4, 8]),
-            control({**BASE, "passes": 4, "calls": 10000}),
-            control({**BASE, "passes": 4, "inflate_mb": 4}),
-            strengths(BASE, "hoard_mb", [128, 8192]),
+
+
+def plantings(some):
+    """The sweeps, with ``some`` of each plant's strengths."""
+    return [
+        Planting(
+            "alone",
+            distinct(
+                control(BASE),
+                strengths(BASE, "passes", some(1, 4, 10)),
+                strengths(BASE, "calls", some(1000, 10000, 20000)),
+                strengths(BASE, "inflate_mb", some(2, 4, 12)),
+                strengths({"passes": 4}, "products", some(1, 4, 8)),
+                control({**BASE, "passes": 4, "calls": 10000}),
+                control({**BASE, "passes": 4, "inflate_mb": 4}),
+                strengths(BASE, "hoard_mb", some(128, 8192)),
+            ),
+            memory_gib=2,
         ),
-        memory_gib=2,
-    ),
-    Planting(
-        "slow-storage",
-        distinct(control(BASE), strengths(BASE, "reads_mb", [1, 2, 5])),
-        emulate={"storage_mb_s": 50},
-    ),
-    Planting(
-        "slow-links",
-        distinct(
-            control(LONGER),
-            strengths(LONGER, "sums_mb", [4, 10, 24]),
-            strengths(LONGER, "late", [2, 14, 28]),
-            control({**LONGER, "sums_mb": 10, "late": 14}),
+        Planting(
+            "slow-storage",
+            distinct(control(BASE), strengths(BASE, "reads_mb", some(1, 2, 5))),
+            emulate={"storage_mb_s": 50},
         ),
-        ranks=2,
-        emulate={"link_mb_s": 200},
-    ),
+        Planting(
+            "slow-links",
+            distinct(
+                control(LONGER),
+                strengths(LONGER, "sums_mb", some(4, 10, 24)),
+                strengths(LONGER, "late", some(2, 14, 28)),
+                control({**LONGER, "sums_mb": 10, "late": 14}),
+            ),
+            ranks=2,
+            emulate={"link_mb_s": 200},
+        ),
+    ]
+
+
+PLANTINGS = [pytest.param(each, id=each.name) for each in plantings(lambda *values: [values[0], values[-1]])] + [
+    pytest.param(each, id=f"{each.name}, all strengths", marks=pytest.mark.long)
+    for each in plantings(lambda *values: values)
 ]
 
 
-@pytest.mark.parametrize("planting", PLANTINGS, ids=lambda planting: planting.name)
+@pytest.mark.parametrize("planting", PLANTINGS)
 def test_what_is_planted_is_found_its_gain_predicted_and_nothing_else_accused(planting, tmp_path):
     if why := cannot(planting.emulate, tmp_path):
         pytest.skip(why)

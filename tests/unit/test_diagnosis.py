@@ -152,7 +152,27 @@ def test_a_difference_that_all_rounds_but_one_show_is_named_though_its_interval_
     samples["block_s"]["without_input"] = [[4.0]] * len(input_s)
     metrics = Truth(input_s=0.5).metrics(samples)
     assert metrics["exposed_input_s"]["low"] < 0
-    assert named(diagnose(metrics, samples, CEILINGS, "cuda")) == ["compute", "input"]
+    found = diagnose(metrics, samples, CEILINGS, "cuda")
+    assert named(found) == ["compute", "input"]
+    assert ", and was in 11 of 12 pairs of blocks." in found["causes"][1]["evidence"]
+
+
+def test_what_a_gpus_profile_shows_of_waiting_stands_beside_what_removing_it_saves():
+    samples = Truth(input_s=0.5, comm_s=0.5, late=(0.0, 0.0)).samples()
+    samples["profile"] |= {"exposed_input_s": 0.56, "exposed_comm_s": 0.54}
+    metrics = Truth(input_s=0.5, comm_s=0.5, late=(0.0, 0.0)).metrics(samples)
+    told = {cause["cause"]: cause["evidence"] for cause in diagnose(metrics, samples, CEILINGS, "cuda")["causes"]}
+    assert told["input"].startswith("Without input the step is 25 % shorter (500 ms of 2 s, 500 ms to 500 ms).")
+    assert told["input"].endswith(" In the profiled steps the device waits for input for 560 ms (28 % of the step).")
+    assert told["communication"].endswith("included, for 540 ms (27 % of the step).")
+
+
+def test_a_cpus_profile_tells_no_waiting():
+    samples = Truth(comm_s=0.5, late=(0.0, 0.0), device="cpu").samples()
+    samples["profile"] |= {"exposed_comm_s": 0.54}
+    metrics = Truth(comm_s=0.5, late=(0.0, 0.0), device="cpu").metrics(samples)
+    told = {cause["cause"]: cause["evidence"] for cause in diagnose(metrics, samples, CEILINGS, "cpu")["causes"]}
+    assert "profiled" not in told["communication"]
 
 
 def test_a_negative_difference_is_shown_and_what_is_left_grows_by_it():
