@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import ROOT, Cli
 
-pytestmark = pytest.mark.mpi
+pytestmark = [pytest.mark.mpi, pytest.mark.long]
 
 SMALL = {"n": 64, "products": 2, "array_mb": 1}
 POINTS = (

@@ -86,6 +86,7 @@ def test_one_that_dies_in_a_collective_and_one_that_is_stopped_cost_their_points
     assert not marked.processes(saih.folder.name)
 
 
+@pytest.mark.long  # tests/planted has stragglers, too
 def test_one_that_is_slow_is_seen_in_the_record_although_the_others_wait_for_it(together):
     write(together, {"1": 8}, size={"n": 400}, measure={"target_percent": 5, "max_s": 3})
     together("sweep", "toy.yaml")

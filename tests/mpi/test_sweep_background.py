@@ -108,6 +108,7 @@ def test_the_plan_tells_points_apart(saih):
     assert [line.split()[1:3] for line in lines[1:5]] == [["a", "0"], ["a", "250"], ["b", "0"], ["b", "250"]]
 
 
+@pytest.mark.long
 def test_a_driver_that_is_killed_takes_its_readers_along(saih):
     changes = {"size": {"n": 8}, "run": {"background_read_mb_s": 40}, "data": {"folder": files(saih.folder)}}
     saih.write("toy.yaml", toy_config(**changes, measure={"target_percent": 1e-6, "max_s": 30}))

@@ -68,6 +68,7 @@ def test_under_srun_too_and_there_a_point_that_hangs_or_dies_costs_itself_only(l
     assert login.ranks() == {("n1", ALL_GPUS), ("n2", ALL_GPUS)}
 
 
+@pytest.mark.long  # tests/mpi/test_sweep.py has devices instead of nodes
 def test_every_node_measures_the_point_for_itself_all_at_once(login, cluster):
     login.config("srun", run={"ranks": [1]}, sweep={"everywhere": "node"})
     (job,) = login.submit("--nodes", "2")
@@ -143,6 +144,7 @@ def test_a_cancelled_job_ends_in_order_and_stays_cancelled(more, cluster):
     assert not (more.folder / "runs" / "toy" / "lock").exists()
 
 
+@pytest.mark.long
 def test_after_a_node_has_failed_the_job_waits_for_another_and_goes_on(more, cluster):
     job = begun(more)
     cluster.fail("n2")

@@ -249,6 +249,7 @@ def test_closing_twice_is_no_fault(built) -> None:
     work.close()
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
 def test_compiled_computes_what_plain_computes(built) -> None:
     plain, compiled = built(), built(execution="compiled")
