@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.mpi, pytest.mark.timeout(900)]  # a busy machine takes
 
 GONE_S = 15
 """How long what a killed driver started may live on."""
-ROUNDS = [pytest.param(2, id="2"), pytest.param(50, id="50", marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
+MANY = pytest.param(50, id="50", marks=[pytest.mark.long, pytest.mark.timeout(3600)])
 
 
 LOST = ("failed", "timeout")
@@ -77,7 +77,7 @@ def outlived(mark, killed_s):
     return time.monotonic() > killed_s + GONE_S and bool(marked.processes(mark))
 
 
-@pytest.mark.parametrize("rounds", ROUNDS)
+@pytest.mark.parametrize("rounds", [2, MANY])
 def test_a_driver_killed_again_and_again_loses_and_doubles_nothing(saih, rounds):
     saih.write("toy.yaml", config(0.3))
     chance = random.Random(rounds)
@@ -108,7 +108,7 @@ def test_a_driver_killed_again_and_again_loses_and_doubles_nothing(saih, rounds)
     marked.wait(lambda: not any(map(marked.processes, marks)), max(0.1, killed_s[mark] + GONE_S - time.monotonic()))
 
 
-@pytest.mark.parametrize("kills", ROUNDS)
+@pytest.mark.parametrize("kills", [MANY])  # one kill of each kind: test_rank_faults.py, test_emulate_mpi.py
 def test_ranks_and_launchers_killed_again_and_again_cost_a_point_each_at_most(saih, kills):
     saih.write("toy.yaml", config(0.6))
     saih.env[marked.MARK] = mark = saih.folder.name

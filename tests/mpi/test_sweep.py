@@ -204,7 +204,7 @@ def test_retry_measures_the_named_statuses_again(saih):
 
 
 def test_sigterm_ends_in_order_and_the_next_call_goes_on(saih):
-    saih.write("toy.yaml", toy_config(size={"n": 8}, run={"ranks": 2}, measure={"target_percent": 1e-6, "max_s": 60}))
+    saih.write("toy.yaml", toy_config(size={"n": 8}, run={"ranks": 2}, measure={"target_percent": 1e-6, "max_s": 4}))
     driver = saih.start("sweep", "toy.yaml")
     _wait(lambda: (saih.folder / "runs" / "toy" / "system.json").exists() and list(
         (saih.folder / "runs" / "toy" / "logs").glob("n8*")))  # fmt: skip

@@ -177,7 +177,7 @@ def test_random_configurations_are_planned_or_refused_in_one_line(tmp_path, coun
 def test_through_the_command_line_too(saih):
     saih.env["PYTHONPATH"] = os.pathsep.join([str(TOYS), str(ROOT)])
 
-    @examples(20)
+    @examples(10)
     @given(texts())
     def each(text):
         write(saih.folder / "x.yaml", text)
