@@ -39,7 +39,7 @@ class Stage:
 STAGES = (
     Stage("counters", 40, "benchmarks.counters", ("--seconds", "2")),
     Stage("planted", 250, "benchmarks.planted", ("--device", "cuda", "--run", "{out}/planted")),
-    Stage("agreement", 165, "benchmarks.agreement", ("--device", "cuda", "--rounds", "4")),
+    Stage("agreement", 180, "benchmarks.agreement", ("--device", "cuda", "--rounds", "4")),
     Stage("measuring_cost", 45, "benchmarks.measuring_cost", ("--device", "cuda", "--seconds", "10")),
     Stage("sweep", 75, "saih", ("sweep", "{out}/cosmoflow-gpu.yaml", "--out", "{out}/cosmoflow-gpu")),
 )
