@@ -14,17 +14,17 @@ pytestmark = [pytest.mark.mpi, pytest.mark.timeout(900)]  # a busy machine takes
 
 GONE_S = 15
 """How long what a killed driver started may live on."""
-MANY = pytest.param(50, id="50", marks=[pytest.mark.long, pytest.mark.timeout(3600)])
-
+FEW, MANY = (8, 16, 18), (8, 10, 12, 16, 18)
+"""Sizes of the toy, for a few kills and for many."""
 
 LOST = ("failed", "timeout")
 """What becomes of a point that a kill has hit."""
 
 
-def config(max_s):
-    """Six points: of each rank count one that runs, one that computes nonsense, and one that is left out."""
+def config(sizes, max_s):
+    """Points that run, and of each rank count one (16) that computes nonsense and one (18) that is left out."""
     return toy_config(
-        size={"n": [8, 16, 18]},
+        size={"n": list(sizes)},
         data={"faults": {"16": "wrong"}},
         sweep={"exclude": [{"n": 18}]},
         measure={"target_percent": 1e-3, "max_s": max_s},
@@ -32,7 +32,9 @@ def config(max_s):
     )
 
 
-EXPECTED = {(n, ranks): {16: "invalid", 18: "skipped"}.get(n, "ok") for n in (8, 16, 18) for ranks in (1, 2)}
+def expected(sizes):
+    """What becomes of the points without any kill."""
+    return {(n, ranks): {16: "invalid", 18: "skipped"}.get(n, "ok") for n in sizes for ranks in (1, 2)}
 
 
 def folder_of(saih):
@@ -49,10 +51,10 @@ def kept(saih):
     return by_point, decided
 
 
-def assert_all_measured(saih):
+def assert_all_measured(saih, sizes):
     """Every point is as it is without any kill."""
     errors = {record.id: record.error["message"] for record in records.read_all(folder_of(saih)) if record.error}
-    assert kept(saih)[0] == EXPECTED, errors
+    assert kept(saih)[0] == expected(sizes), errors
 
 
 def await_another(saih, driver, count):
@@ -77,9 +79,15 @@ def outlived(mark, killed_s):
     return time.monotonic() > killed_s + GONE_S and bool(marked.processes(mark))
 
 
-@pytest.mark.parametrize("rounds", [2, MANY])
-def test_a_driver_killed_again_and_again_loses_and_doubles_nothing(saih, rounds):
-    saih.write("toy.yaml", config(0.3))
+@pytest.mark.parametrize(
+    ("rounds", "sizes"),
+    [
+        pytest.param(2, FEW, id="2"),
+        pytest.param(50, MANY, id="50", marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
+    ],
+)
+def test_a_driver_killed_again_and_again_loses_and_doubles_nothing(saih, rounds, sizes):
+    saih.write("toy.yaml", config(sizes, 0.3))
     chance = random.Random(rounds)
     killed_s = {}  # mark of a driver -> when it was killed
     before = {}
@@ -101,16 +109,19 @@ def test_a_driver_killed_again_and_again_loses_and_doubles_nothing(saih, rounds)
         assert not [each for each, at_s in killed_s.items() if outlived(each, at_s)]
     saih.env[marked.MARK] = f"{saih.folder.name}-last"
     saih("sweep", "toy.yaml", status=1)
-    assert_all_measured(saih)
+    assert_all_measured(saih, sizes)
     _, after = kept(saih)
     assert before.items() <= after.items()
     marks = (*killed_s, saih.env[marked.MARK])
     marked.wait(lambda: not any(map(marked.processes, marks)), max(0.1, killed_s[mark] + GONE_S - time.monotonic()))
 
 
-@pytest.mark.parametrize("kills", [MANY])  # one kill of each kind: test_rank_faults.py, test_emulate_mpi.py
-def test_ranks_and_launchers_killed_again_and_again_cost_a_point_each_at_most(saih, kills):
-    saih.write("toy.yaml", config(0.6))
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_ranks_and_launchers_killed_again_and_again_cost_a_point_each_at_most(saih):
+    """One kill of each kind is in test_rank_faults.py and test_emulate_mpi.py."""
+    kills = 50
+    saih.write("toy.yaml", config(MANY, 0.6))
     saih.env[marked.MARK] = mark = saih.folder.name
     chance = random.Random(kills)
     before, fell = set(), 0
@@ -129,7 +140,7 @@ def test_ranks_and_launchers_killed_again_and_again_cost_a_point_each_at_most(sa
         before, kills = failed, kills - hits
     assert fell
     saih("sweep", "toy.yaml", "--retry", ",".join(LOST), status=1)
-    assert_all_measured(saih)
+    assert_all_measured(saih, MANY)
     assert nothing_but_records(saih)
     marked.wait(lambda: not marked.processes(mark), GONE_S)
 

@@ -25,34 +25,34 @@ LONGER = {"products": 4}
 MAX_S = 1.5
 
 
-def plantings(some):
-    """The sweeps, with ``some`` of each plant's strengths."""
+def plantings(pick):
+    """The sweeps; ``pick`` takes a plant's strengths and returns those that are planted."""
     return [
         Planting(
             "alone",
             distinct(
                 control(BASE),
-                strengths(BASE, "passes", some(1, 4, 10)),
-                strengths(BASE, "calls", some(1000, 10000, 20000)),
-                strengths(BASE, "inflate_mb", some(2, 4, 12)),
-                strengths({"passes": 4}, "products", some(1, 4, 8)),
+                strengths(BASE, "passes", pick(1, 4, 10)),
+                strengths(BASE, "calls", pick(1000, 10000, 20000)),
+                strengths(BASE, "inflate_mb", pick(2, 4, 12)),
+                strengths({"passes": 4}, "products", pick(1, 4, 8)),
                 control({**BASE, "passes": 4, "calls": 10000}),
                 control({**BASE, "passes": 4, "inflate_mb": 4}),
-                strengths(BASE, "hoard_mb", some(128, 8192)),
+                strengths(BASE, "hoard_mb", pick(128, 8192)),
             ),
             memory_gib=2,
         ),
         Planting(
             "slow-storage",
-            distinct(control(BASE), strengths(BASE, "reads_mb", some(1, 2, 5))),
+            distinct(control(BASE), strengths(BASE, "reads_mb", pick(1, 2, 5))),
             emulate={"storage_mb_s": 50},
         ),
         Planting(
             "slow-links",
             distinct(
                 control(LONGER),
-                strengths(LONGER, "sums_mb", some(4, 10, 24)),
-                strengths(LONGER, "late", some(2, 14, 28)),
+                strengths(LONGER, "sums_mb", pick(4, 10, 24)),
+                strengths(LONGER, "late", pick(2, 14, 28)),
                 control({**LONGER, "sums_mb": 10, "late": 14}),
             ),
             ranks=2,
