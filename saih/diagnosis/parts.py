@@ -40,7 +40,7 @@ NAMES = ("input", "copy", "communication", "straggler", "launch", *WORK)
 class Part:
     """Seconds a step; None: not known. With an interval where blocks give one.
 
-    ``shown``: whether enough rounds of blocks show it (blocks.shown); None: the interval tells.
+    ``shown``: whether the rounds of blocks show it beyond noise (blocks.py); None: they cannot tell.
     """
 
     seconds: float | None
@@ -88,7 +88,7 @@ def divide(
     waitless = statistics.median(calm) if calm else None
     shrunk = _shrinking(late, waitless)
     found = groups(profile, ceilings, blocks.flop_of_a_step(metrics, samples))
-    launch = _part(metrics.get("launch_gap_s", {}))
+    launch = _part(metrics.get("launch_gap_s", {}), blocks.gaps_shown(samples, profile.get("busy_s")))
     if device_kind == "cuda":
         launch = _at_most(_less_lateness(launch, late, shrunk), _gaps_s(profile))
         found = scaled(found, shrunk)
@@ -108,7 +108,7 @@ def divide(
         "input": exposed,
         "copy": Part(_copy_s(exposed, metrics.get("h2d_s", {}).get("value"))),
         "communication": _part(metrics.get("exposed_comm_s", {}), blocks.shown(samples, "without_communication")),
-        "straggler": Part(late.seconds, late.low, late.high) if late else Part(0.0, 0.0, 0.0),
+        "straggler": Part(late.seconds, late.low, late.high, late.shown) if late else Part(0.0, 0.0, 0.0),
         "launch": launch,
         **_by_cause(found),
     }

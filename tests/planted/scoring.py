@@ -134,7 +134,7 @@ def _plant(dial: str, record: Record, shares: Sequence[float] | None, causes: Ma
         all_of_it = (3 * products - 1) / (3 * (products - left))
     cost = median_interval([all_of_it * share for share in shares])
     predicted_s = causes[name]["saved_s"] if named else None
-    return Found(name, named, cost.median, cost.low, cost.high, cost.median * step_s, predicted_s)
+    return Found(name, named, cost.middle, cost.low, cost.high, cost.middle * step_s, predicted_s)
 
 
 def _with_tiny_kernels(causes: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
