@@ -128,7 +128,9 @@ class Attempts:
         if status != "oom":
             return found
         needed, there = self.room.taken_bytes(point), self.room.most_bytes(point.run.ranks)
-        return replace(found, diagnosis=out_of_memory(str(error), needed, there, point.to_dict()["run"]) | {"suspect": []})
+        return replace(
+            found, diagnosis=out_of_memory(str(error), needed, there, point.to_dict()["run"]) | {"suspect": []}
+        )
 
     def _emulated(self, point: Point) -> dict[str, Any]:
         """The disturbances that were asked for, which a group that gives no answer cannot tell."""

@@ -64,8 +64,9 @@ def diagnose(
     """
     parts = divide(metrics, samples, ceilings, device_kind)
     named = causes.named(parts, Measured(metrics, samples, ceilings, device_kind, run or {}))
-    traffic = least_traffic(samples.get("profile") or {}).get("bytes")
-    point = {"flop": blocks.flop_of_a_step(metrics, samples), "bytes": traffic, "step_s": parts.step_s}
+    traffic = least_traffic(samples.get("profile") or {})
+    moved = {"bytes": traffic.get("bytes"), "layer_bytes": traffic.get("layers")}
+    point = {"flop": blocks.flop_of_a_step(metrics, samples), **moved, "step_s": parts.step_s}
     bound_s = metrics.get("layer_bound_s", {}).get("value")
     return {
         "verdict": " and ".join(cause["verdict"] for cause in named) or UNDETERMINED,

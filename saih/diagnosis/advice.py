@@ -62,7 +62,7 @@ def for_compute(run: Mapping[str, Any], reached: float, high: float) -> str:
     left = f"fewer operations, {', '.join([*datapath, 'or a faster device'])}"
     if reached >= high:
         return f"The device does what it is for: left are {left}."
-    return f"Better kernels could make this work at most {1 / reached:.2g} times as fast; beyond that, {left}."
+    return f"Better kernels could make this work at most {1 / reached:.2g} times as fast; beyond that, it takes {left}."
 
 
 def for_kernels(run: Mapping[str, Any], found: Sequence[Group]) -> str:
@@ -71,7 +71,7 @@ def for_kernels(run: Mapping[str, Any], found: Sequence[Group]) -> str:
     others = f"ther kernels for the same: {', '.join(ways[:-1])} or {ways[-1]}"
     long_s = sum(group.own_s for group in found if group.calls and group.own_s >= LONG_S * group.calls)
     if long_s >= _seconds(found) / 2:
-        return f"Try o{others}. Its operations are long, so that more work in each would not help."
+        return f"Try o{others}. A larger batch would not help: its operations are long already."
     return f"Give each operation more to do (larger batch, more channels), or try o{others}."
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from saih.diagnosis import advice
 from saih.diagnosis.gains import work_saved_s
-from saih.diagnosis.groups import NEAR, Group
+from saih.diagnosis.groups import BEYOND, NEAR, Group
 from saih.diagnosis.parts import Parts
 from saih.diagnosis.words import Told, duration, listed, percent
 
@@ -37,8 +37,8 @@ def told_of_compute(parts: Parts, run: Mapping[str, Any]) -> Told:
     found = _of(parts, "compute")
     reached = sum(group.compute_s or 0.0 for group in found) / sum(group.had * group.own_s for group in found)
     told = (
-        f"{_long(parts, 'compute')} reaches {_of_ceiling(reached)} of arithmetic, no group less than {percent(NEAR)}: "
-        f"{_names(found)}.{_beyond(found)}"
+        f"{_long(parts, 'compute')} reaches {'the whole' if reached > 1 else percent(reached)} of the ceiling of "
+        f"arithmetic, no group less than {percent(NEAR)}: {_names(found)}.{_beyond(found)}"
     )
     return None, work_saved_s(found, "compute"), told, advice.for_compute(run, reached, HIGH)
 
@@ -101,17 +101,18 @@ def _beside(group: Group) -> str:
         return f" ({alone.removeprefix(', ')})" if alone else ""
     of = "memory bandwidth" if group.limit == "memory" else "arithmetic"
     had = "" if group.had > NEARLY_ALL else f" in the {percent(group.had)} of the time that others left it"
-    return f" ({_of_ceiling(group.near)} of {of}{had}{alone})"
-
-
-def _of_ceiling(near: float) -> str:
-    """How much of a ceiling is reached; it is a sustained rate, so that a little more is at it and no more."""
-    return "all of the ceiling" if near > 1 else f"{percent(near)} of the ceiling"
+    reached = "at the ceiling" if group.near > 1 else f"{percent(group.near)} of the ceiling"
+    return f" ({reached} of {of}{had}{alone})"
 
 
 def _beyond(found: Sequence[Group]) -> str:
-    """Why some arithmetic is faster than its ceiling."""
-    most = max(group.near or 0.0 for group in found)
+    """Why some arithmetic is faster than its ceiling, also if it had its cores all the time."""
+    most = max((group.compute_s or 0.0) / group.own_s for group in found)
     if most <= 1:
         return ""
-    return f" Some is up to {percent(most - 1)} faster: the ceiling is a sustained rate, which short work can exceed."
+    if most <= BEYOND:
+        return (
+            f" Some is up to {percent(most - 1)} faster: the ceiling is a sustained rate, which short work at higher "
+            "clocks can exceed."
+        )
+    return " Some is faster by more than clocks explain: its count, its time or the ceiling is off."

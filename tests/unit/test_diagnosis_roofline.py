@@ -107,9 +107,9 @@ def test_there_is_no_layer_bound_without_layers_or_ceilings():
 def test_least_traffic_is_known_where_little_is_unknown():
     known = {"class": "copy", "busy_s": 9.5, "bytes": 2e9}
     unknown = {"class": "sort", "busy_s": 0.5, "bytes": None}
-    assert least_traffic(Truth((), (known, unknown)).profile()) == {"bytes": 2e9}
+    assert least_traffic(Truth((), (known, unknown)).profile()) == {"bytes": 2e9, "layers": 0}
     talk = {"class": "communication", "busy_s": 20.0, "bytes": None}
-    assert least_traffic(Truth((), (known, talk)).profile()) == {"bytes": 2e9}
+    assert least_traffic(Truth((), (known, talk)).profile()) == {"bytes": 2e9, "layers": 0}
     assert "why" in least_traffic(Truth((), (known | {"busy_s": 1.0}, unknown)).profile())
     assert least_traffic({"why": {"profile": "off"}}) == {"why": "off"}
 
@@ -119,7 +119,7 @@ def test_the_roofline_holds_the_point_and_its_layers():
     assert found["ridge_flop_per_byte"] == FLOP_PER_S / BYTES_PER_S == 10
     flop, moved = 0.8e12 + 0.02e12, 0.01e11 + 1.6e11
     assert found["point"] == pytest.approx(
-        {"flop": flop, "bytes": moved, "intensity": flop / moved, "flop_per_s": flop / 4.0}
+        {"flop": flop, "bytes": moved, "layer_bytes": moved, "intensity": flop / moved, "flop_per_s": flop / 4.0}
     )
     first, second = found["layers"]
     assert (first["limit"], first["limit_s"]) == ("compute", pytest.approx(0.8))
