@@ -54,7 +54,7 @@ def told_of_kernels(parts: Parts, run: Mapping[str, Any]) -> Told:
     half = sum(group.own_s for group in found) / 2
     slow_s = sum(own for own, alone in timed if alone >= OWN_SHAPE * own)
     if slow_s >= half:
-        told += f" {duration(slow_s)} of it is as slow alone, for the library's kernels for these shapes are."
+        told += f" {duration(slow_s)} of it is as slow alone: that is due to the library's kernels for these shapes."
     elif sum(own for own, alone in timed if alone < OWN_SHAPE * own) >= half:
         told += f" Alone, {duration(sum(own for own, _ in timed))} of it take {duration(sum(a for _, a in timed))}."
         help_ = (

@@ -188,7 +188,9 @@ def test_a_negative_difference_is_shown_and_what_is_left_grows_by_it():
 def test_work_that_is_as_slow_alone_is_told_apart_from_what_the_step_slows_down(layer):
     slow_alone = Truth((replace(layer, alone_s=0.9),)).diagnosis()["causes"][0]
     assert slow_alone["cause"] == "kernels"  # arithmetic and memory alike
-    assert "1 s of it is as slow alone, for the library's kernels for these shapes are." in slow_alone["evidence"]
+    assert (
+        "1 s of it is as slow alone: that is due to the library's kernels for these shapes." in slow_alone["evidence"]
+    )
     disturbed = Truth((replace(layer, alone_s=0.2),)).diagnosis()["causes"][0]
     assert "Alone, 1 s of it take 200 ms." in disturbed["evidence"]
     assert "faster alone" in disturbed["help"]
