@@ -90,7 +90,7 @@ def _by_construction(steps: Sequence[Step]) -> str:
     told = ""
     if any(step.part(CACHE) for step in steps):
         told += " Work from caches moves more than the memory could; no ceiling is measured for it."
-    kinds = {str(diagnosed.profile(step.case).get("device")) for step in steps}
+    kinds = {str(profile.get("device")) for step in steps if (profile := diagnosed.profile(step.case))}
     if "cuda" in kinds:
         gpus = "" if kinds == {"cuda"} else " of a GPU"
         told += (

@@ -38,7 +38,8 @@ def told_by(record: Record) -> Mapping[str, Any]:
     found = dict(record.diagnosis or {})
     shares = found.get("shares") or {}
     if "launch" in shares:
-        found["shares"] = {_today(name): share for name, share in shares.items()} | {"cache": 0.0}
+        known = any(shares.get(part) is not None for part in WORK)
+        found["shares"] = {_today(name): share for name, share in shares.items()} | {"cache": 0.0 if known else None}
     if found.get("causes"):
         words = ("cause", "verdict")
         found["causes"] = [

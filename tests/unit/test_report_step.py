@@ -326,6 +326,9 @@ def test_records_of_method_7_are_read_with_todays_words():
     assert step.missing == ()
     trend = find_trend([case])
     assert rows(bounds([case], trend.axes))[0][1:3] == ["host-bound", "35.0 %"]
+    none = dict.fromkeys(old) | {"input": 0.2, "rest": 0.8}
+    (step,) = find_steps(cases_of(profiled({"edge": 16}, told=diagnosed(shares=none))))
+    assert not step.profiled
 
 
 def test_undetermined_although_profiled_is_a_gap():
