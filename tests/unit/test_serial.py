@@ -89,7 +89,7 @@ def test_many_blocks_are_not_given_a_wide_interval():
 
 
 def test_few_late_blocks_are_in_the_mean_s_interval_and_not_in_the_median_s():
-    """A rate is total over total time: with one block in twenty half as long again its truth is 2.5 % off the median."""
+    """A rate is total over total time: one block in twenty half as long again moves it 2.5 % off the median."""
     series = []
     for seed in range(200):
         draw = random.Random(seed)
