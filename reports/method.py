@@ -178,15 +178,19 @@ def _intervals(runs: Sequence[Run], cases: Sequence[Case]) -> str:
     asked = listed(dict.fromkeys(f"\u00b1 {scalar(each)} %" for each in targets if each is not None))
     told = [
         f"Kinds in this report: {kinds}." if kinds else "No interval is recorded.",
-        f"A point was measured until the interval of its median step time was {asked} or its time was spent."
+        f"A point was measured until the interval of its rate was {asked} or its time was spent."
         if asked
         else "",
+        "Rates, FLOP/s and shares are totals over total time and have the interval of the mean block; the step time has "
+        "that of the median. Both average over how much neighbouring blocks may correlate, so that few blocks have wide "
+        "intervals. Differences of neighbouring blocks have the interval of the signed-rank test, by which a part is "
+        "more than noise where chance alone does as much in at most 1 of 200 cases.",
         "An interval within a run holds the noise inside one process; another process, day or node can differ by more. "
         "Replicates run in processes of their own, so that an interval over them holds that as well; below six, order "
         "statistics have less than 95 % confidence, and the replicates' own intervals are joined to their range. "
         "Outliers are blocks beyond 3.5 robust standard deviations of the median; drift is Theil and Sen's slope over "
-        "all blocks, clear where Kendall's test gives it a chance below 1 %. Both are told, and no block is left out. "
-        "A rate takes its interval from the step time.",
+        "all blocks, clear where correlated blocks without a trend move as much with a chance below 1 %. Both are "
+        "reported, and no block is left out.",
     ]
     return " ".join(part for part in told if part)
 

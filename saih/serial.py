@@ -33,6 +33,7 @@ Array = NDArray[np.float64]
 CORRELATIONS = np.array([*(0.05 * k for k in range(19)), 0.93, 0.96])
 FEWEST_MEANS = 20
 """Batches of neighbours: fewer means than this do not tell their own correlation."""
+FEWEST_FOR_TREND = 8
 MEDIAN_BY_MEAN = 1.2
 """The standard error of a median over that of a mean: 1.25 for many independent normal values, less for few or
 correlated ones."""
@@ -79,10 +80,10 @@ def drift(values: Sequence[float]) -> tuple[float, float]:
 def trend_chance(values: Sequence[float]) -> float:
     """How likely correlated values without any trend would rise or fall as clearly as these do in time.
 
-    A line through their normal scores, by the same average over correlations as the mean; below six values 1.
+    A line through their normal scores, by the same average over correlations as the mean; below eight values 1.
     """
     n = len(values)
-    if n < 6 or min(values) == max(values):
+    if n < FEWEST_FOR_TREND or min(values) == max(values):
         return 1.0
     scores = np.array([NORMAL.inv_cdf((rank + 0.625) / (n + 0.25)) for rank in ranks(values)])
     time = np.arange(n) - (n - 1) / 2
