@@ -9,7 +9,7 @@ block to block). Asked are
 - the mean (rates) and the median (step times) of n blocks, their coverage and their width: half of it over the blocks'
   standard deviation, and for the mean over what Student's interval of independent blocks has;
 - measurements that stop by the rule (saih/enough.py): coverage in all, and among those that stopped as "precise";
-- the same on measured blocks, benchmarks/results/replicates-cpu.json (a busy machine): from every tenth block of a
+- the same on measured blocks, benchmarks/results/blocks-cpu.json (a busy machine): from every tenth block of a
   series on, with the mean of the rest of the series for the truth, which is itself not known exactly;
 - drift: how often blocks without a trend are said to drift with a chance below 1 %.
 """
@@ -36,7 +36,7 @@ SHAPES = ("normal", "skewed", "bimodal")
 ROUNDS, TARGET_PERCENT = 60, 1.0
 SCATTERS = (0.3, 1.0, 2.0)
 """Standard deviations of blocks, in units of the target."""
-MEASURED = Path(__file__).parent / "results" / "replicates-cpu.json"
+MEASURED = Path(__file__).parent / "results" / "blocks-cpu.json"
 FEWEST = 40
 """A measured series must go on for so many blocks from where it is taken up."""
 SKEW = 0.6

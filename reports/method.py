@@ -178,11 +178,9 @@ def _intervals(runs: Sequence[Run], cases: Sequence[Case]) -> str:
     asked = listed(dict.fromkeys(f"\u00b1 {scalar(each)} %" for each in targets if each is not None))
     told = [
         f"Kinds in this report: {kinds}." if kinds else "No interval is recorded.",
-        f"A point was measured until the interval of its rate was {asked} or its time was spent."
-        if asked
-        else "",
-        "Rates, FLOP/s and shares are totals over total time and have the interval of the mean block; the step time has "
-        "that of the median. Both average over how much neighbouring blocks may correlate, so that few blocks have wide "
+        f"A point was measured until the interval of its rate was {asked} or its time was spent." if asked else "",
+        "Rates, FLOP/s and shares are totals over total time and have the interval of the mean block; step times have "
+        "that of the median. Both average over how far neighbouring blocks correlate, so that few blocks have wide "
         "intervals. Differences of neighbouring blocks have the interval of the signed-rank test, by which a part is "
         "more than noise where chance alone does as much in at most 1 of 200 cases.",
         "An interval within a run holds the noise inside one process; another process, day or node can differ by more. "
