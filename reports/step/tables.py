@@ -15,7 +15,12 @@ from reports.step.parts import COPY, METRICS, NAMES, PARTS, REST, UNEXPLAINED, S
 from reports.table import Cell, Head, Notes, Table, case_cells, case_head, words
 from reports.text import number, percent, quantity
 
-TIMERS = {"input_wait_s": "input wait", "h2d_s": "host-device copy"}
+TIMERS = {
+    "input_wait_s": "input wait",
+    "storage_wait_s": "storage wait",
+    "decode_wait_s": "decode wait",
+    "h2d_s": "host-device copy",
+}
 BOUND = "layer_bound_s"
 INTERVALS = tuple(NAMES[key] for key in METRICS)
 RESTS = (UNEXPLAINED, REST)

@@ -6,6 +6,7 @@
     calls.py      what the profile of a CPU holds besides work
     roofline.py   a roofline's data, and the bound of the layers' own shapes
     causes.py     which parts are named, and what removing them would gain
+    input_kind.py what kind the cost of input is
     evidence.py   what is said of a named cause: its evidence, and what would help
     suspect.py    why a point's figures may not be repeatable
     trend.py      over the sizes of a sweep: where the leading cause changes, and what ends the path
@@ -15,8 +16,8 @@ docs/diagnosis.md has the method on a page. A diagnosis, record.diagnosis, is
     verdict     words of the causes, "input-bound (storage) and memory-bandwidth-bound", or "undetermined"
     evidence    the causes' sentences together, or what is known where none is named
     causes      [{"cause": launch | memory | compute | kernels | input | communication | straggler | capacity, "kind":
-                storage | decode | copy | null, "verdict", "share" of the step, "saved_s", "low_s", "high_s", "gain",
-                "evidence", "help"}], largest share first; null where not known
+                storage | decode | copy | contention | null, "verdict", "share" of the step, "saved_s", "low_s",
+                "high_s", "gain", "evidence", "help"}], largest share first; null where not known
     shares      {"input", "copy", "communication", "straggler", "launch", "compute", "memory", "kernels", "rest"} of
                 the step, null where not known, maybe negative; with the rest they add up to 1
     roofline    {"ridge_flop_per_byte", "flop_per_s", "bytes_per_s", "point", "layers", "bound_s"} or null

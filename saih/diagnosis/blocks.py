@@ -30,21 +30,21 @@ def step_s(samples: Mapping[str, Any], variant: str) -> float:
     return statistics.median(_slowest(samples["block_s"][variant])) / float(samples["block_steps"])
 
 
-def excess(samples: Mapping[str, Any], variant: str) -> list[float]:
-    """Seconds that a full step takes longer than the one of ``variant`` beside it, of each round, on slowest ranks."""
-    pairs = zip(_slowest(samples["block_s"]["full"]), _slowest(samples["block_s"][variant]), strict=False)
-    return [(full - without) / samples["block_steps"] for full, without in pairs]
+def excess(samples: Mapping[str, Any], variant: str, of: str = "full") -> list[float]:
+    """Seconds that a step ``of`` takes longer than that of ``variant`` beside it, of each round, on slowest ranks."""
+    pairs = zip(_slowest(samples["block_s"][of]), _slowest(samples["block_s"][variant]), strict=False)
+    return [(longer - without) / samples["block_steps"] for longer, without in pairs]
 
 
-def shown(samples: Mapping[str, Any], variant: str) -> bool | None:
-    """Whether so many rounds show an excess that it is no noise; None without such a variant.
+def shown(samples: Mapping[str, Any], variant: str, of: str = "full") -> bool | None:
+    """Whether so many rounds show an excess that it is no noise; None where one of the two variants is missing.
 
     Rounds count as independent here: what neighbours share, their difference has not. The interval that is reported
     does not rely on that, but of a dozen rounds it holds zero for the sake of a single one.
     """
-    if variant not in samples["block_s"]:
+    if not {variant, of} <= set(samples["block_s"]):
         return None
-    return median_interval(excess(samples, variant)).low > 0
+    return median_interval(excess(samples, variant, of)).low > 0
 
 
 def waiting_for_nothing(samples: Mapping[str, Any]) -> list[float]:

@@ -210,14 +210,14 @@ def test_parts_of_the_step_add_up_and_negative_ones_stay():
 @pytest.mark.parametrize(
     ("exposed", "copy", "shares"),
     [
-        (0.03, 0.01, {"exposed input": 0.2, "host-device copy": 0.1}),
-        (0.01, 0.03, {"exposed input": 0.0, "host-device copy": 0.1}),  # the rest of the copy is hidden
-        (-0.01, 0.03, {"exposed input": -0.1}),  # nothing of it is exposed
-        (None, 0.03, {"host-device copy": 0.3}),  # the timer alone
+        (0.03, 0.01, {"exposed input": 0.2, "waiting for the copy": 0.1}),
+        (0.01, 0.03, {"exposed input": -0.2, "waiting for the copy": 0.3}),  # beside something else that lasts
+        (-0.01, 0.0, {"exposed input": -0.1}),  # copied ahead
+        (None, 0.03, {"waiting for the copy": 0.3}),
     ],
 )
 def test_the_copy_is_a_part_of_the_exposed_input(exposed, copy, shares):
-    given = {"h2d_s": (copy, copy, copy)}
+    given = {"h2d_s": (0.05, 0.05, 0.05), "copy_wait_s": (copy, copy, copy)}
     if exposed is not None:
         given["exposed_input_s"] = (exposed, exposed, exposed)
     (step,) = find_steps(cases_of(measured({"edge": 16}, 10, exposed=given)))
