@@ -34,7 +34,7 @@ OVERLAPPED = 0.9
 """Copies that the device waits for in less than this share of their time are made ahead of the step already."""
 
 TIMERS = {"storage": "storage_wait_s", "decode": "decode_wait_s", "copy": "copy_wait_s"}
-DOING = {"storage": "fetched", "decode": "decoded", "copy": "copied to the device"}
+AWAITED = {"storage": "to be fetched", "decode": "to be decoded", "copy": "to be copied to the device"}
 
 CONTENTION_HELP = (
     "Let readers take less of the host from the step: fewer reading threads; readers in processes of their own, which "
@@ -209,8 +209,10 @@ def _split(known: Known) -> str:
 
 def _waits_for(known: Known) -> str:
     """What the timers say, of those that are there."""
-    doing = [f"{DOING[name]} {duration(s)}" for name, s in known.timers_s.items() if s is not None]
-    return f" While a batch is waited for, it is being {listed(doing)} a step." if doing else ""
+    awaited = [f"{duration(s)} {AWAITED[name]}" for name, s in known.timers_s.items() if s]
+    if not awaited:
+        return " By its timers it waits for no batch." if known.timed else ""
+    return f" By its timers it waits for a batch {listed(awaited)}."
 
 
 def _why_open(known: Known) -> str:
