@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.cases import numbers
-from reports.step.parts import PARTS, Step
+from reports.cases import Case, numbers
+from reports.step.parts import COPY, INPUT, PARTS, Step
 from reports.text import chunks, count, listed, percent, quantity
 from reports.trend.lines import Trend
 
@@ -81,12 +81,14 @@ def _methods(steps: Sequence[Step]) -> str:
 
 
 def _missing_caption(steps: Sequence[Step]) -> str:
-    """Parts that were not measured are in the rest: which, and at which points."""
-    names = dict.fromkeys(name for step in steps for name, _ in step.missing)
-    told = []
-    for name in names:
-        cases = [step.case for step in steps if name in dict(step.missing)]
-        told.append(f"Within the rest, for it was not measured: {name} at {numbers(cases)}.")
+    """Parts that were not measured are in others: which, in which, and at which points."""
+    found: dict[tuple[str, str], list[Case]] = {}
+    for step in steps:
+        missing = [name for name, _ in step.missing]
+        for name in missing:
+            within = INPUT if name == COPY and INPUT not in missing else "the rest"
+            found.setdefault((within, name), []).append(step.case)
+    told = (f"Within {w}, for it was not measured: {name} at {numbers(cases)}." for (w, name), cases in found.items())
     return " ".join(told)
 
 

@@ -30,6 +30,8 @@ FROM_STORAGE = 0.05
 """With less than this share of the bytes read from storage, reading measures memory."""
 HARDLY = 0.1
 """A step that waits for less than this share of what input costs is not slow for want of batches."""
+NEXT_TO_NOTHING = 0.01
+"""Timers that show less than this share of the cost are not told."""
 OVERLAPPED = 0.9
 """Copies that the device waits for in less than this share of their time are made ahead of the step already."""
 
@@ -209,9 +211,10 @@ def _split(known: Known) -> str:
 
 def _waits_for(known: Known) -> str:
     """What the timers say, of those that are there."""
-    awaited = [f"{duration(s)} {AWAITED[name]}" for name, s in known.timers_s.items() if s]
+    least_s = NEXT_TO_NOTHING * known.cost_s
+    awaited = [f"{duration(s)} {AWAITED[name]}" for name, s in known.timers_s.items() if s and s >= least_s]
     if not awaited:
-        return " By its timers it waits for no batch." if known.timed else ""
+        return " By its timers it waits for next to nothing." if known.timed else ""
     return f" By its timers it waits for a batch {listed(awaited)}."
 
 
