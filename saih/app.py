@@ -35,7 +35,6 @@ __all__ = [
     "load",
 ]
 
-
 Number = int | float
 
 
@@ -175,8 +174,8 @@ class Ran:
     held in memory or drawn there count nothing. ``storage_bytes`` counts the bytes that were fetched from storage
     beneath the page cache for them; None: not known.
 
-    ``finish`` is called once the device has finished the steps and their time is taken, and its answer replaces this
-    one. It is the place for phases by the device's clock, and for all that no step should pay for.
+    ``finish``, called once the device has finished and the steps' time is taken, gives the answer that replaces this
+    one: it adds phases by the device's clock, and all that no step should pay for.
     """
 
     samples: int
@@ -203,8 +202,7 @@ class Work(Protocol):
 
         "communication"    nothing is exchanged between ranks
         "input"            nothing is read: the steps use one batch, kept on the device
-        "input_wait"       batches are read and copied as ever, as fast as the steps would take them, but the steps use
-                           one batch, kept on the device, and never wait; only where there is "input"
+        "input_wait"       the same beside readers that work as ever and are never waited for; only with "input"
         """
 
     def check(self) -> str | None:
