@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from saih.diagnosis import advice, input_kind
-from saih.diagnosis.blocks import excess
 from saih.diagnosis.parts import Part, Parts
 from saih.diagnosis.words import Told, duration, percent
 
@@ -28,7 +27,7 @@ def told_of_input(parts: Parts, metrics: Mapping[str, Mapping[str, Any]], sample
     seen = _seen(
         samples, "exposed_input_s", "the host is at the input, or a copy runs, while the device computes nothing,"
     )
-    told = " ".join([_without(parts, "input", samples), found.evidence.strip()])
+    told = " ".join([_without(parts, "input"), found.evidence.strip()])
     return found.kind, seconds, f"{told}{seen}", found.help
 
 
@@ -39,7 +38,7 @@ def told_of_communication(parts: Parts, samples: Mapping[str, Any]) -> Told:
         "buckets; or exchange fewer bytes, in lower precision."
     )
     seen = _seen(samples, "exposed_comm_s", "only communication runs, waiting for others included,")
-    told = f"{_without(parts, 'communication', samples)}{seen}"
+    told = f"{_without(parts, 'communication')}{seen}"
     return None, parts.of["communication"].seconds or 0.0, told, advice
 
 
@@ -118,16 +117,12 @@ def _handed_out(samples: Mapping[str, Any]) -> float | None:
     return float(statistics.median(out / block for out, block in pairs))
 
 
-def _without(parts: Parts, name: str, samples: Mapping[str, Any]) -> str:
-    """By difference; in how many rounds is told where that is why the cause is named though its interval holds zero."""
+def _without(parts: Parts, name: str) -> str:
+    """By difference."""
     part = parts.of[name]
     seconds = part.seconds or 0.0
     shorter = f"{duration(seconds)} of {duration(parts.step_s)}{_between(part)}"
-    told = f"Without {name} the step is {percent(seconds / parts.step_s)} shorter ({shorter})"
-    if part.low is not None and part.low <= 0:
-        rounds = excess(samples, f"without_{name}")
-        told += f", and was in {sum(each > 0 for each in rounds)} of {len(rounds)} pairs of blocks"
-    return f"{told}."
+    return f"Without {name} the step is {percent(seconds / parts.step_s)} shorter ({shorter})."
 
 
 def _between(part: Part) -> str:
