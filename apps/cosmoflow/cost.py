@@ -19,8 +19,8 @@ CUBLAS_BYTES = 2 * 33 * 2**20
 """cuBLAS has 32 MiB on a GPU of Hopper or later for each thread that computes, forward's and autograd's (8 MiB on
 earlier ones; ATen/cuda/CublasHandlePool.cpp), in blocks that may be 1 MiB larger. 65 MiB were seen on H100 and H200."""
 FLUSH_BYTES = 60 * 2**20
-"""Compiled kernels are timed in several forms in the first step, and between them a buffer as large as the L2 cache is
-written (torch/_inductor/runtime/benchmarking.py): 60 MiB on an H200, 50 on an H100. GPUs with a larger one take more."""
+"""In the first step compiled kernels are timed in several forms, and between them a buffer of the size of the L2 cache
+is written (torch/_inductor/runtime/benchmarking.py): 60 MiB on an H200. A GPU with a larger cache takes more."""
 VARIANTS_WITHOUT_INPUT = 2
 LOSS_NUMBERS = 4 * LABELS + 1
 """Of a sample in float32: labels, the prediction and its gradient, in lower precision the prediction once more; and the

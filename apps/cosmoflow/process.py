@@ -33,8 +33,9 @@ def _check_bytes(network: Network) -> int:
     """The largest convolution of the block: its columns, and what it reads and writes, twice where layouts differ."""
     convolutions = [layer for layer in blocks(network)[0] if isinstance(layer, Convolution)]
     dimensions = network.dimensions
-    numbers = max(
+    numbers: int = max(
         layer.channels_in * layer.kernel**dimensions + 2 * (layer.channels_in + layer.channels_out)
         for layer in convolutions
     )
-    return DOUBLE_BYTES * numbers * compared_edge(network) ** dimensions
+    edge: int = compared_edge(network)
+    return DOUBLE_BYTES * numbers * int(edge**dimensions)
