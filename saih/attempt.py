@@ -40,7 +40,7 @@ class Attempts:
     def measure(self, point: Point) -> Record:
         """Measure a point and keep its record. Raises Interrupted once a record of that is kept.
 
-        Where memory ends in a group that has served other points, although it should suffice, they may have left too
+        Where memory ends in a group that has served other points, although tensors alone fit, they may have left too
         little: a fresh one decides.
         """
         record = self._measure(point)
@@ -127,10 +127,9 @@ class Attempts:
         found = replace(blank, status=status, error={**error.fault, "log_end": log_end})
         if status != "oom":
             return found
-        needed, there = self.room.taken_bytes(point), self.room.most_bytes(point.run.ranks)
-        return replace(
-            found, diagnosis=out_of_memory(str(error), needed, there, point.to_dict()["run"]) | {"suspect": []}
-        )
+        needed, there = self.room.needed_bytes(point), self.room.most_bytes(point.run.ranks)
+        told = out_of_memory(str(error), needed, there, point.to_dict()["run"])
+        return replace(found, diagnosis=told | {"suspect": []})
 
     def _emulated(self, point: Point) -> dict[str, Any]:
         """The disturbances that were asked for, which a group that gives no answer cannot tell."""

@@ -112,3 +112,13 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def roughly(seconds: float) -> str:
+    """An estimate as people say it, without digits that mean nothing: 15 s, 3 min 20 s, 25 min, 6 h, 3 days."""
+    steps = ((60, 5), (600, 10), (3600, 60), (4 * 3600, 600), (72 * 3600, 3600))
+    for below, step in steps:
+        whole = max(step, step * round(seconds / step))
+        if whole < below or (whole, step) == (below, 3600):
+            return duration(whole).replace(" 00 s", "").replace(" 00 min", "") if whole >= 60 else f"{whole} s"
+    return f"{round(seconds / 86400)} days"

@@ -84,13 +84,13 @@ def out_of_memory(
 ) -> dict[str, Any]:
     """The diagnosis of a point that memory ended.
 
-    ``message``: what the record's error says; ``needed_bytes``: predicted of a rank's tensors; ``there_bytes``: what a
-    rank may take; ``run`` as for `diagnose`.
+    ``message``: what the record's error says; ``needed_bytes``: the most that a rank is predicted to take;
+    ``there_bytes``: what it may take; ``run`` as for `diagnose`.
     """
     needed, there = words.size(needed_bytes), words.size(there_bytes)
-    told = f"Memory ended ({message}). A rank's tensors are predicted to take {needed} at once, and a rank has {there}"
+    told = f"Memory ended ({message}). A rank is predicted to take at most {needed}, and has {there}"
     if needed_bytes <= there_bytes:
-        told += ": by prediction it fits, so that the prediction is too low, or something else took the rest"
+        told += ": that should have sufficed, so that something else took the rest, or the prediction is too low"
     told += "."
     cause = causes.alone("capacity", told, advice.for_capacity(run or {}))
     shares = dict.fromkeys((*NAMES, "rest"))

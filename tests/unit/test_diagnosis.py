@@ -281,7 +281,7 @@ def test_an_allocator_that_had_to_ask_again_is_capacity_beside_what_else_holds()
     assert found["causes"][1]["gain"] is None
 
 
-@pytest.mark.parametrize(("needed", "words"), [(40 * 2**30, "40 GiB at once, and a rank has 16 GiB."), (2**30, "fits")])
+@pytest.mark.parametrize(("needed", "words"), [(40 * 2**30, "at most 40 GiB, and has 16 GiB."), (2**30, "sufficed")])
 def test_the_end_of_memory_is_told_with_what_was_needed(needed, words):
     found = out_of_memory("rank 0: CUDA out of memory", needed, 16 * 2**30)
     assert found["verdict"] == "capacity-limited"
