@@ -17,7 +17,7 @@ from saih.folder import Folder
 from saih.points import Points, expand
 from saih.progress import roughly
 from saih.records import UNDECIDED
-from saih.room import cost_on
+from saih.room import GIB, cost_on
 
 
 def read(path: Path) -> tuple[Config, App, Points]:
@@ -41,7 +41,8 @@ def rows(config: Config, app: App, points: Points, folder: Folder | None = None)
     ``time_s`` is an estimate by kind of device, most likely between ``time_low_s`` and ``time_high_s``, and
     ``time_basis`` what it rests on: the records of the run in ``folder``, else the ceilings there, else what devices
     of the kind usually reach. The first point of a worker group has its start, the first of a rank count its ceilings.
-    Of a growing sweep the sizes that it comes to if nothing ends it.
+    Of a growing sweep the sizes that it comes to if nothing ends it; ``fits`` says, by kind of device, whether the
+    predicted memory is within what a rank may take, null where that is not known before the machine is.
     """
     cores = cores_per_rank(config)
     wanted = points.wanted
@@ -65,6 +66,7 @@ def rows(config: Config, app: App, points: Points, folder: Folder | None = None)
                 "flop_per_step_per_device": cost.flop_per_sample * point.run.batch,
                 "memory_bytes": {kind: each.memory_bytes + each.workspace_bytes for kind, each in costs.items()},
                 "workspace_bytes": {kind: each.workspace_bytes for kind, each in costs.items()},
+                "fits": {kind: _fits(config, system, point, each) for kind, each in costs.items()},
                 "cores_per_rank": cores,
                 "sample_bytes": cost.sample_bytes,
                 "time_s": {kind: each[number].middle for kind, each in times.items()},
@@ -81,6 +83,17 @@ def _costs(app: App, point: Point, device: str, cores: int) -> dict[str, Cost]:
     if not hasattr(app, "cost_on"):
         return {ANY: app.cost(point)}
     return {kind: cost_on(app, point, kind, cores) for kind in DEVICES if device in (kind, "auto")}
+
+
+def _fits(config: Config, system: Mapping[str, Any], point: Point, cost: Cost) -> bool | None:
+    """Whether a point's tensors are within the limit of a rank's memory; None where there is no limit yet."""
+    limit_gib, machine = config.limits.memory_gib, system.get("machine")
+    if limit_gib is not None:
+        return cost.memory_bytes <= limit_gib * GIB
+    if not machine:
+        return None
+    most = machine["device_memory_bytes"] or machine["memory_bytes"] // point.run.ranks
+    return cost.memory_bytes <= int(most)
 
 
 def table(rows: list[dict[str, Any]], statuses: Mapping[str, str], grows: bool = False) -> list[str]:
@@ -124,8 +137,16 @@ def _time_words(rows: list[dict[str, Any]], statuses: Mapping[str, str], grows: 
         return count
     told, several = [], len(rows[0]["time_s"]) > 1
     for kind in rows[0]["time_s"]:
-        times = [Range(row["time_low_s"][kind], row["time_s"][kind], row["time_high_s"][kind]) for row in left]
-        found, where = total(times), f" on a {DEVICES[kind]}" if several else ""
+        where, counted = f" on a {DEVICES[kind]}" if several else "", left
+        if grows:
+            fits = [row["fits"].get(kind, row["fits"].get(ANY)) for row in left]
+            if None in fits:
+                told.append(f"no time{where}, for where memory ends is not known before the machine is")
+                continue
+            counted = [row for row, fit in zip(left, fits, strict=True) if fit]
+            where += f" for the {len(counted)} that are predicted to fit the memory"
+        times = [Range(row["time_low_s"][kind], row["time_s"][kind], row["time_high_s"][kind]) for row in counted]
+        found = total(times)
         told.append(f"about {roughly(found.middle)} ({roughly(found.low)} to {roughly(found.high)}){where}")
     basis = next(iter(rows[0]["time_basis"].values()))
     data = ", plus the data set's making" if any(row["point"]["data"] for row in left) else ""
