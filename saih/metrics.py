@@ -6,6 +6,8 @@ Definitions (docs/method.md says more): with b blocks of n steps on r ranks, eac
     samples_per_s   b n r B / sum of T_i            total samples over total time
     step_s          median of T_i / n
     exposed_x_s     median of (T_i - T'_i) / n, T'_i the block run next to it without x
+
+What shares of a peak are, and which rate cannot be, is in shares.py.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from saih.app import Cost, Execution, MetricSpec
 from saih.counted import counted
 from saih.diagnosis.blocks import excess, flop_of_a_step
 from saih.profiled import profiled
+from saih.shares import invalid_because, shares
 from saih.stats import serial_median_interval
 from saih.telemetry.energy import per_sample
 from saih.units import UNITS, Metric, metric, unknown
@@ -51,16 +54,15 @@ def compute(
     samples: Mapping[str, Any],
     cost: Cost,
     run: Execution,
-    ceiling: Mapping[str, Any] | None,
     datasheet: Mapping[str, Any],
     ceilings: Mapping[str, Any] | None = None,
     bandwidth: Mapping[str, Any] | None = None,
 ) -> dict[str, Metric]:
     """All core metrics of a measured point.
 
-    ``samples`` as in the record; ``ceiling`` an entry of saih.peaks.measure or None; ``datasheet`` the answer of
-    saih.peaks.datasheet ({"flop_per_s", "source"} or {"why"}); ``ceilings`` as in record.system["ceilings"], or None;
-    ``bandwidth`` the answer of saih.peaks.bandwidth, or None.
+    ``samples`` as in the record; ``datasheet`` the answer of saih.peaks.datasheet: {"flop_per_s", "source"} or {"why"};
+    ``ceilings`` as in record.system["ceilings"] (saih/peaks/highest.py), or None; ``bandwidth`` the answer of
+    saih.peaks.bandwidth, or None.
     """
     rate = samples_per_s(samples, run)
     flop_per_s = cost.flop_per_sample * rate / run.ranks
@@ -71,8 +73,6 @@ def compute(
         "executed_flop_per_sample": _executed(cost, run),
         "flop_per_s_per_device": metric("flop_per_s_per_device", flop_per_s, "flop_per_sample x samples_per_s / ranks"),
         "parameters": metric("parameters", cost.parameters, "closed form"),
-        "percent_of_peak": _percent_of_datasheet(flop_per_s, datasheet),
-        "percent_of_measured_peak": _percent_of_ceiling(flop_per_s, ceiling),
         "rank_imbalance_percent": _imbalance(samples, run),
         **_phases(samples),
         **_exposed(samples, run),
@@ -80,6 +80,7 @@ def compute(
         "energy_j_per_sample": _energy(samples, run),
         "scaling_efficiency": unknown("scaling_efficiency", "relates several points: see the report"),
     }
+    found |= shares(found, datasheet, ceilings or {})
     moved = bandwidth or {"why": "the memory's datasheet bandwidth is not known"}
     return found | profiled(samples, found, ceilings or {}) | counted(samples, flop_of_a_step(found, samples), moved)
 
@@ -104,17 +105,6 @@ def served(samples: Mapping[str, Any], run: Execution) -> int:
     return int(len(samples["block_s"]["full"]) * samples["block_steps"] * run.ranks * run.batch)
 
 
-def invalid_because(metrics: Mapping[str, Metric], ceiling: Mapping[str, Any] | None) -> str | None:
-    """Why the rate cannot be true, or None: it lies beyond the datasheet, or beyond the measured ceiling's spread."""
-    quoted = metrics["percent_of_peak"]["value"]
-    if quoted is not None and quoted > 100:
-        return f"{quoted:.1f} % of the datasheet peak: more than the device can do"
-    measured = metrics["percent_of_measured_peak"]["value"]
-    if ceiling is not None and measured is not None and measured > 100 + ceiling["spread_percent"]:
-        return f"{measured:.1f} % of the measured ceiling, whose spread is {ceiling['spread_percent']:.1f} %"
-    return None
-
-
 def peak_memory(value: int, device_kind: str) -> Metric:
     """The most that a rank held at once."""
     if device_kind == "cuda":
@@ -126,7 +116,11 @@ def peak_memory(value: int, device_kind: str) -> Metric:
 def withheld(metrics: Mapping[str, Metric], why: str) -> dict[str, Metric]:
     """The metrics of a point that must not be believed: no value is left that was derived from its times."""
     kept = ("flop_per_sample", "executed_flop_per_sample", "parameters")
-    return {name: m if name in kept else {**m, "value": None, "why": why} for name, m in metrics.items()}
+    form = ("unit", "better", "method", "label")
+    return {
+        name: m if name in kept else {key: m[key] for key in form if key in m} | {"value": None, "why": why}
+        for name, m in metrics.items()
+    }
 
 
 def _step(samples: Mapping[str, Any]) -> Metric:
@@ -147,20 +141,6 @@ def _executed(cost: Cost, run: Execution) -> Metric:
     if run.execution == "plain":
         return metric(name, cost.flop_per_sample, "the plain variant executes the algorithm's own operations")
     return unknown(name, f"not counted for execution {run.execution}")
-
-
-def _percent_of_datasheet(flop_per_s: float, datasheet: Mapping[str, Any]) -> Metric:
-    if "flop_per_s" not in datasheet:
-        return unknown("percent_of_peak", datasheet["why"])
-    method = f"of {datasheet['flop_per_s'] / 1e12:g} TFLOP/s dense: {datasheet['source']}"
-    return metric("percent_of_peak", 100 * flop_per_s / datasheet["flop_per_s"], method)
-
-
-def _percent_of_ceiling(flop_per_s: float, ceiling: Mapping[str, Any] | None) -> Metric:
-    if ceiling is None:
-        return unknown("percent_of_measured_peak", "the ceiling was not measured")
-    method = f"of {ceiling['flop_per_s'] / 1e9:.4g} GFLOP/s a device, measured: {ceiling['best']}"
-    return metric("percent_of_measured_peak", 100 * flop_per_s / ceiling["flop_per_s"], method)
 
 
 def _imbalance(samples: Mapping[str, Any], run: Execution) -> Metric:

@@ -131,7 +131,7 @@ class _Measurement:
             "peaks": measured,
             "ceilings": ceilings,
             "datasheet": peaks.quoted(machine, PRECISIONS[machine["device_kind"]]),
-            "doubts": peaks.doubts(machine, measured, ceilings),
+            "doubts": peaks.doubts(machine, measured, ceilings, cores),
         }
 
     def _place(self, machine: Mapping[str, Any]) -> tuple[int, int]:
