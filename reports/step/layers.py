@@ -14,6 +14,7 @@ from reports.text import number, percent, quantity
 FORWARD, BACKWARD = "forward", "backward"
 LIMITS = {"compute": "arithmetic", "memory": "memory"}
 """The diagnosis's words for a layer's ceiling -> the reader's."""
+SHORT = "the ceiling is a sustained rate: a layer is short, and its kernels may be better than those of the set"
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _part(parts: Sequence[Half], name: str, notes: Notes) -> tuple[Cell, ...]:
         Cell(quantity(half.seconds, "s"), rate),
         notes.missing("the layer's costs or the ceilings are not known")
         if near is None
-        else Cell(percent(near), half.limit),
+        else Cell(percent(near), half.limit, notes.mark(SHORT) if near > 1 and half.limit == LIMITS["compute"] else ""),
         _alone(half, notes),
     )
 

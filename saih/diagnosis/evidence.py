@@ -227,4 +227,6 @@ def _beside(group: Group) -> str:
         return f" (nothing that it must move is counted{alone})"
     of = "memory bandwidth" if group.limit == "memory" else "arithmetic"
     had = "" if group.had > NEARLY_ALL else f" in the {percent(group.had)} of the time that others left it"
-    return f" ({percent(group.limit_s / group.own_s / group.had)} of the ceiling of {of}{had}{alone})"
+    near = group.limit_s / group.own_s / group.had
+    short = ", a sustained rate that short work may exceed" if near > 1 and group.limit == "compute" else ""
+    return f" ({percent(near)} of the ceiling of {of}{short}{had}{alone})"

@@ -40,7 +40,7 @@ class Effort:
     bytes_a_rank: int
 
 
-FULL = Effort(2.0, 256 * 2**20, 2**30)
+FULL = Effort(1.0, 256 * 2**20, 2**30)
 QUICK = Effort(0.25, 16 * 2**20, 128 * 2**20)
 
 
@@ -64,7 +64,7 @@ def _command(arguments: argparse.Namespace) -> int:
     _check(arguments)
     interrupt_when_told()
     result = _measured(arguments)
-    for line in [*table.lines(result), *table.doubtful(result["doubts"])]:
+    for line in [*table.lines(result), *table.suspect(result), *table.doubtful(result["doubts"])]:
         print(line)
     if arguments.out:
         records.write_json(arguments.out, result)
