@@ -175,12 +175,15 @@ def _others(group: Sequence[Case], trend: Trend) -> str:
 
 
 def _differing(group: Sequence[Case]) -> str:
-    found = [each.flop_per_s for each in ceilings(group)]
+    found = ceilings(group)
     if not found:
         return ""
-    rates = span(found, "FLOP/s")
-    here = f": {rates} a device here" if min(found) < max(found) else f": {rates} a device here, others elsewhere"
-    return f" Rates are compared, since the measured ceilings differ by more than their intervals{here}."
+    rates = [each.flop_per_s for each in found]
+    here = f"{span(rates, 'FLOP/s')} a device{'' if min(rates) < max(rates) else ' here, others elsewhere'}"
+    how = (
+        " by more than their intervals" if all(each.known for each in found) else ", and their intervals are not known"
+    )
+    return f" Rates are compared, since the measured ceilings differ{how}: {here}."
 
 
 def _datasheet(group: Sequence[Case], trend: Trend) -> str:

@@ -22,11 +22,12 @@ SAME = 1e-6
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A ceiling in FLOP/s of a device, its interval (its own value where it has none), and why it is suspect."""
+    """A ceiling in FLOP/s of a device, its interval (the value itself where none is ``known``), why it is suspect."""
 
     flop_per_s: float
     low: float
     high: float
+    known: bool
     suspect: tuple[str, ...]
 
 
@@ -42,8 +43,10 @@ def _of_record(record: Record) -> Ceiling | None:
     value = kept.get("flop_per_s") or (100 * rate / share if share and rate else None)
     if not share or value is None:
         return None
-    low, high = kept.get("low") or value * (1 - SAME), kept.get("high") or value * (1 + SAME)
-    return Ceiling(float(value), float(low), float(high), tuple(kept.get("suspect") or ()))
+    low, high = kept.get("low"), kept.get("high")
+    known = low is not None and high is not None
+    ends = (low, high) if known else (value * (1 - SAME), value * (1 + SAME))
+    return Ceiling(value, *ends, known, tuple(kept.get("suspect") or ()))
 
 
 def differ(cases: Sequence[Case]) -> bool:

@@ -33,12 +33,12 @@ MEASURE = 4
 """Times the same: how long the repeats that count last together."""
 WINDOW = 2
 """Times the same: the rate is steady where two such windows in a row, the last of settling, agree."""
-STEADY = 0.02
-"""By so much. Less could not be told from the ups and downs of a device at its power limit."""
+STEADY = 0.03
+"""By so much. Less could not be told from the ups and downs of a device at its power limit, where windows are short."""
 ENOUGH_REPEATS = 10
 """So many even if they take twice as long; below it an interval says little."""
-CHANCE = 0.01
-"""A change within the repeats that count is told if order in time would be as clear by chance only this often."""
+MOVED, CHANCE = 0.02, 0.01
+"""A change within the repeats that count is told if it is as large, and as clear by chance only this often."""
 UNSETTLED = "unsettled"
 """A cause for suspicion beside those of points."""
 
@@ -214,7 +214,7 @@ def _moving(settling: Settling, times_s: Sequence[float]) -> list[dict[str, str]
         words = f"its rate had not settled within {settling.seconds:.2g} s"
         found.append({"cause": UNSETTLED, "words": words})
     change_percent, chance = drift(times_s)
-    if chance < CHANCE and abs(change_percent) > 100 * STEADY:
+    if chance < CHANCE and abs(change_percent) > 100 * MOVED:
         way = "fell" if change_percent > 0 else "rose"
         words = f"its rate {way} by {abs(change_percent):.0f} % within the repeats that count"
         found.append({"cause": UNSETTLED, "words": words})

@@ -51,7 +51,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--ranks", type=int, metavar="N", help="default: a rank for each GPU of a node; 1 without GPUs")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--storage", type=Path, metavar="PATH", help="read a file, or write and read in a folder")
-    parser.add_argument("--quick", action="store_true", help="shorter and smaller: under a minute, and less sure")
+    parser.add_argument("--quick", action="store_true", help="shorter and smaller: about a minute, and less sure")
     parser.set_defaults(command=_command)
 
 
