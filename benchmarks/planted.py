@@ -169,7 +169,7 @@ def diagnosed(record: Record) -> Record:
     if record.status != "ok":
         return record
     ceilings, kind = record.system["ceilings"], record.system["machine"]["device_kind"]
-    return replace(record, diagnosis=diagnose(record.metrics, record.samples, ceilings, kind))
+    return replace(record, diagnosis=diagnose(record.metrics, record.samples, ceilings, kind, record.point["run"]))
 
 
 def row(name: str, record: Record) -> dict[str, Any]:

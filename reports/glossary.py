@@ -34,7 +34,11 @@ MEANING: dict[str, tuple[str, str]] = {
     "exposed_input_s": ("exposed input", "What input adds to the step, beyond what hides behind computing."),
     "h2d_s": ("host-device copy", "Time a step spends copying its batch to the device, by a timer."),
     "exposed_comm_s": ("exposed communication", "What communication adds to the step, beyond what hides."),
-    "launch_gap_s": ("launch gaps", "Time a step in which the device waits for nothing but its next kernel."),
+    "launch_gap_s": (
+        "host gaps",
+        "Time a step in which the device has no work from its host, though it waits for neither input nor "
+        "communication; on a CPU an estimate of calling operations.",
+    ),
     "read_s": ("reading", "Time that all reading threads together spend reading the samples of a step."),
     "decode_s": ("decoding", "Time that all reading threads together spend decoding the samples of a step."),
     "busy_s": ("busy time", "Time a step in which the device computes, in the profiled pass."),
@@ -42,13 +46,14 @@ MEANING: dict[str, tuple[str, str]] = {
     "backward_s": ("backward", "Busy time of the backward pass of a step."),
     "optimiser_s": ("optimiser", "Busy time of the optimiser in a step."),
     "layer_bound_s": (
-        "bound of the layers' own shapes",
-        "What the layers of a step take alone, each at its own shape, and all else at the memory bandwidth.",
+        "layers alone",
+        "What the same kernels take, each layer run alone, and all else at the memory bandwidth. No bound: other "
+        "kernels may be faster.",
     ),
     "intensity_flop_per_byte": (
         "arithmetic intensity",
-        "Algorithmic operations of a step over the least bytes that it must move; real traffic is higher, or lower "
-        "where a cache keeps data from layer to layer.",
+        "Algorithmic operations of a step over the least bytes that its operations, as they ran, must move; real "
+        "traffic is higher, or lower where a cache keeps data from layer to layer.",
     ),
     "dram_busy_percent": (
         "memory bandwidth used",

@@ -18,7 +18,7 @@ from reports.trend.hockney import MIN_SIZES, WORST_MISFIT
 from reports.trend.lines import FLAT
 from reports.trust.suspects import note
 from saih.diagnosis import NAMED_SHARE
-from saih.diagnosis.groups import NEAR, OWN_SHAPE, SHAPE_NEAR
+from saih.diagnosis.groups import BEYOND, NEAR
 from saih.records import Record
 
 SIZE = (
@@ -93,19 +93,21 @@ PROFILE = (
     "such, for threads at work on it share the cores. They are never among the timed ones: what the profiler costs is "
     "in no step time and no rate, though it may lengthen busy times. Operations belong to the phase "
     "and to the layer that handed them out; a backward operation to the layer of its forward one. On a GPU, busy time "
-    "is that in which kernels run, and launch gaps are the step that waits for neither input nor communication less "
-    "the busy time: differences between passes, which may be negative. On CPUs launch gaps are an estimate: operations "
+    "is that in which kernels run, and host gaps are the step that waits for neither input nor communication less "
+    "the busy time: differences between passes, which may be negative. With them the parts of a GPU's step add up to "
+    "it by construction, so that its unexplained rest checks nothing. On CPUs host gaps are an estimate: operations "
     "x the measured time of calling a tiny one. Every layer is also timed alone, on random data of the same shapes, "
-    "types and layout: the fastest repeat, a burst, is the ceiling of its own shape."
+    "types and layout, with the same kernels: the fastest repeat, a burst, counts."
 )
 ROOFLINE = (
-    "Intensity is operations over bytes: operations by the closed form, bytes the least that must move between memory "
-    "and arithmetic, each input and output once. Kernels move more, so that true intensity is lower, unless a cache "
-    "keeps what one layer hands to the next. Roofs are the "
-    "measured ceilings of arithmetic and of memory bandwidth, sustained, with all ranks at work; a layer is short and "
-    "may stand above them. The datasheet's is the vendor's "
-    "dense peak. The bound of the layers' own shapes is the sum of the layers' times alone, and of the least traffic "
-    "of everything else at the measured bandwidth."
+    "Intensity is operations over bytes: operations by the closed form, bytes the least that the operations, as they "
+    "ran, must move between memory and arithmetic, each input and output once. The layers' are the application's "
+    "closed form; what ran outside them comes on top, so that a step whose activations are no part of other kernels "
+    "has more than the network needs (saih augment model). Kernels move more, so that true intensity is lower, unless "
+    "a cache keeps what one layer hands to the next. Roofs are the measured ceilings of arithmetic and of memory "
+    "bandwidth, sustained, with all ranks at work; a layer is short and may stand above them. The datasheet's is the "
+    "vendor's dense peak. Layers alone is the sum of what the same kernels take, each layer run alone, and of the "
+    "least traffic of everything else at the measured bandwidth: no bound, for other kernels may be faster."
 )
 
 
@@ -172,13 +174,16 @@ def _diagnosis(cases: Sequence[Case]) -> str:
     )
     profiled = [case for case in cases if diagnosed.profile(case)]
     if not profiled:
-        return f"{told} Computing, launch gaps and memory traffic are not told apart: no point was profiled."
+        return f"{told} Computing, host gaps and memory traffic are not told apart: no point was profiled."
     return (
         f"{told} Work counts as memory-bound or compute-bound where at that ceiling it would take {100 * NEAR:.0f} % "
-        "of its time or more. It is compute-bound, too, where the layer alone, on its own shape, takes "
-        f"{100 * OWN_SHAPE:.0f} % of its time or more, if at the ceiling of arithmetic it would take "
-        f"{100 * SHAPE_NEAR:.0f} % of it. All other work comes near neither ceiling (kernel-bound). What removing a "
-        "cause would gain is predicted from the same figures, for each cause alone."
+        "of its time or more. Work that would take more than "
+        f"{BEYOND:g} times its time at the memory bandwidth runs from caches, and is never named, for no ceiling of "
+        "caches is measured. All other work comes near neither ceiling (kernel-bound). Gaps of a GPU for want of work "
+        "from its host are host-bound: launches, where operations x the measured cost of launching one explain half of "
+        "them, else the framework's own work. What removing a cause would gain is predicted from the same figures, for "
+        "each cause alone; its interval is that of the part, or of the ceilings and the step. Work of the one profiled "
+        "pass has none otherwise."
     )
 
 
@@ -190,15 +195,17 @@ def _intervals(runs: Sequence[Run], cases: Sequence[Case]) -> str:
     asked = listed(dict.fromkeys(f"\u00b1 {scalar(each)} %" for each in targets if each is not None))
     told = [
         f"Kinds in this report: {kinds}." if kinds else "No interval is recorded.",
-        f"A point was measured until the interval of its median step time was {asked} or its time was spent."
-        if asked
-        else "",
+        f"A point was measured until the interval of its rate was {asked} or its time was spent." if asked else "",
+        "Rates, FLOP/s and shares are totals over total time and have the interval of the mean block; step times have "
+        "that of the median. Both average over how far neighbouring blocks correlate, so that few blocks have wide "
+        "intervals. Differences of neighbouring blocks have the interval of the signed-rank test, by which a part is "
+        "more than noise where chance alone does as much in at most 1 of 200 cases.",
         "An interval within a run holds the noise inside one process; another process, day or node can differ by more. "
         "Replicates run in processes of their own, so that an interval over them holds that as well; below six, order "
         "statistics have less than 95 % confidence, and the replicates' own intervals are joined to their range. "
         "Outliers are blocks beyond 3.5 robust standard deviations of the median; drift is Theil and Sen's slope over "
-        "all blocks, clear where Kendall's test gives it a chance below 1 %. Both are told, and no block is left out. "
-        "A rate takes its interval from the step time.",
+        "all blocks, clear where correlated blocks without a trend move as much with a chance below 1 %. Both are "
+        "reported, and no block is left out.",
     ]
     return " ".join(part for part in told if part)
 

@@ -43,10 +43,10 @@ def _of_record(record: Record) -> Ceiling | None:
     value = kept.get("flop_per_s") or (100 * rate / share if share and rate else None)
     if not share or value is None:
         return None
-    low, high = kept.get("low"), kept.get("high")
-    known = low is not None and high is not None
-    ends = (low, high) if known else (value * (1 - SAME), value * (1 + SAME))
-    return Ceiling(value, *ends, known, tuple(kept.get("suspect") or ()))
+    low, high, suspect = kept.get("low"), kept.get("high"), tuple(kept.get("suspect") or ())
+    if low is None or high is None:
+        return Ceiling(value, value * (1 - SAME), value * (1 + SAME), False, suspect)
+    return Ceiling(value, low, high, True, suspect)
 
 
 def differ(cases: Sequence[Case]) -> bool:

@@ -115,7 +115,7 @@ class Attempts:
             {"everywhere": everywhere.compare(samples, run, answer["ranks"])} if self.config.sweep.everywhere else {}
         )
         told = {"suspect": suspect(samples["telemetry"], samples)} | beside
-        judged = diagnose(found, one, reached, machine["device_kind"])
+        judged = diagnose(found, one, reached, machine["device_kind"], point.to_dict()["run"])
         return replace(record, status="ok", metrics=found, diagnosis=judged | told)
 
     def _fallen(self, blank: Record, error: GroupError, point: Point, most: int = 2000) -> Record:
@@ -126,7 +126,9 @@ class Attempts:
         if status != "oom":
             return found
         needed, there = self.room.taken_bytes(point), self.room.most_bytes(point.run.ranks)
-        return replace(found, diagnosis=out_of_memory(str(error), needed, there) | {"suspect": []})
+        return replace(
+            found, diagnosis=out_of_memory(str(error), needed, there, point.to_dict()["run"]) | {"suspect": []}
+        )
 
     def _emulated(self, point: Point) -> dict[str, Any]:
         """The disturbances that were asked for, which a group that gives no answer cannot tell."""

@@ -1,4 +1,4 @@
-"""Timing protocol: warm up, perhaps soak, then blocks of steps, variants in turn, until the median is known.
+"""Timing protocol: warm up, perhaps soak, then blocks of steps, variants in turn, until the rate is known.
 
 A block is n steps between two points where the device has finished: one synchronisation a block, not a step. Every
 rank starts a block together (barrier) and times it alone; the slowest rank's time is the block's. Blocks of the full
@@ -20,7 +20,7 @@ from saih.enough import End
 from saih.soak import Soaked
 from saih.stats import MIN_STEPS, steady_from
 
-METHOD_VERSION = 7
+METHOD_VERSION = 8
 """Raised whenever figures measured before could differ from figures measured after."""
 
 MIN_BLOCK_S = 0.2
@@ -73,8 +73,8 @@ def measure(
     entered on every rank around each block of that variant, and ``around("soak")`` around the ``soak_s`` seconds of
     full steps, if any, that come between the warm-up and ``begin``.
 
-    Stops when the interval of the median step has a half-width of ``target_percent`` ("precise") or ``max_s`` seconds
-    have passed ("limit"), whichever is first, but not before three rounds.
+    Stops when the interval of the rate has a half-width of ``target_percent`` ("precise") or ``max_s`` seconds have
+    passed ("limit"), whichever is first; where rounds are long, the few that are needed take longer (enough.py).
     """
     variants = {"full": work}
     for part in PARTS:

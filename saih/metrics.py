@@ -3,7 +3,7 @@
 Definitions (docs/method.md says more): with b blocks of n steps on r ranks, each rank serving B samples a step,
 
     block time      T_i = the slowest rank's time for block i
-    samples_per_s   b n r B / sum of T_i            total samples over total time
+    samples_per_s   b n r B / sum of T_i            total samples over total time; its interval is that of the mean T_i
     step_s          median of T_i / n
     exposed_x_s     median of (T_i - T'_i) / n, T'_i the block run next to it without x
 
@@ -19,9 +19,10 @@ from typing import Any
 from saih.app import Cost, Execution, MetricSpec
 from saih.counted import counted
 from saih.diagnosis.blocks import excess, flop_of_a_step
+from saih.pairs import difference_interval
 from saih.profiled import profiled
+from saih.serial import mean_interval, median_interval
 from saih.shares import invalid_because, shares
-from saih.stats import serial_median_interval
 from saih.telemetry.energy import per_sample
 from saih.units import UNITS, Metric, metric, unknown
 
@@ -64,14 +65,14 @@ def compute(
     ``ceilings`` as in record.system["ceilings"] (saih/peaks/highest.py), or None; ``bandwidth`` the answer of
     saih.peaks.bandwidth, or None.
     """
-    rate = samples_per_s(samples, run)
-    flop_per_s = cost.flop_per_sample * rate / run.ranks
+    rate = _rate(samples, run)
+    speed = _speed(rate, cost, run)
     found = {
-        "samples_per_s": metric("samples_per_s", rate, "total samples of all ranks over total time of the blocks"),
+        "samples_per_s": rate,
         "step_s": _step(samples),
         "flop_per_sample": metric("flop_per_sample", cost.flop_per_sample, "closed form, plain variant, 2 per MAC"),
         "executed_flop_per_sample": _executed(cost, run),
-        "flop_per_s_per_device": metric("flop_per_s_per_device", flop_per_s, "flop_per_sample x samples_per_s / ranks"),
+        "flop_per_s_per_device": speed,
         "parameters": metric("parameters", cost.parameters, "closed form"),
         "rank_imbalance_percent": _imbalance(samples, run),
         **_phases(samples),
@@ -123,16 +124,43 @@ def withheld(metrics: Mapping[str, Metric], why: str) -> dict[str, Metric]:
     }
 
 
+def _rate(samples: Mapping[str, Any], run: Execution) -> Metric:
+    """Throughput, with the interval of the blocks' mean time."""
+    found = mean_interval([max(ranks) for ranks in samples["block_s"]["full"]], positive=True)
+    per_block = samples["block_steps"] * run.ranks * run.batch
+    return metric(
+        "samples_per_s",
+        samples_per_s(samples, run),
+        "total samples of all ranks over total time of the blocks",
+        low=per_block / found.high,
+        high=per_block / found.low,
+        interval=_within_run("the mean of blocks", found.confidence),
+    )
+
+
+def _speed(rate: Metric, cost: Cost, run: Execution) -> Metric:
+    """FLOP/s of a device: the rate times a count."""
+    name, each = "flop_per_s_per_device", cost.flop_per_sample / run.ranks
+    ends = {end: each * rate[end] for end in ("low", "high")}
+    method = "flop_per_sample x samples_per_s / ranks"
+    return metric(name, each * rate["value"], method, **ends, interval=rate["interval"])
+
+
+def _within_run(what: str, confidence: float) -> str:
+    """An interval's kind: one process tells nothing of how processes differ."""
+    return f"within-run, {what}, {100 * confidence:.0f} %"
+
+
 def _step(samples: Mapping[str, Any]) -> Metric:
     steps = [max(ranks) / samples["block_steps"] for ranks in samples["block_s"]["full"]]
-    found = serial_median_interval(steps)
+    found = median_interval(steps, positive=True)
     return metric(
         "step_s",
-        found.median,
+        found.middle,
         "median over blocks of the slowest rank's time / steps",
         low=found.low,
         high=found.high,
-        interval=f"within-run, order statistics of correlated blocks, {100 * found.confidence:.0f} %",
+        interval=_within_run("the median of blocks", found.confidence),
     )
 
 
@@ -204,6 +232,6 @@ def _background(hosts: Sequence[Mapping[str, Any]], run: Execution) -> Metric:
 
 def _difference(name: str, values: Sequence[float]) -> Metric:
     method = "median over pairs of neighbouring blocks: with it less without it, per step; may be negative"
-    found = serial_median_interval(values)
-    kind = f"within-run, order statistics of correlated blocks, {100 * found.confidence:.0f} %"
-    return metric(name, found.median, method, low=found.low, high=found.high, interval=kind)
+    found = difference_interval(values)
+    kind = _within_run("pairs of neighbouring blocks", found.confidence)
+    return metric(name, found.middle, method, low=found.low, high=found.high, interval=kind)

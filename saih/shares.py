@@ -21,8 +21,8 @@ BEYOND = (
 
 def shares(found: Mapping[str, Metric], datasheet: Mapping[str, Any], ceilings: Mapping[str, Any]) -> dict[str, Metric]:
     """Both percentages of a peak. ``found``: the metrics so far; the others as in saih.metrics."""
-    flop_per_s = found["flop_per_s_per_device"]["value"]
-    error = _relative_error(found["samples_per_s"], found["step_s"])
+    rate = found["flop_per_s_per_device"]
+    flop_per_s, error = rate["value"], _relative_error(rate)
     return {
         "percent_of_peak": _percent_of_datasheet(flop_per_s, error, datasheet),
         "percent_of_measured_peak": _percent_of_ceiling(flop_per_s, error, ceilings),
@@ -61,15 +61,12 @@ class _Error:
         return {"low": value * max(0.0, 1 - self.down), "high": value * (1 + self.up), "interval": self.kind}
 
 
-def _relative_error(rate: Metric, step: Metric) -> _Error | None:
-    """That of the rate: its own interval or, where it has none, the step's, to which it is inverse."""
+def _relative_error(rate: Metric) -> _Error | None:
+    """That of the rate, by its interval."""
     value, low, high = rate["value"], rate.get("low"), rate.get("high")
-    if value and low is not None and high is not None:
-        return _Error(1 - low / value, high / value - 1, str(rate.get("interval")))
-    middle, low, high = step["value"], step.get("low"), step.get("high")
-    if not middle or not low or not high:
+    if not value or low is None or high is None:
         return None
-    return _Error(1 - middle / high, middle / low - 1, f"from the step time's: {step.get('interval')}")
+    return _Error(1 - low / value, high / value - 1, str(rate.get("interval")))
 
 
 def _percent_of_datasheet(flop_per_s: float, error: _Error | None, datasheet: Mapping[str, Any]) -> Metric:

@@ -115,10 +115,10 @@ class Truth:
         samples = samples or self.samples()
         return metrics.compute(samples, Cost(flop, flop, 1, 1, 1), run, {"why": "made"}, ceilings)
 
-    def diagnosis(self, ceilings=CEILINGS):
-        """What the harness says of it."""
+    def diagnosis(self, ceilings=CEILINGS, **run):
+        """What the harness says of it; ``run`` as in a record's point."""
         samples = self.samples()
-        return diagnose(self.metrics(samples, ceilings), samples, ceilings, self.device)
+        return diagnose(self.metrics(samples, ceilings), samples, ceilings, self.device, run)
 
     def but(self, **changes):
         """The same with something changed."""

@@ -4,17 +4,19 @@ Where the point was profiled, the parts are those of its diagnosis (saih/diagnos
 
     exposed input, host-device copy, exposed communication      by difference, the copy by its timer
     waiting for the slowest rank      what the slowest rank takes beyond the mean of the others
-    launch gaps                       the device idle, though it need wait for neither input nor communication
+    host gaps                         GPU: idle for want of work from its host. CPU: calling operations, an estimate
     compute-bound work                time of what comes near the ceiling of arithmetic
     memory-bound work                 time of what comes near the ceiling of memory traffic
+    work from caches                  time of what moves more than the memory could: no ceiling is measured for it
     work at neither ceiling           time of all other computing
-    unexplained rest                  the step less all of these; negative where they add up to more
+    unexplained rest                  the step less all of these; negative where they add up to more. Of a GPU it is
+                                      about zero by construction, and checks nothing
 
 Where it was not, the parts are what the differential passes tell:
 
     exposed input          the step less the step without input; the host-device copy is a part of it
     exposed communication  the step less the step without communication
-    rest of the step       the step less both: computing, launch gaps and memory traffic, not told apart
+    rest of the step       the step less both: computing, host gaps and memory traffic, not told apart
 
 The parts add up to the step. A part may be negative where the two passes differ by less than their noise; it is shown
 so. The copy is known from a timer. Of it, at most the exposed input is set apart, for the remainder overlaps with
@@ -30,16 +32,25 @@ from reports.cases import Case, Quantity
 from reports.step import diagnosed
 
 INPUT, COPY, COMMUNICATION = "exposed input", "host-device copy", "exposed communication"
-STRAGGLER, LAUNCH = "waiting for the slowest rank", "launch gaps"
-COMPUTE, MEMORY, KERNELS = "compute-bound work", "memory-bound work", "work at neither ceiling"
+STRAGGLER, HOST = "waiting for the slowest rank", "host gaps"
+COMPUTE, MEMORY, CACHE = "compute-bound work", "memory-bound work", "work from caches"
+KERNELS = "work at neither ceiling"
 UNEXPLAINED, REST = "unexplained rest", "rest of the step"
-PARTS = (INPUT, COPY, COMMUNICATION, STRAGGLER, LAUNCH, COMPUTE, MEMORY, KERNELS, UNEXPLAINED, REST)
+PARTS = (INPUT, COPY, COMMUNICATION, STRAGGLER, HOST, COMPUTE, MEMORY, CACHE, KERNELS, UNEXPLAINED, REST)
 NAMES = dict(zip((*diagnosed.PARTS, "rest"), PARTS, strict=False))
 """The diagnosis's keys -> what the reader sees."""
-METRICS = {"input": "exposed_input_s", "communication": "exposed_comm_s", "launch": "launch_gap_s"}
+METRICS = {"input": "exposed_input_s", "communication": "exposed_comm_s", "host": "launch_gap_s"}
 """Parts that are metrics, too, with an interval or a reason why not."""
 ALONE = ("communication", "straggler")
 """Parts that a single rank does not have."""
+NO_INTERVAL = {
+    COPY: "no interval: a timer's mean",
+    HOST: "no interval: an estimate",
+    UNEXPLAINED: "no interval: it is what the other parts leave",
+    REST: "no interval: it is what the other parts leave",
+}
+WORK = (COMPUTE, MEMORY, CACHE, KERNELS)
+ONE_PASS = "no interval: work of the one profiled pass"
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,13 @@ class Part:
     resolved: bool | None
     low: float | None = None
     high: float | None = None
+
+    @property
+    def why(self) -> str:
+        """Why it has no interval; empty where it has one."""
+        if self.low is not None:
+            return ""
+        return NO_INTERVAL.get(self.name, ONE_PASS if self.name in WORK else "no interval recorded")
 
 
 @dataclass(frozen=True)
@@ -101,7 +119,9 @@ def _why(case: Case, key: str) -> str:
 
 
 def _shared(case: Case, key: str, value: float, whole: float) -> Part:
-    """A part of the diagnosis, with the interval of its metric where it has one."""
+    """A part of the diagnosis, with the interval of its metric, or of the diagnosis where it is no metric."""
+    if key not in METRICS and (ends := diagnosed.interval(case, key)):
+        return Part(NAMES[key], value * whole, value, not ends[0] <= 0 <= ends[1], *ends)
     found = share(case, METRICS[key]) if key in METRICS else Quantity(None, "1")
     if found.value is None or found.low is None or found.high is None:
         return Part(NAMES[key], value * whole, value, None)

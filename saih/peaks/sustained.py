@@ -22,7 +22,7 @@ from saih.diagnosis.suspect import disturbances
 from saih.measure import Ranks
 from saih.peaks.timing import FEWEST_REPEATS, REPEATS, WARM_UPS, spread_percent, together
 from saih.peaks.timing import repeats as short_repeats
-from saih.stats import drift, serial_median_interval
+from saih.serial import mean_interval
 from saih.telemetry.watch import Telemetry
 
 FINALISTS = 2
@@ -37,8 +37,8 @@ STEADY = 0.03
 """By so much. Less could not be told from the ups and downs of a device at its power limit, where windows are short."""
 ENOUGH_REPEATS = 10
 """So many even if they take twice as long; below it an interval says little."""
-MOVED, CHANCE = 0.02, 0.01
-"""A change within the repeats that count is told if it is as large, and as clear by chance only this often."""
+MOVED, FEWEST_TO_MOVE = 0.02, 9
+"""Repeats that count still moved where all of the last third are on one side of all of the first third, by so much."""
 UNSETTLED = "unsettled"
 """A cause for suspicion beside those of points."""
 
@@ -196,15 +196,10 @@ def _count(repeat_s: float, seconds: float) -> int:
 
 
 def rate_interval(amount: float, times_s: Sequence[float]) -> tuple[float, float, float, str]:
-    """The rate amount of all / time of all, its interval's ends and name, from repeats that followed one another.
-
-    The interval is that of the median repeat, widened where need be to hold the rate.
-    """
-    mean_s = statistics.fmean(times_s)
-    found = serial_median_interval(times_s)
-    low_s, high_s = min(found.low, mean_s), max(found.high, mean_s)
-    kind = f"within-run, order statistics of {len(times_s)} correlated repeats, {100 * found.confidence:.0f} %"
-    return amount / mean_s, amount / high_s, amount / low_s, kind
+    """The rate, amount of all / time of all, its interval's ends and name, from repeats that followed one another."""
+    found = mean_interval(times_s, positive=True)
+    kind = f"within-run, the mean of {len(times_s)} repeats, {100 * found.confidence:.0f} %"
+    return amount / found.middle, amount / found.high, amount / found.low, kind
 
 
 def _moving(settling: Settling, times_s: Sequence[float]) -> list[dict[str, str]]:
@@ -213,9 +208,14 @@ def _moving(settling: Settling, times_s: Sequence[float]) -> list[dict[str, str]
     if settling.ended == "limit":
         words = f"its rate had not settled within {settling.seconds:.2g} s"
         found.append({"cause": UNSETTLED, "words": words})
-    change_percent, chance = drift(times_s)
-    if chance < CHANCE and abs(change_percent) > 100 * MOVED:
-        way = "fell" if change_percent > 0 else "rose"
-        words = f"its rate {way} by {abs(change_percent):.0f} % within the repeats that count"
+    third = len(times_s) // 3
+    if len(times_s) < FEWEST_TO_MOVE:
+        return found
+    first, last = times_s[:third], times_s[-third:]
+    change = statistics.median(first) / statistics.median(last) - 1
+    if abs(change) > MOVED and (min(last) > max(first) or max(last) < min(first)):
+        words = (
+            f"its rate {'rose' if change > 0 else 'fell'} by {100 * abs(change):.0f} % within the repeats that count"
+        )
         found.append({"cause": UNSETTLED, "words": words})
     return found

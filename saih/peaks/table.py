@@ -55,7 +55,9 @@ def _rate(found: Mapping[str, Any], name: str, unit: str) -> tuple[str, str]:
 
 
 def _sustained(found: Mapping[str, Any], name: str, unit: str) -> tuple[str, str]:
-    """The sustained rate; beside it its interval, and what a burst reached."""
+    """The sustained rate; beside it its interval, and what a burst reached. Only short repeats of what was no finalist."""
+    if name not in found:
+        return quantity(found[f"median_{name}"], unit), "median of short repeats: not among the best"
     low, high = (quantity(found[f"{name}_{end}"], unit) for end in ("low", "high"))
     return quantity(found[name], unit), f"{low} to {high}; a burst {quantity(found[f'fastest_{name}'], unit)}"
 

@@ -86,7 +86,7 @@ def record(
     found["peak_mem_bytes"] = metrics.peak_memory(3_000_000_000, "cuda")
     about = {"machine": base["machine"], "software": base["software"], "ranks": places}
     origin = {"saih": "0.1.0", "app_version": "1", "started": base["created"], "wall_s": 14.2}
-    judged = diagnose(found, one, {}, "cuda") | told
+    judged = diagnose(found, one, {}, "cuda", point.to_dict()["run"]) | told
     return Record(point.id, "ok", point.to_dict(), found, everything, judged, about, origin)
 
 

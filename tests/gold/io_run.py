@@ -79,7 +79,9 @@ def records(base: dict[str, Any]) -> Iterator[Record]:
             rank = {"host": base["host"], "device": "cuda:0", "cores": list(range(15))}
             about = {"machine": base["machine"], "software": base["software"], "ranks": [rank]}
             origin = {"saih": "0.1.0", "app_version": "1", "started": base["created"], "wall_s": 14.2}
-            yield Record(point.id, "ok", point.to_dict(), found, raw, diagnose(found, raw, {}, "cuda"), about, origin)
+            told = point.to_dict()
+            judged = diagnose(found, raw, {}, "cuda", told["run"])
+            yield Record(point.id, "ok", told, found, raw, judged, about, origin)
 
 
 def evidence(source: str) -> dict[str, float | None]:

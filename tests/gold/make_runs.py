@@ -100,7 +100,7 @@ def measured(point: Point, law: Law, system: dict[str, Any], datasheet: dict[str
     held = cost(dict(point.size)).memory_bytes + 400_000_000
     found["peak_mem_bytes"] = metrics.metric("peak_mem_bytes", held, "the most a rank held, reset before the point")
     found |= metrics.declared([LOSS], {} if rough else {"loss_after": round(0.31 + 0.001 * point.size["edge"], 4)})
-    judged = diagnose(found, raw, {}, system["machine"]["device_kind"])
+    judged = diagnose(found, raw, {}, system["machine"]["device_kind"], point.to_dict()["run"])
     return Record(point.id, "ok", point.to_dict(), found, raw, judged, *_origin(system, point))
 
 

@@ -58,7 +58,7 @@ def records(base: Mapping[str, Any]) -> Iterator[Record]:
         raw = samples(edge)
         found = metrics.compute(raw, cost(edge), run, quoted, CEILINGS)
         found["peak_mem_bytes"] = metrics.peak_memory(9 * 10**9, "cuda")
-        judged = diagnose(found, raw, CEILINGS, "cuda") | {"suspect": []}
+        judged = diagnose(found, raw, CEILINGS, "cuda", point.to_dict()["run"]) | {"suspect": []}
         yield Record(point.id, "ok", point.to_dict(), found, raw, judged, about, origin)
 
 

@@ -43,7 +43,8 @@ def test_arithmetic_is_the_best_of_products_and_convolutions(alone, monkeypatch)
     names = [entry["name"] for entry in found["entries"]]
     rates = {entry["name"]: entry["flop_per_s"] for entry in found["entries"] if "flop_per_s" in entry}
     assert found["flop_per_s"] == max(rates.values()) == rates[found["best"]]
-    assert found["flop_per_s_low"] <= found["flop_per_s"] <= found["flop_per_s_high"] <= found["fastest_flop_per_s"]
+    assert found["flop_per_s_low"] <= found["flop_per_s"] <= found["flop_per_s_high"]
+    assert found["flop_per_s"] <= found["fastest_flop_per_s"]
     assert len(rates) == sustained.FINALISTS
     assert sum("matrix product" in name for name in names) == 2
     assert sum("conv3d" in name for name in names) == 2
@@ -64,8 +65,9 @@ def test_memory_moves_arrays_longer_than_the_cache(alone, monkeypatch):
     monkeypatch.setattr(memory, "cache_bytes", lambda device: 2 * MIB)
     found = peaks.ceiling(alone, "memory", SHORT)
     assert (found["array_bytes"], found["cache_bytes"]) == (8 * MIB, 2 * MIB)
-    assert [entry["name"][:5] for entry in found["entries"]] == ["copy,", "triad"]
-    assert found["memory_bytes_per_s"] == max(entry["memory_bytes_per_s"] for entry in found["entries"])
+    assert [entry["name"][:5] for entry in found["entries"]] == ["copy,", "triad", "in pl"]
+    rates = [entry["memory_bytes_per_s"] for entry in found["entries"] if "memory_bytes_per_s" in entry]
+    assert (len(rates), found["memory_bytes_per_s"]) == (sustained.FINALISTS, max(rates))
     assert found["method"]
 
 

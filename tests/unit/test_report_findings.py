@@ -144,9 +144,9 @@ def test_a_ceiling_that_wobbles_is_told():
 
 
 def test_what_is_not_known_is_a_finding():
-    launch = {"launch_gap_s": {"value": None, "unit": "s", "better": "lower", "why": "this version does not"}}
-    told = one(said(measured({"edge": 16}, metrics=launch)), "Not known at any point")
-    assert "launch gaps: this version does not" in told
+    gaps = {"launch_gap_s": {"value": None, "unit": "s", "better": "lower", "why": "this version does not"}}
+    told = one(said(measured({"edge": 16}, metrics=gaps)), "Not known at any point")
+    assert "host gaps: this version does not" in told
     assert "Share of the datasheet peak: nobody asked" in told
 
 
