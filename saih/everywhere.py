@@ -32,7 +32,7 @@ def part(samples: Mapping[str, Any], copy: int, ranks: int) -> dict[str, Any]:
 
     of_each = {key: {name: own(blocks) for name, blocks in samples[key].items()} for key in ("block_s", "phases_s")}
     mine = slice(copy * ranks, (copy + 1) * ranks)
-    of_blocks = {key: own(samples[key]) for key in ("read_bytes", "handed_out_s")}
+    of_blocks = {key: own(samples[key]) for key in ("read_bytes", "storage_bytes", "handed_out_s") if key in samples}
     return {**samples, **of_each, **of_blocks, "telemetry": samples["telemetry"][mine]}
 
 

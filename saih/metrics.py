@@ -6,6 +6,7 @@ Definitions (docs/method.md says more): with b blocks of n steps on r ranks, eac
     samples_per_s   b n r B / sum of T_i            total samples over total time; its interval is that of the mean T_i
     step_s          median of T_i / n
     exposed_x_s     median of (T_i - T'_i) / n, T'_i the block run next to it without x
+    input_contention_s    the same of the block without waiting for input less the one without input
 
 What shares of a peak are, and which rate cannot be, is in shares.py.
 """
@@ -42,13 +43,22 @@ __all__ = [
 
 PHASES = {
     "input_wait_s": "timer around it",
+    "storage_wait_s": "part of input_wait_s, by the threads' times for the batch that was waited for",
+    "decode_wait_s": "part of input_wait_s, by the threads' times for the batch that was waited for",
     "h2d_s": "timer around it",
-    "read_s": "timers in the reading threads, added up over threads",
-    "decode_s": "timers in the reading threads, added up over threads",
+    "copy_wait_s": "device events around the compute stream's wait for the copy",
+    "read_s": "timers in the reading threads, thread-seconds: added up over threads, and not to be held against time",
+    "decode_s": "timers in the reading threads, thread-seconds: added up over threads, and not to be held against time",
 }
 """Phases that an application may time, and how."""
 
-EXPOSED = {"without_input": "exposed_input_s", "without_communication": "exposed_comm_s"}
+DIFFERENCES = {
+    "exposed_input_s": ("full", "without_input"),
+    "exposed_input_wait_s": ("full", "without_input_wait"),
+    "input_contention_s": ("without_input_wait", "without_input"),
+    "exposed_comm_s": ("full", "without_communication"),
+}
+"""Metric -> the blocks whose time it is the difference of."""
 
 
 def compute(
@@ -200,11 +210,13 @@ def _phases(samples: Mapping[str, Any]) -> dict[str, Metric]:
 
 def _exposed(samples: Mapping[str, Any], run: Execution) -> dict[str, Metric]:
     found = {}
-    for variant, name in EXPOSED.items():
-        if variant in samples["block_s"]:
-            found[name] = _difference(name, excess(samples, variant))
+    for name, (longer, without) in DIFFERENCES.items():
+        if {longer, without} <= set(samples["block_s"]):
+            found[name] = _difference(name, excess(samples, without, longer), longer, without)
         elif name == "exposed_comm_s" and run.ranks == 1:
             found[name] = metric(name, 0.0, "one rank: there is no communication")
+        elif "without_input_wait" in (longer, without):
+            found[name] = unknown(name, "there are no blocks that read input without waiting for it")
         else:
             found[name] = unknown(name, "the application has no variant without it")
     return found
@@ -230,8 +242,9 @@ def _background(hosts: Sequence[Mapping[str, Any]], run: Execution) -> Metric:
     return metric(name, rate, method, shares_cores=shared)
 
 
-def _difference(name: str, values: Sequence[float]) -> Metric:
-    method = "median over pairs of neighbouring blocks: with it less without it, per step; may be negative"
+def _difference(name: str, values: Sequence[float], longer: str, without: str) -> Metric:
+    less = "with it less without it" if longer == "full" else f"{longer} less {without}"
+    method = f"median over pairs of neighbouring blocks: {less}, per step; may be negative"
     found = difference_interval(values)
     kind = _within_run("pairs of neighbouring blocks", found.confidence)
     return metric(name, found.middle, method, low=found.low, high=found.high, interval=kind)

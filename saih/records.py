@@ -11,7 +11,9 @@ Schema 1, top-level keys:
                 {"low", "high", "interval"}, and an application's own "label"
     samples     raw times: {"block_steps", "block_s": {variant: [[seconds of each rank] of each block]},
                 "warmup_steps", "warmup_s", "warmup_ended": steady | limit, "stopped": precise | limit,
-                "phases_s": {phase: [[seconds of each rank] of each block]},
+                "phases_s": {phase: [[seconds of each rank] of each full block]},
+                "read_bytes": [[bytes of samples of each rank] of each full block],
+                "storage_bytes": [[bytes from storage of each rank, or null] of each full block],
                 "background": [{"mb_s" asked of the host, "bytes", "seconds", "files", "file_bytes", "direct_files",
                 "threads", "cores", "shares_cores"} of each host], empty where none was asked for,
                 "telemetry": [energy, power, clocks, throttling, neighbours, counters, by rank: saih/telemetry/],

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.cases import numbers
+from reports.cases import Case, numbers
 from reports.step import diagnosed
-from reports.step.parts import CACHE, PARTS, Part, Step
+from reports.step.parts import CACHE, COPY, INPUT, PARTS, Part, Step
 from reports.text import chunks, count, listed, percent, quantity
 from reports.trend.lines import Trend
 
@@ -114,12 +114,14 @@ def _without_interval(parts: Sequence[Part]) -> str:
 
 
 def _missing_caption(steps: Sequence[Step]) -> str:
-    """Parts that were not measured are in the rest: which, and at which points."""
-    names = dict.fromkeys(name for step in steps for name, _ in step.missing)
-    told = []
-    for name in names:
-        cases = [step.case for step in steps if name in dict(step.missing)]
-        told.append(f"Within the rest, for it was not measured: {name} at {numbers(cases)}.")
+    """Parts that were not measured are in others: which, in which, and at which points."""
+    found: dict[tuple[str, str], list[Case]] = {}
+    for step in steps:
+        missing = [name for name, _ in step.missing]
+        for name in missing:
+            within = INPUT if name == COPY and INPUT not in missing else "the rest"
+            found.setdefault((within, name), []).append(step.case)
+    told = (f"Within {w}, for it was not measured: {name} at {numbers(cases)}." for (w, name), cases in found.items())
     return " ".join(told)
 
 

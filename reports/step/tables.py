@@ -16,7 +16,12 @@ from reports.step.parts import COPY, METRICS, NAMES, PARTS, REST, STRAGGLER, UNE
 from reports.table import Cell, Head, Notes, Table, case_cells, case_head, words
 from reports.text import percent, quantity
 
-TIMERS = {"input_wait_s": "input wait", "h2d_s": "host-device copy"}
+TIMERS = {
+    "input_wait_s": "input wait",
+    "storage_wait_s": "storage wait",
+    "decode_wait_s": "decode wait",
+    "h2d_s": "host-device copy",
+}
 BOUND = "layer_bound_s"
 INTERVALS = (*(NAMES[key] for key in METRICS), STRAGGLER)
 RESTS = (UNEXPLAINED, REST)

@@ -7,6 +7,7 @@
     roofline.py   a roofline's data, and the time of the layers alone
     causes.py     which parts are named
     gains.py      what removing them would gain, with its interval
+    input_kind.py what kind the cost of input is
     evidence.py   what is said of a cause outside the device's work
     work.py       what is said of work against ceilings
     advice.py     what would help, by how the point ran
@@ -18,9 +19,9 @@ docs/diagnosis.md has the method on a page. A diagnosis, record.diagnosis, is
     verdict     words of the causes, "input-bound (storage) and memory-bandwidth-bound", or "undetermined"
     evidence    the causes' sentences together, or what is known where none is named
     causes      [{"cause": host | memory | compute | kernels | input | communication | straggler | capacity, "kind":
-                of input storage | decode | copy | null, of host launches | framework | null, "verdict", "share" of the
-                step, "saved_s", "low_s", "high_s", "gain", "gain_low", "gain_high" (null with a low: unbounded),
-                "gain_interval" (of what it is made, or why there is none), "caveat", "evidence", "help"}],
+                of input storage | decode | copy | contention | null, of host launches | framework | null, "verdict",
+                "share" of the step, "saved_s", "low_s", "high_s", "gain", "gain_low", "gain_high" (null with a low:
+                unbounded), "gain_interval" (of what it is made, or why there is none), "caveat", "evidence", "help"}],
                 largest share first; null where not known
     shares      {"input", "copy", "communication", "straggler", "host", "compute", "memory", "cache", "kernels", "rest"}
                 of the step, null where not known, maybe negative; with the rest they add up to 1. Records up to method

@@ -33,17 +33,17 @@ def step_s(samples: Mapping[str, Any], variant: str) -> float:
     return statistics.median(_slowest(samples["block_s"][variant])) / float(samples["block_steps"])
 
 
-def excess(samples: Mapping[str, Any], variant: str) -> list[float]:
-    """Seconds that a full step takes longer than the one of ``variant`` beside it, of each round, on slowest ranks."""
-    pairs = zip(_slowest(samples["block_s"]["full"]), _slowest(samples["block_s"][variant]), strict=False)
-    return [(full - without) / samples["block_steps"] for full, without in pairs]
+def excess(samples: Mapping[str, Any], variant: str, of: str = "full") -> list[float]:
+    """Seconds that a step ``of`` takes longer than that of ``variant`` beside it, of each round, on slowest ranks."""
+    pairs = zip(_slowest(samples["block_s"][of]), _slowest(samples["block_s"][variant]), strict=False)
+    return [(longer - without) / samples["block_steps"] for longer, without in pairs]
 
 
-def shown(samples: Mapping[str, Any], variant: str) -> bool | None:
-    """Whether the rounds show an excess that is more than noise (pairs.py); None without such a variant."""
-    if variant not in samples["block_s"]:
+def shown(samples: Mapping[str, Any], variant: str, of: str = "full") -> bool | None:
+    """Whether the rounds show an excess that is more than noise (pairs.py); None where a variant is missing."""
+    if not {variant, of} <= set(samples["block_s"]):
         return None
-    return pairs.shown(excess(samples, variant))
+    return pairs.shown(excess(samples, variant, of))
 
 
 def waiting_for_nothing(samples: Mapping[str, Any]) -> list[float]:

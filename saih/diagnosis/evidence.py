@@ -10,49 +10,25 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from saih.diagnosis import advice
-from saih.diagnosis.blocks import excess
+from saih.diagnosis import advice, input_kind
 from saih.diagnosis.parts import Part, Parts
-from saih.diagnosis.words import Told, duration, listed, percent
+from saih.diagnosis.words import Told, duration, percent
 
-OF_INPUT = 0.5
-"""A timer that shows at least this much of what input costs can be the reason; a smaller one cannot."""
 EXPLAINED = 0.5
 """Launching that explains at least this much of a GPU's gaps is their kind; else it is the host's other work."""
 AHEAD = 0.5
 """A host that had handed out a block's work in less than this share of its time did not keep the device waiting."""
 
-_INPUT_HELP = {
-    "storage": "Keep the data nearer: a copy on a local disk, or in memory where it fits; or read fewer bytes a "
-    "sample, by compressing what decodes fast. More reading threads help where the storage is not busy yet.",
-    "decode": "Make a sample cheaper to decode: without compression, or with a faster one; or decode with more "
-    "threads, if there are cores for them.",
-    "copy": "Copy ahead of the step, from page-locked memory, on a stream of its own; or copy fewer bytes, as small "
-    "integers that the device converts.",
-    "untimed": "Find out whether reading or decoding takes the time: this application times neither.",
-    "neither": "Look at what lies between decoding and the step: batches that are put together and handed over, and "
-    "reading threads that compete with the step for cores.",
-}
-
 
 def told_of_input(parts: Parts, metrics: Mapping[str, Mapping[str, Any]], samples: Mapping[str, Any]) -> Told:
-    """Its kind by timers: the copy, or else whichever the reading threads spend more time with, if it can be that."""
+    """By difference; of which kind it is, as far as that is known (input_kind.py)."""
     seconds = parts.of["input"].seconds or 0.0
-    read_s, decode_s, copy_s = (metrics.get(name, {}).get("value") for name in ("read_s", "decode_s", "h2d_s"))
-    kind, advice = None, "untimed"
-    told = "Neither reading nor decoding is timed, so that it stays open which of them."
-    if copy_s and copy_s >= OF_INPUT * seconds:
-        kind = advice = "copy"
-        told = f"Copies to the device last {duration(copy_s)} a step."
-    elif read_s or decode_s:
-        more = "decode" if (decode_s or 0.0) > (read_s or 0.0) else "storage"
-        kind = more if max(decode_s or 0.0, read_s or 0.0) >= OF_INPUT * seconds else None
-        advice = kind or "neither"
-        times = [(read_s, "reading"), (decode_s, "decoding")]
-        spent = [f"{duration(each)} a step {doing}" for each, doing in times if each is not None]
-        told = f"The reading threads, added up, spend {listed(spent)}{'' if kind else ', too little to be it'}."
-    seen = _seen(samples, "exposed_input_s", "the device waits for input")
-    return kind, seconds, f"{_without(parts, 'input', samples)} {told}{seen}", _INPUT_HELP[advice]
+    found = input_kind.kind(seconds, metrics, samples)
+    seen = _seen(
+        samples, "exposed_input_s", "the host is at the input, or a copy runs, while the device computes nothing,"
+    )
+    told = " ".join([_without(parts, "input"), found.evidence.strip()])
+    return found.kind, seconds, f"{told}{seen}", found.help
 
 
 def told_of_communication(parts: Parts, samples: Mapping[str, Any]) -> Told:
@@ -62,7 +38,7 @@ def told_of_communication(parts: Parts, samples: Mapping[str, Any]) -> Told:
         "buckets; or exchange fewer bytes, in lower precision."
     )
     seen = _seen(samples, "exposed_comm_s", "only communication runs, waiting for others included,")
-    told = f"{_without(parts, 'communication', samples)}{seen}"
+    told = f"{_without(parts, 'communication')}{seen}"
     return None, parts.of["communication"].seconds or 0.0, told, advice
 
 
@@ -141,16 +117,12 @@ def _handed_out(samples: Mapping[str, Any]) -> float | None:
     return float(statistics.median(out / block for out, block in pairs))
 
 
-def _without(parts: Parts, name: str, samples: Mapping[str, Any]) -> str:
-    """By difference; in how many rounds is told where that is why the cause is named though its interval holds zero."""
+def _without(parts: Parts, name: str) -> str:
+    """By difference."""
     part = parts.of[name]
     seconds = part.seconds or 0.0
     shorter = f"{duration(seconds)} of {duration(parts.step_s)}{_between(part)}"
-    told = f"Without {name} the step is {percent(seconds / parts.step_s)} shorter ({shorter})"
-    if part.low is not None and part.low <= 0:
-        rounds = excess(samples, f"without_{name}")
-        told += f", and was in {sum(each > 0 for each in rounds)} of {len(rounds)} pairs of blocks"
-    return f"{told}."
+    return f"Without {name} the step is {percent(seconds / parts.step_s)} shorter ({shorter})."
 
 
 def _between(part: Part) -> str:

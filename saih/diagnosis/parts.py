@@ -2,7 +2,8 @@
 
 Parts are seconds of the slowest rank's median step:
 
-    input          the step less the step without input; of it the *copy* is what the timer of copies says, at most all
+    input          the step less the step without input; of it the *copy* is the time in which the device's compute
+                   stream stood still for it, where that was measured: copies overlap, and what they last is not it
     communication  the step less the step without communication
     straggler      how much later the latest rank ends than the mean of the others (blocks.late)
     host           GPU: the gaps in which the device has no work from its host: the step that waits for nothing
@@ -117,7 +118,7 @@ def divide(
     exposed = _part(metrics.get("exposed_input_s", {}), blocks.shown(samples, "without_input"))
     of = {
         "input": exposed,
-        "copy": Part(_copy_s(exposed, metrics.get("h2d_s", {}).get("value"))),
+        "copy": Part(_copy_s(exposed, metrics)),
         "communication": _part(metrics.get("exposed_comm_s", {}), blocks.shown(samples, "without_communication")),
         "straggler": Part(late.seconds, late.low, late.high, late.shown) if late else Part(0.0, 0.0, 0.0),
         "host": host,
@@ -131,11 +132,12 @@ def _part(metric: Mapping[str, Any], shown: bool | None = None) -> Part:
     return Part(metric.get("value"), metric.get("low"), metric.get("high"), shown)
 
 
-def _copy_s(exposed: Part, copy_s: float | None) -> float | None:
-    """Of what input costs, the copy: more than that overlaps with computing, and costs nothing."""
-    if exposed.seconds is None or copy_s is None:
-        return None
-    return min(copy_s, max(exposed.seconds, 0.0))
+def _copy_s(exposed: Part, metrics: Mapping[str, Mapping[str, Any]]) -> float | None:
+    """Of what input costs, the device's wait for the copy; None where it was not measured and there are copies."""
+    if metrics.get("h2d_s", {}).get("value") == 0:
+        return 0.0
+    found = metrics.get("copy_wait_s", {}).get("value")
+    return None if exposed.seconds is None or found is None else float(found)
 
 
 def _shrinking(late: blocks.Late | None, waitless_s: float | None) -> float:

@@ -163,11 +163,15 @@ def samples(edge: int) -> dict[str, Any]:
         "block_s": {
             "full": [block(full, i) for i in range(BLOCKS)],
             "without_input": [block(computing, i + 3) for i in range(BLOCKS)],
+            "without_input_wait": [block(computing + 0.1 * taken_s(edge), i + 5) for i in range(BLOCKS)],
         },
         "phases_s": {
-            "input_wait_s": phase(0.8 * taken_s(edge)), "h2d_s": phase(0.1 * taken_s(edge)),
+            "input_wait_s": phase(0.8 * taken_s(edge)), "storage_wait_s": phase(0.05 * taken_s(edge)),
+            "decode_wait_s": phase(0.7 * taken_s(edge)), "h2d_s": phase(0.1 * taken_s(edge)),
+            "copy_wait_s": phase(0.08 * taken_s(edge)),
             "read_s": phase(0.2 * taken_s(edge)), "decode_s": phase(1.9 * taken_s(edge)),
         },
-        "read_bytes": [[steps * BATCH * 8 * edge**3]] * BLOCKS, "values": {}, "background": [], "telemetry": [],
+        "read_bytes": [[steps * BATCH * 8 * edge**3]] * BLOCKS, "storage_bytes": [[0]] * BLOCKS,
+        "values": {}, "background": [], "telemetry": [],
         "warmup_steps": 5, "warmup_s": 1.1, "warmup_ended": "steady", "stopped": "precise", "profile": told,
     }  # fmt: skip

@@ -6,7 +6,10 @@ from typing import Any
 
 from tests.planted.plants import launched
 
-OUTSIDE = ("input (storage)", "input (decode)", "input (copy)", "input", "communication", "straggler", "capacity")
+OUTSIDE = (
+    "input (storage)", "input (decode)", "input (copy)", "input (contention)", "input", "communication", "straggler",
+    "capacity",
+)  # fmt: skip
 """What lies outside the step itself: with input held in memory and one rank none of it may be named."""
 
 EXPECTED = {"tiny-batch": "host", "wide": "compute"}

@@ -21,6 +21,7 @@ PLANTS: dict[str, str] = {
     "calls": "host",
     "reads_mb": "input (storage)",
     "inflate_mb": "input (decode)",
+    "parse_kb": "input (contention)",
     "copies_mb": "input (copy)",
     "sums_mb": "communication",
     "late": "straggler",

@@ -281,8 +281,8 @@ def test_every_part_that_is_drawn_has_an_interval_or_a_mark():
     (chart,) = step_charts([step], trend)
     starred = {name for name, _, resolved in chart.bars[0].parts if resolved is None}
     assert starred == {
-        "host-device copy", "compute-bound work", "memory-bound work", "work from caches", "work at neither ceiling",
-        "unexplained rest",
+        "waiting for the copy", "compute-bound work", "memory-bound work", "work from caches",
+        "work at neither ceiling", "unexplained rest",
     }  # fmt: skip
     stars = chart.caption[chart.caption.index("* No interval: ") :]
     assert all(name in stars for name in starred)
