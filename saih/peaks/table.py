@@ -55,7 +55,7 @@ def _rate(found: Mapping[str, Any], name: str, unit: str) -> tuple[str, str]:
 
 
 def _sustained(found: Mapping[str, Any], name: str, unit: str) -> tuple[str, str]:
-    """The sustained rate; beside it its interval and the fastest repeat. What was no finalist has short repeats only."""
+    """The sustained rate, its interval and the fastest repeat; of what was no finalist its short repeats."""
     if name not in found:
         return quantity(found[f"median_{name}"], unit), "median of short repeats: not among the best"
     low, high = (quantity(found[f"{name}_{end}"], unit) for end in ("low", "high"))

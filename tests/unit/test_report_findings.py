@@ -3,6 +3,7 @@
 import pytest
 
 from reports.cases import make_cases
+from reports.facts import run_facts
 from reports.findings import findings
 from reports.input.sources import find_groups
 from reports.trend.lines import find_trend
@@ -236,3 +237,14 @@ def test_a_point_beyond_its_ceiling_is_named_and_kept():
 def test_a_point_at_its_ceiling_within_the_interval_is_not():
     told = said(held(100.5, 100), held(90, 100, size={"edge": 32}, flop=8e9))
     assert not any("does not hold" in each for each in told)
+
+
+def test_what_a_core_can_do_is_told_among_the_facts():
+    core = {"flop_per_cycle": {"fp32": 64}, "extensions": ["avx512f"], "clock_hz": 3.9e9}
+    core["clock_source"] = "cpuinfo_max_freq"
+    run = run_of(*line(5), machine={"device": "x", "core_limit": core | {"why": {}}})
+    told = run_facts(run, [])["a core can do"].replace("\u00a0", " ")
+    assert told == "FLOP a cycle: fp32 64 (avx512f); at most 3.90 GHz (cpuinfo_max_freq)"
+    unknown = {"why": {"fp32": "no bound is known for the architecture riscv64"}}
+    run = run_of(*line(5), machine={"device": "x", "core_limit": unknown})
+    assert run_facts(run, [])["a core can do"] == "not known: no bound is known for the architecture riscv64"
