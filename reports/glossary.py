@@ -26,7 +26,8 @@ MEANING: dict[str, tuple[str, str]] = {
     ),
     "percent_of_measured_peak": (
         "share of the measured ceiling",
-        "Rate per device, of the best matrix product or 3D convolution measured on the same machine.",
+        "Rate per device, of the best sustained rate of matrix products and 3D convolutions measured on the same "
+        "machine; its interval holds the ceiling's.",
     ),
     "peak_mem_bytes": ("peak memory", "The most memory a rank held while the point ran."),
     "input_wait_s": ("input wait", "Time a step waits for its batch, by a timer."),

@@ -27,10 +27,21 @@ SIZE = (
     "variant ran, so it orders problems whichever dials grow."
 )
 CEILING = (
-    "The measured ceiling is the fastest repeat of the best of a set of matrix products and 3D convolutions, in the "
-    "precision of the point, on random data, with as many ranks running at once. The datasheet peak is the vendor's "
-    "dense figure for the datapath used. A device is a GPU or, on CPUs, the cores of one rank. A point beyond the "
-    "datasheet peak, or beyond the ceiling by more than its spread, is invalid."
+    "The measured ceiling is the sustained rate of the best of a set of matrix products and 3D convolutions, in the "
+    "precision of the point, on random data, with as many ranks running at once: all operations over all time of the "
+    "repeats that come once clocks and power have settled. The share's interval joins those of rate and ceiling, which "
+    "were measured apart, in quadrature. The datasheet peak is the vendor's dense figure for the datapath used, at the "
+    "boost clock that the vendor computes with. A device is a GPU or, on CPUs, the cores of one rank. What can exceed "
+    "what: a burst on a rested device exceeds the sustained ceiling, and so may a layer alone, which is one; kernels "
+    "better than those of the set may exceed it for good. Then the ceiling does not hold for that work, which is "
+    "said. A device at its power limit stays below the datasheet's clock; one with little to do may exceed it. Nothing "
+    "can exceed what all units do at the highest clock (the datasheet peak x 1.16; on CPUs cores x highest clock x "
+    "operations a cycle): a point that does is invalid. Where the measured ceilings of points differ by more than "
+    "their intervals, points are compared by FLOP/s a device, and each share is one of its own ceiling."
+)
+OLDER_CEILING = (
+    " Before method version 8 no sustained rate was measured: the highest median of short repeats stands for it, "
+    "without an interval."
 )
 DIFFERENCES = (
     "Blocks of the full step take turns with blocks of the same step without input and without communication, so that "
@@ -86,7 +97,7 @@ PROFILE = (
     "the busy time: differences between passes, which may be negative. With them the parts of a GPU's step add up to "
     "it by construction, so that its unexplained rest checks nothing. On CPUs host gaps are an estimate: operations "
     "x the measured time of calling a tiny one. Every layer is also timed alone, on random data of the same shapes, "
-    "types and layout, with the same kernels: the fastest repeat counts."
+    "types and layout, with the same kernels: the fastest repeat, a burst, counts."
 )
 ROOFLINE = (
     "Intensity is operations over bytes: operations by the closed form, bytes the least that the operations, as they "
@@ -94,9 +105,9 @@ ROOFLINE = (
     "closed form; what ran outside them comes on top, so that a step whose activations are no part of other kernels "
     "has more than the network needs (saih augment model). Kernels move more, so that true intensity is lower, unless "
     "a cache keeps what one layer hands to the next. Roofs are the measured ceilings of arithmetic and of memory "
-    "bandwidth, with all ranks at work; the datasheet's is the vendor's "
-    "dense peak. Layers alone is the sum of what the same kernels take, each layer run alone, and of the least "
-    "traffic of everything else at the measured bandwidth: no bound, for other kernels may be faster."
+    "bandwidth, sustained, with all ranks at work; a layer is short and may stand above them. The datasheet's is the "
+    "vendor's dense peak. Layers alone is the sum of what the same kernels take, each layer run alone, and of the "
+    "least traffic of everything else at the measured bandwidth: no bound, for other kernels may be faster."
 )
 
 
@@ -108,7 +119,7 @@ def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
         ("Problem size", SIZE),
         ("Warm-up", _warm_up(records)),
         ("Timing", _timing(records)),
-        ("Share of a peak", CEILING),
+        ("Share of a peak", CEILING + (OLDER_CEILING if _older(runs) else "")),
         ("Differences", DIFFERENCES),
         *background,
         *([("Every device at once", EVERYWHERE)] if find_everywhere(runs, cases) else []),
@@ -121,6 +132,12 @@ def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
         ("Trend figures", FIGURES),
         ("Version of the method", _versions(runs)),
     ]
+
+
+def _older(runs: Sequence[Run]) -> bool:
+    """Whether any ceiling is of short repeats only."""
+    peaks = [peak for run in runs for folder in run.folders for peak in folder.system.get("peaks") or []]
+    return any("repeats" not in peak for peak in peaks)
 
 
 def _span(records: Sequence[Record], read: Callable[[Record], Any], unit: str) -> str:

@@ -95,17 +95,15 @@ class Attempts:
         """The record of a point that answered: ok, or invalid where its figures cannot be believed."""
         run = point.run
         count, machine = self.copies[run.ranks], system["machine"]
-        at = [p for p in system["peaks"] if p["ranks"] == count * run.ranks and p["precision"] == run.precision]
-        ceiling = at[0] if at else None
         quoted = ceilings.datasheet(machine["device"], run.precision, machine["device_memory_bytes"])
         samples = answer["samples"] | {"profile": with_costs(answer["samples"]["profile"], self.app, point)}
         one = everywhere.part(samples, everywhere.middle(samples, run, count), run.ranks)
         reached = highest(system, count * run.ranks, run.precision)
         bandwidth = ceilings.bandwidth(machine["device"], machine["device_memory_bytes"])
-        found = metrics.compute(one, self.app.cost(point), run, ceiling, quoted, reached, bandwidth)
+        found = metrics.compute(one, self.app.cost(point), run, quoted, reached, bandwidth)
         found["peak_mem_bytes"] = metrics.peak_memory(answer["peak_mem_bytes"], machine["device_kind"])
         found |= metrics.declared(self.app.metrics, samples["values"])
-        doubt = answer["doubt"] or metrics.invalid_because(found, ceiling)
+        doubt = answer["doubt"] or metrics.invalid_because(found, reached)
         told = {"ranks": answer["ranks"], "ceilings": reached}
         record = replace(blank, samples=samples, system={**blank.system, **told})
         disturbed = emulate.together(rank["emulated"] for rank in answer["ranks"])  # by launch.wrapper, too

@@ -7,6 +7,8 @@ Definitions (docs/method.md says more): with b blocks of n steps on r ranks, eac
     step_s          median of T_i / n
     exposed_x_s     median of (T_i - T'_i) / n, T'_i the block run next to it without x
     input_contention_s    the same of the block without waiting for input less the one without input
+
+What shares of a peak are, and which rate cannot be, is in shares.py.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from saih.diagnosis.blocks import excess, flop_of_a_step
 from saih.pairs import difference_interval
 from saih.profiled import profiled
 from saih.serial import mean_interval, median_interval
+from saih.shares import invalid_because, shares
 from saih.telemetry.energy import per_sample
 from saih.units import UNITS, Metric, metric, unknown
 
@@ -62,20 +65,18 @@ def compute(
     samples: Mapping[str, Any],
     cost: Cost,
     run: Execution,
-    ceiling: Mapping[str, Any] | None,
     datasheet: Mapping[str, Any],
     ceilings: Mapping[str, Any] | None = None,
     bandwidth: Mapping[str, Any] | None = None,
 ) -> dict[str, Metric]:
     """All core metrics of a measured point.
 
-    ``samples`` as in the record; ``ceiling`` an entry of saih.peaks.measure or None; ``datasheet`` the answer of
-    saih.peaks.datasheet ({"flop_per_s", "source"} or {"why"}); ``ceilings`` as in record.system["ceilings"], or None;
-    ``bandwidth`` the answer of saih.peaks.bandwidth, or None.
+    ``samples`` as in the record; ``datasheet`` the answer of saih.peaks.datasheet: {"flop_per_s", "source"} or {"why"};
+    ``ceilings`` as in record.system["ceilings"] (saih/peaks/highest.py), or None; ``bandwidth`` the answer of
+    saih.peaks.bandwidth, or None.
     """
     rate = _rate(samples, run)
     speed = _speed(rate, cost, run)
-    flop_per_s = speed["value"]
     found = {
         "samples_per_s": rate,
         "step_s": _step(samples),
@@ -83,8 +84,6 @@ def compute(
         "executed_flop_per_sample": _executed(cost, run),
         "flop_per_s_per_device": speed,
         "parameters": metric("parameters", cost.parameters, "closed form"),
-        "percent_of_peak": _percent_of_datasheet(flop_per_s, datasheet),
-        "percent_of_measured_peak": _percent_of_ceiling(flop_per_s, ceiling),
         "rank_imbalance_percent": _imbalance(samples, run),
         **_phases(samples),
         **_exposed(samples, run),
@@ -92,6 +91,7 @@ def compute(
         "energy_j_per_sample": _energy(samples, run),
         "scaling_efficiency": unknown("scaling_efficiency", "relates several points: see the report"),
     }
+    found |= shares(found, datasheet, ceilings or {})
     moved = bandwidth or {"why": "the memory's datasheet bandwidth is not known"}
     return found | profiled(samples, found, ceilings or {}) | counted(samples, flop_of_a_step(found, samples), moved)
 
@@ -116,17 +116,6 @@ def served(samples: Mapping[str, Any], run: Execution) -> int:
     return int(len(samples["block_s"]["full"]) * samples["block_steps"] * run.ranks * run.batch)
 
 
-def invalid_because(metrics: Mapping[str, Metric], ceiling: Mapping[str, Any] | None) -> str | None:
-    """Why the rate cannot be true, or None: it lies beyond the datasheet, or beyond the measured ceiling's spread."""
-    quoted = metrics["percent_of_peak"]["value"]
-    if quoted is not None and quoted > 100:
-        return f"{quoted:.1f} % of the datasheet peak: more than the device can do"
-    measured = metrics["percent_of_measured_peak"]["value"]
-    if ceiling is not None and measured is not None and measured > 100 + ceiling["spread_percent"]:
-        return f"{measured:.1f} % of the measured ceiling, whose spread is {ceiling['spread_percent']:.1f} %"
-    return None
-
-
 def peak_memory(value: int, device_kind: str) -> Metric:
     """The most that a rank held at once."""
     if device_kind == "cuda":
@@ -138,7 +127,11 @@ def peak_memory(value: int, device_kind: str) -> Metric:
 def withheld(metrics: Mapping[str, Metric], why: str) -> dict[str, Metric]:
     """The metrics of a point that must not be believed: no value is left that was derived from its times."""
     kept = ("flop_per_sample", "executed_flop_per_sample", "parameters")
-    return {name: m if name in kept else {**m, "value": None, "why": why} for name, m in metrics.items()}
+    form = ("unit", "better", "method", "label")
+    return {
+        name: m if name in kept else {key: m[key] for key in form if key in m} | {"value": None, "why": why}
+        for name, m in metrics.items()
+    }
 
 
 def _rate(samples: Mapping[str, Any], run: Execution) -> Metric:
@@ -186,20 +179,6 @@ def _executed(cost: Cost, run: Execution) -> Metric:
     if run.execution == "plain":
         return metric(name, cost.flop_per_sample, "the plain variant executes the algorithm's own operations")
     return unknown(name, f"not counted for execution {run.execution}")
-
-
-def _percent_of_datasheet(flop_per_s: float, datasheet: Mapping[str, Any]) -> Metric:
-    if "flop_per_s" not in datasheet:
-        return unknown("percent_of_peak", datasheet["why"])
-    method = f"of {datasheet['flop_per_s'] / 1e12:g} TFLOP/s dense: {datasheet['source']}"
-    return metric("percent_of_peak", 100 * flop_per_s / datasheet["flop_per_s"], method)
-
-
-def _percent_of_ceiling(flop_per_s: float, ceiling: Mapping[str, Any] | None) -> Metric:
-    if ceiling is None:
-        return unknown("percent_of_measured_peak", "the ceiling was not measured")
-    method = f"of {ceiling['flop_per_s'] / 1e9:.4g} GFLOP/s a device, measured: {ceiling['best']}"
-    return metric("percent_of_measured_peak", 100 * flop_per_s / ceiling["flop_per_s"], method)
 
 
 def _imbalance(samples: Mapping[str, Any], run: Execution) -> Metric:

@@ -101,7 +101,10 @@ def outcome(record: Record) -> str:
         return f"{record.status}: {message}"
     rate = record.value("samples_per_s") or 0.0
     percent = record.value("percent_of_measured_peak")
-    return f"{rate:.4g} samples/s" + (f", {percent:.3g} % of the measured ceiling" if percent is not None else "")
+    if percent is None:
+        return f"{rate:.4g} samples/s"
+    beyond = ", which does not hold for this work" if record.metrics["percent_of_measured_peak"].get("beyond") else ""
+    return f"{rate:.4g} samples/s, {percent:.3g} % of the measured ceiling{beyond}"
 
 
 def duration(seconds: float) -> str:

@@ -25,7 +25,8 @@ Schema 1, top-level keys:
                 copies compare (saih/everywhere.py), if asked for} or null
     system      {"machine", "software", "ranks": [{"host", "device", "uuid" of a GPU, "cores", "emulated"}],
                 "emulated": the disturbances that were asked for (docs/emulate.md), or null,
-                "ceilings": what the point is held against (saih/peaks/highest.py)}
+                "ceilings": what the point is held against (saih/peaks/highest.py); before method version 8 its
+                "flop_per_s" was the fastest of short repeats, a burst}
     provenance  versions, time, data set, what it took
     error       null, or {"kind", "message", "log_end"}
 

@@ -129,7 +129,7 @@ class Truth:
         flop = int(sum(layer.flop for layer in self.layers) / BATCH)
         run = Execution(len(self.late), BATCH, "fp32", "plain", "dataset")
         samples = samples or self.samples()
-        return metrics.compute(samples, Cost(flop, flop, 1, 1, 1), run, None, {"why": "made"}, ceilings)
+        return metrics.compute(samples, Cost(flop, flop, 1, 1, 1), run, {"why": "made"}, ceilings)
 
     def diagnosis(self, ceilings=CEILINGS, **run):
         """What the harness says of it; ``run`` as in a record's point."""

@@ -11,7 +11,7 @@ from reports.step.bars import step_charts
 from reports.step.parts import find_steps
 from reports.step.tables import steps as steps_table
 from reports.trend.lines import find_trend
-from tests.gold.small import cases_of, folder_of, lost, measured
+from tests.gold.small import cases_of, folder_of, held, lost, measured
 
 
 def sweep(**dials):
@@ -247,3 +247,55 @@ def test_a_copy_of_which_only_its_own_time_is_known_is_no_part_of_0_seconds(expo
     (place,) = (i for i, head in enumerate(table.head) if head.text == "waiting for the copy")
     assert "0" not in table.rows[0][place].text
     assert why in dict(table.notes).values()
+
+
+@pytest.mark.parametrize(
+    ("second", "half_percent", "yardstick"),
+    [
+        (100, 0.5, "percent_of_measured_peak"),
+        (100.9, 0.5, "percent_of_measured_peak"),  # the intervals meet
+        (102, 0.5, "flop_per_s_per_device"),
+        (102, 2, "percent_of_measured_peak"),
+        (80, 2, "flop_per_s_per_device"),
+    ],
+)
+def test_points_under_different_ceilings_are_compared_by_their_rates(second, half_percent, yardstick):
+    found = [
+        held(share, ceiling, half_percent, ranks, size={"edge": edge}, flop=edge**3)
+        for ranks, ceiling in ((1, 100), (2, second))
+        for edge, share in ((16, 5), (32, 10))
+    ]
+    trend = find_trend(cases_of(*found))
+    assert trend.yardstick == yardstick
+    assert trend.own_ceilings is (yardstick == "flop_per_s_per_device")
+    effect = next(effect for effect in trend.effects if effect.axis.name == "ranks")
+    expected = 1 if yardstick == "percent_of_measured_peak" else second / 100
+    assert effect.share == pytest.approx([expected, expected])
+
+
+def test_another_precision_has_another_ceiling_and_that_alone_does_not_matter():
+    found = [held(10, ceiling, run={"precision": p}) for p, ceiling in (("fp32", 50), ("bf16", 700))]
+    assert find_trend(cases_of(*found)).yardstick == "percent_of_measured_peak"
+
+
+def test_runs_under_different_ceilings_are_compared_by_their_rates():
+    """Field case: rates within 0.7 %, shares 4 % apart, for one run's ceiling was a burst."""
+    runs = [folder_of(held(share, ceiling), path=path) for path, share, ceiling in (("a", 9.2, 105), ("b", 9.6, 101))]
+    trend = find_trend(make_cases(merge(runs)))
+    assert trend.yardstick == "flop_per_s_per_device"
+    (effect,) = trend.effects
+    assert effect.axis.name == "run"
+    assert effect.share == pytest.approx([9.6 * 101 / (9.2 * 105)])
+    assert abs(effect.share[0] - 1) < 0.007
+
+
+def test_the_chart_shows_rates_where_shares_do_not_compare():
+    found = [
+        held(share, ceiling, ranks=ranks, size={"edge": edge}, flop=edge**3)
+        for ranks, ceiling in ((1, 100), (2, 50))
+        for edge, share in ((16, 5), (32, 10))
+    ]
+    cases = cases_of(*found)
+    names = [chart.name for chart in trend_charts(cases, find_trend(cases))]
+    assert "flop-per-s-per-device" in names
+    assert "percent-of-measured-peak" not in names
