@@ -98,7 +98,7 @@ def accused(found: dict[str, Any], ranks: int) -> list[str]:
     """What the harness names."""
     run = Execution(ranks, 4, "fp32", "plain", "dataset")
     cost = Cost(10**9, 10**9, 1, 1, 1)
-    told = metrics.compute(found, cost, run, None, {"why": "made"}, {})
+    told = metrics.compute(found, cost, run, {"why": "made"}, {})
     return [str(cause["cause"]) for cause in diagnose(told, found, {}, "cpu")["causes"]]
 
 
