@@ -17,7 +17,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from saih.serial import FEWEST_MEANS, mean_interval
+from saih.serial import mean_interval
 from saih.stats import Interval, ranks, student_t
 
 CHANCE = 0.005
@@ -27,6 +27,8 @@ FEWEST = 8
 FEWEST_FOR_INTERVAL = 6
 """Fewer pairs have no 95 % interval by their signs: 2/2^5 = 0.06."""
 MOST_EXACT = 60
+ENOUGH_TO_CORRELATE = 40
+"""So many differences show whether they correlate after all; of fewer the doubt would hide a slow copy."""
 
 
 def difference_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
@@ -55,7 +57,7 @@ def shown(values: Sequence[float], looks: int = 1) -> bool:
     if looks == 1:
         return True
     confidence = 1 - 2 * CHANCE / looks
-    if len(values) >= FEWEST_MEANS:
+    if len(values) >= ENOUGH_TO_CORRELATE:
         return mean_interval(values, confidence).low > 0
     error = statistics.stdev(values) / math.sqrt(len(values))
     return statistics.fmean(values) > student_t(confidence, len(values) - 1) * error
