@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports.cases import Case
+from reports.step import joined
 from saih.records import Record
 
 PARTS = ("input", "copy", "communication", "straggler", "launch", "compute", "memory", "kernels")
@@ -28,9 +29,21 @@ def middle(case: Case) -> Record | None:
 
 
 def diagnosis(case: Case) -> Mapping[str, Any]:
-    """The diagnosis of the middle replicate; of a point without a result, the first that there is."""
-    record = middle(case) or next((record for record in case.records if record.diagnosis), None)
+    """What bounds the case: findings, charts and tables take it from here.
+
+    Of one record, its own diagnosis; of several replicates, theirs joined. Of a point without a result, the first that
+    there is.
+    """
+    told = [record for record in case.ok if record.diagnosis]
+    if len(told) > 1:
+        return joined.join(told, case.value("step_s") or 0.0)
+    record = next(iter(told), None) or next((record for record in case.records if record.diagnosis), None)
     return (record.diagnosis or {}) if record else {}
+
+
+def differ(case: Case) -> str:
+    """The verdicts of replicates that do not agree, with how many have each; empty where they do."""
+    return joined.disagreement([record for record in case.ok if record.diagnosis])
 
 
 def causes(case: Case) -> list[Mapping[str, Any]]:
@@ -39,8 +52,13 @@ def causes(case: Case) -> list[Mapping[str, Any]]:
 
 
 def roofline(case: Case) -> Mapping[str, Any]:
-    """The middle replicate's roofline; empty where it has none."""
-    return diagnosis(case).get("roofline") or {}
+    """The middle replicate's roofline, the point at the rate of all of them; empty where it has none."""
+    record = middle(case)
+    found = ((record.diagnosis or {}) if record else {}).get("roofline") or {}
+    point, step_s = found.get("point") or {}, case.value("step_s")
+    if len(case.ok) < 2 or not point.get("flop") or not step_s:
+        return found
+    return {**found, "point": {**point, "flop_per_s": point["flop"] / step_s}}
 
 
 def profile(case: Case) -> Mapping[str, Any]:
@@ -67,12 +85,7 @@ def shares(case: Case) -> dict[str, float | None]:
     found = [each for each in found if any(each.get(part) is not None for part in WORK)]
     if not found:
         return {}
-    return {part: _mean([each.get(part) for each in found]) for part in (*PARTS, "rest")}
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if len(known) == len(values) else None
+    return {part: joined.mean([each.get(part) for each in found]) for part in (*PARTS, "rest")}
 
 
 def _profile(record: Record) -> Mapping[str, Any]:

@@ -116,11 +116,12 @@ def _bound_rows(case: Case, axes: Sequence[Axis], gains: bool) -> list[tuple[Cel
     start, found = case_cells(case, axes), diagnosed.causes(case)
     if not found:
         empty = (Cell(""), Cell("")) if gains else ()
-        return [(*start, words(verdict(case)), *empty, words(evidence(case)))]
+        told = str(diagnosed.diagnosis(case).get("evidence") or "")
+        return [(*start, words(verdict(case), diagnosed.differ(case)), *empty, words(told))]
     blank = tuple(Cell("") for _ in start)
-    told = verdict(case) if case.ok else ""
-    differ = f"replicates differ: {told}" if " / " in told else ""
-    return [(*(blank if i else start), *_cause(cause, "" if i else differ)) for i, cause in enumerate(found)]
+    return [
+        (*(blank if i else start), *_cause(cause, "" if i else diagnosed.differ(case))) for i, cause in enumerate(found)
+    ]
 
 
 def _cause(cause: Mapping[str, Any], remark: str) -> tuple[Cell, ...]:
@@ -141,10 +142,3 @@ def _saved(cause: Mapping[str, Any]) -> str:
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
-
-
-def evidence(case: Case) -> str:
-    """The diagnosis's own words; of several replicates with different figures, the middle one's."""
-    told = dict.fromkeys(str((record.diagnosis or {}).get("evidence") or "") for record in case.ok)
-    shown = str(diagnosed.diagnosis(case).get("evidence") or "")
-    return shown if len(told) < 2 else f"{shown} (the middle one of {len(case.ok)} replicates)"
