@@ -144,6 +144,8 @@ def share(case: Case, name: str) -> Quantity:
         return Quantity(None, "1", why=case.quantity(name).why or "the step time is not known")
     if len(known) == 1:
         return known[0]
+    if len({each.value for each in known}) == 1:  # nothing to differ in: a part that a point does not have
+        return Quantity(known[0].value, "1")
     over, mean = replicated(known), statistics.fmean(each.value or 0.0 for each in known)
     low, high = (None, None) if over.low is None or over.high is None else (min(over.low, mean), max(over.high, mean))
     return replace(over, value=mean, low=low, high=high)
