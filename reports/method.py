@@ -54,9 +54,9 @@ FIGURES = (
     "wider; r∞ is no lower than the highest measured rate. The worst misfit says how well two numbers describe the "
     f"path. There is no figure where there are fewer than {MIN_SIZES} sizes, the last gain says that the rate still "
     "rises, the largest size reaches less than half of r∞, the rate falls again, or a size is off by more than a "
-    f"factor of {1 + WORST_MISFIT:g}. Nor where another form fits: (n½/n) with an exponent of its own or a rate that goes on "
-    "rising or falls again, if it lowers the misfit beyond chance (F-test); a power law that never levels off, if it "
-    "fits about as well. Time a sample is 1 / throughput."
+    f"factor of {1 + WORST_MISFIT:g}. Nor where another form fits: (n½/n) with an exponent of its own "
+    "or a rate that goes on rising or falls again, if it lowers the misfit beyond chance (F-test); a power law that "
+    "never levels off, if it fits about as well. Time a sample is 1 / throughput."
 )
 
 

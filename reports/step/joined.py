@@ -2,8 +2,8 @@
 
 Shares are means over the replicates, so that they still add up to 1. A cause is named where at least half of the
 replicates name it and its mean share is large enough to be named; the mean takes in those that do not name it. What it
-saves is a mean as well, of those that predict it. Evidence holds one process's figures: that of the replicate nearest
-to the mean, which it says. Whether replicates differ is told by `disagreement`.
+saves is a mean as well, of those that predict it. Its kind is that of most of them; evidence holds the figures of the
+replicate nearest to the mean, and says so. Whether replicates differ is told by `disagreement`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from saih.diagnosis import NAMED_SHARE
 from saih.records import Record
 
 UNDETERMINED = "undetermined"
+ONE_OF = "One of {} processes:"
 HELD_BY = {"input": ("input", "copy")}
 """A cause -> the parts that its share is of, where they are not the part of its name."""
 
@@ -42,13 +43,12 @@ def join(records: Sequence[Record], step_s: float) -> Diagnosis:
 
 
 def disagreement(records: Sequence[Record]) -> str:
-    """As "processes differ: launch-bound (2), kernel-bound (1)"; empty where all name the same, in any order."""
+    """As "launch-bound (2), kernel-bound (1)"; empty where all name the same, in any order."""
     verdicts = [_names(record.diagnosis or {}) for record in records]
     found = Counter(verdicts)
     if len(found) < 2:
         return ""
-    told = (f"{' and '.join(names) or UNDETERMINED} ({n})" for names, n in found.most_common())
-    return f"processes differ: {', '.join(told)}"
+    return ", ".join(f"{' and '.join(names) or UNDETERMINED} ({n})" for names, n in found.most_common())
 
 
 def mean(values: Sequence[float | None]) -> float | None:
@@ -86,11 +86,16 @@ def _cause(name: str, group: Sequence[Named], records: Sequence[Record], step_s:
     if not known:
         return dict(group[0][1])
     middle = statistics.fmean(known)
-    kind = Counter(str(cause["verdict"]) for _, cause in group).most_common(1)[0][0]
-    alike = [cause for _, cause in group if cause["verdict"] == kind]
+    verdict, times = Counter(str(cause["verdict"]) for _, cause in group).most_common(1)[0]
+    agreed = 2 * times > len(group)
+    alike = [cause for _, cause in group if cause["verdict"] == verdict or not agreed]
     nearest = min(alike, key=lambda cause: abs(float(cause.get("share") or 0.0) - middle))
-    evidence = f"{nearest.get('evidence') or ''} (one of {len(records)} processes)".strip()
-    return {**nearest, **_range(group), "share": middle, "evidence": evidence, **_saved(group, step_s)}
+    found = {**nearest, **_range(group), "share": middle, **_saved(group, step_s)}
+    if nearest.get("evidence"):
+        found["evidence"] = f"{ONE_OF.format(len(records))} {nearest['evidence']}"
+    if not agreed:  # on the kind: it is not named, nor what would help against one of them
+        found |= {"kind": None, "verdict": verdict.partition(" (")[0], "help": ""}
+    return found
 
 
 def _part(record: Record, name: str) -> float | None:
@@ -127,4 +132,4 @@ def _saved(group: Sequence[Named], step_s: float) -> dict[str, float | None]:
 
 def _nothing_named(told: Sequence[Diagnosis]) -> str:
     evidence = next((str(each["evidence"]) for each in told if not each.get("causes") and each.get("evidence")), "")
-    return f"{evidence} (one of {len(told)} processes)" if evidence else ""
+    return f"{ONE_OF.format(len(told))} {evidence}" if evidence else ""

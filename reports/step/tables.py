@@ -117,11 +117,14 @@ def _bound_rows(case: Case, axes: Sequence[Axis], gains: bool) -> list[tuple[Cel
     if not found:
         empty = (Cell(""), Cell("")) if gains else ()
         told = str(diagnosed.diagnosis(case).get("evidence") or "")
-        return [(*start, words(verdict(case), diagnosed.differ(case)), *empty, words(told))]
+        return [(*start, words(verdict(case), _remark(case)), *empty, words(told))]
     blank = tuple(Cell("") for _ in start)
-    return [
-        (*(blank if i else start), *_cause(cause, "" if i else diagnosed.differ(case))) for i, cause in enumerate(found)
-    ]
+    return [(*(blank if i else start), *_cause(cause, "" if i else _remark(case))) for i, cause in enumerate(found)]
+
+
+def _remark(case: Case) -> str:
+    verdicts = diagnosed.differ(case)
+    return f"processes differ: {verdicts}" if verdicts else ""
 
 
 def _cause(cause: Mapping[str, Any], remark: str) -> tuple[Cell, ...]:

@@ -6,7 +6,7 @@ from reports.findings import findings
 from reports.input.sources import find_groups
 from reports.step.bars import step_charts
 from reports.step.details import chosen, details
-from reports.step.diagnosed import causes, diagnosis
+from reports.step.diagnosed import causes, diagnosis, roofline
 from reports.step.layers import halves
 from reports.step.parts import find_steps, share
 from reports.step.tables import bounds, steps
@@ -245,8 +245,8 @@ def test_replicates_that_differ_in_their_verdict_are_told_once():
     assert "launch-bound processes differ: launch-bound (2), kernel-bound (1)" in row
     (told,) = [each for each in said(*found) if "differ" in each]
     assert told == (
-        "Processes differ in what bounds the step at 1 of 1 repeated point | #1: processes differ: launch-bound (2), "
-        "kernel-bound (1). Named is what at least half of a point's processes name; shares are means over all of them."
+        "Processes differ in what bounds the step at 1 of 1 repeated point | #1: launch-bound (2), kernel-"
+        "bound (1). Named is what at least half of a point's processes name; shares are means over all of them."
     )
 
 
@@ -283,7 +283,7 @@ def test_finding_chart_and_table_tell_the_same_share_over_replicates():
     assert row[1:3] == ["input-bound (decode)", "30.0 %"]
     told = one(said(*repeated(0.2, 0.4)), "Input-bound")
     assert told.startswith("Input-bound (decode): the one measured point, 30.0 % of the step (2 processes)")
-    assert "(one of 2 processes)" in told
+    assert "#1: One of 2 processes: input takes its part." in told
 
 
 def test_a_cause_that_half_of_the_replicates_name_counts_with_the_mean_of_all():
@@ -295,6 +295,38 @@ def test_a_cause_that_half_of_the_replicates_name_counts_with_the_mean_of_all():
     (of_three,) = cases_of(*repeated(0.6, 0.06, 0.05))
     assert causes(of_three) == []
     assert diagnosis(of_three)["verdict"] == "undetermined"
+
+
+def test_a_part_that_no_replicate_has_is_drawn_without_doubt():
+    parts = {"exposed_input_s": (0.01, 0.008, 0.012), "exposed_comm_s": (0.0, 0.0, 0.0)}
+    found = [measured({"edge": 16}, share, ranks=2, exposed=parts, repeat=i) for i, share in enumerate((10, 11))]
+    (step,) = find_steps(cases_of(*found))
+    assert step.part("exposed communication").resolved is None
+    assert step.part("exposed input").resolved is True
+    assert step.part("exposed input").share == pytest.approx((0.1 + 0.11) / 2)
+
+
+def test_contradictions_of_one_replicate_are_kept():
+    against = diagnosed(contradictions=["the profile is twice as slow as the step"])
+    found = [profiled({"edge": 16}, LAUNCH), profiled({"edge": 16}, told=against, repeat=1)]
+    assert diagnosis(cases_of(*found)[0])["contradictions"] == ["the profile is twice as slow as the step"]
+
+
+def test_the_roofline_s_point_is_at_the_rate_of_all_replicates():
+    roof = {"flop_per_s": 1e11, "bytes_per_s": 1e10, "layers": [],
+            "point": {"flop": 1e9, "bytes": 1e8, "intensity": 10.0, "flop_per_s": 1e10}}  # fmt: skip
+    found = [profiled({"edge": 16}, told=diagnosed(roofline=roof), share=y, repeat=i) for i, y in enumerate((10, 20))]
+    (case,) = cases_of(*found)
+    assert roofline(case)["point"]["flop_per_s"] == pytest.approx(1e9 / case.value("step_s"))
+
+
+def test_a_kind_that_replicates_do_not_agree_on_is_not_named():
+    storage = cause("input", "input-bound (storage)", 0.2, kind="storage")
+    found = [profiled({"edge": 16}, each, repeat=i) for i, each in enumerate((INPUT, storage))]
+    (named,) = causes(cases_of(*found)[0])
+    assert (named["verdict"], named["kind"], named["help"]) == ("input-bound", None, "")
+    (named,) = causes(cases_of(*found, profiled({"edge": 16}, storage, repeat=2))[0])
+    assert (named["verdict"], named["kind"]) == ("input-bound (storage)", "storage")
 
 
 def test_intervals_of_a_cause_reach_over_its_replicates():

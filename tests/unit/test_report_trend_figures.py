@@ -93,6 +93,15 @@ def test_no_rate_is_approached_where_a_power_law_fits_as_well():
     assert found.fit.startswith("the form does not hold: a rate that grows as size^0.040 and never levels off")
 
 
+def test_no_rate_is_approached_where_the_yardstick_rises_though_the_rate_does_not():
+    rates = [30e9, 45e9, 54e9, 58e9, 60e9]
+    found = [measured({"edge": 16 * 2**i}, 10.0 * 2**i, 0.01, flop=1e9 * 8**i, metrics={
+        "flop_per_s_per_device": {"value": rate, "unit": "FLOP/s", "better": "higher", "method": "made up"},
+    }) for i, rate in enumerate(rates)]  # fmt: skip
+    (each,) = find_figures(find_trend(cases_of(*found)))
+    assert "still rises at the largest size" in each.fit
+
+
 def test_paths_without_such_a_rate_are_told_beside_those_that_have_one():
     found = [*path(run={"execution": "plain"}), *power(0.2, run={"execution": "compiled"})]
     (told,) = approach(find_trend(cases_of(*found)))
