@@ -94,7 +94,7 @@ def test_no_rate_is_approached_where_a_power_law_fits_as_well():
 
 
 def test_no_rate_is_approached_where_the_yardstick_rises_though_the_rate_does_not():
-    rates = [30e9, 45e9, 54e9, 58e9, 60e9]
+    rates = [60e9 / (1 + 8.0**-i) for i in range(5)]
     found = [measured({"edge": 16 * 2**i}, 10.0 * 2**i, 0.01, flop=1e9 * 8**i, metrics={
         "flop_per_s_per_device": {"value": rate, "unit": "FLOP/s", "better": "higher", "method": "made up"},
     }) for i, rate in enumerate(rates)]  # fmt: skip
