@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
+from benchmarks import hockney_study
 from reports.trend.hockney import Hockney, fit
 
 SIZES = [1e9 * 4**i for i in range(7)]
@@ -109,6 +110,20 @@ def test_a_rate_that_never_levels_off_approaches_none(q):
         found = fit(SIZES, noisy(draw, [n / n**q for n in SIZES], sigma))
         assert isinstance(found, str)
     assert isinstance(fit(SIZES[:4], [n / n**q for n in SIZES[:4]]), str)
+
+
+def test_the_study_counts_what_is_stated_and_what_is_wrong():
+    def of(truth, levels_off):
+        return hockney_study.study(truth, levels_off, 0.01, 1, random.Random(1))
+
+    never = of(hockney_study.power(0.5), False)
+    assert never["series"] == 32
+    assert never["stated"] == 0
+    assert never["version_7"]["wrong"] >= 10
+    true = of(hockney_study.exponent(1.0), True)
+    assert true["stated"] + sum(true["kept_back"].values()) == 32
+    assert true["stated"] >= 20
+    assert true["wrong"] <= 3
 
 
 def test_misfits_with_a_pattern_refuse_the_form_in_words():
