@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from reports.older import in_todays_words
 from saih import records
 from saih.errors import InputError
 from saih.records import Record
@@ -69,7 +70,7 @@ def read_folder(path: Path) -> Folder:
     """One run folder. Raises InputError where it is missing, holds no records, or holds a damaged one."""
     if not path.is_dir():
         raise InputError(f"{path}: there is no such folder")
-    found = records.read_all(path / "points")
+    found = [in_todays_words(record) for record in records.read_all(path / "points")]
     if not found:
         raise InputError(f"{path}: holds no records (points/*.json); is it the folder of a run?")
     text = _text(path / "config.yaml")
