@@ -4,6 +4,7 @@ import pytest
 
 from reports.findings import findings
 from reports.input.sources import find_groups
+from reports.older import in_todays_words
 from reports.step.bars import step_charts
 from reports.step.details import chosen, details
 from reports.step.diagnosed import causes, diagnosis, roofline
@@ -322,14 +323,15 @@ def test_the_rest_of_a_gpus_step_is_not_called_a_check(device, words):
 
 def test_records_of_method_7_are_read_with_todays_words():
     old = {name: share for name, share in SHARES.items() if name not in ("host", "cache")} | {"launch": 0.35}
-    (case,) = cases_of(profiled({"edge": 16}, told=diagnosed(cause("launch", "launch-bound", 0.35), shares=old)))
+    record = profiled({"edge": 16}, told=diagnosed(cause("launch", "launch-bound", 0.35), shares=old))
+    (case,) = cases_of(in_todays_words(record))
     (step,) = find_steps([case])
     assert step.part("host gaps").share == 0.35
     assert step.missing == ()
     trend = find_trend([case])
     assert rows(bounds([case], trend.axes))[0][1:3] == ["host-bound", "35.0 %"]
     none = dict.fromkeys(old) | {"input": 0.2, "rest": 0.8}
-    (step,) = find_steps(cases_of(profiled({"edge": 16}, told=diagnosed(shares=none))))
+    (step,) = find_steps(cases_of(in_todays_words(profiled({"edge": 16}, told=diagnosed(shares=none)))))
     assert not step.profiled
 
 
