@@ -93,11 +93,14 @@ def read_small(path: Path, most_bytes: int) -> tuple[bytes, int]:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, "is a symbolic link", str(path)) from None
         raise
-    with open(descriptor, "rb") as file:
+    try:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise OSError(errno.EINVAL, "is no regular file", str(path))
-        content = file.read(most_bytes + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(most_bytes + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"holds more than {most_bytes} bytes", str(path))
     return content, about.st_uid
@@ -130,7 +133,8 @@ def _naming(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _folder(path: Path, linked: bool) -> Iterator[int]:
     """A descriptor of the folder, by which names in it are meant whatever becomes of the path."""
-    path.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # what is there and no folder is told below
+        path.mkdir(parents=True)
     if not linked and path.is_symlink():
         raise OSError(errno.ELOOP, f"{path.name} is a symbolic link, which is not followed", str(path))
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if linked else os.O_NOFOLLOW))
