@@ -145,6 +145,9 @@ class Folder:
         Who holds the lock, and when it is taken over: saih/common/locks.py.
         """
         self.path.mkdir(parents=True, exist_ok=True)
+        for path in (self.points, self.logs, self.path / "figures"):
+            if path.is_symlink():  # told before anything is measured; writing refuses it anyway
+                raise InputError(f"{path}: is a symbolic link, which is not followed; remove it")
         try:
             with locks.held(self.path / LOCK, "a sweep"):
                 yield

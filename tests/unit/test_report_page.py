@@ -216,3 +216,19 @@ def test_drawing_libraries_are_imported_only_when_a_page_is_written():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_page_and_figures_that_lead_elsewhere(tmp_path):
+    """A page is put in the link's place; a folder of figures that is a link is refused."""
+    run, victim = write_run(tmp_path / "a", measured({"edge": 16})), tmp_path / "victim"
+    victim.mkdir()
+    (victim / "page").write_text("dear")
+    (run / "report.html").symlink_to(victim / "page")
+    assert not write_report([run]).is_symlink()
+    for path in (run / "figures").iterdir():
+        path.unlink()
+    (run / "figures").rmdir()
+    (run / "figures").symlink_to(victim)
+    with pytest.raises(OSError, match="figures is a symbolic link, which is not followed"):
+        write_report([run])
+    assert [path.read_text() for path in victim.iterdir()] == ["dear"]
