@@ -26,8 +26,8 @@ _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 def whole(path: Path, linked_folder: bool = True) -> Iterator[BinaryIO]:
     """A file to write to, which takes the name ``path`` at the end of the block; until then the old one stays.
 
-    The folder is made if it is missing; without ``linked_folder`` it must not be a link. Raises OSError, which names
-    ``path``; after any error nothing is left behind.
+    Without ``linked_folder`` the folder must not be a link. Raises OSError, which names ``path``; after any error
+    nothing is left behind.
     """
     with _naming(path), _folder(path.parent, linked_folder) as folder:
         name = temporary_name(path).name
@@ -45,9 +45,14 @@ def whole(path: Path, linked_folder: bool = True) -> Iterator[BinaryIO]:
 
 
 def write_bytes(path: Path, content: bytes, linked_folder: bool = True) -> None:
-    """Have ``path`` hold the old content or the new one, never a part. Raises OSError as `whole` does."""
-    with whole(path, linked_folder) as file:
-        file.write(content)
+    """Have ``path`` hold the old content or the new one, never a part; its folder is made if it is missing.
+
+    Raises OSError as `whole` does.
+    """
+    with _naming(path):
+        _make(path.parent)
+        with whole(path, linked_folder) as file:
+            file.write(content)
 
 
 def write_text(path: Path, text: str, linked_folder: bool = True, errors: str = "strict") -> None:
@@ -71,10 +76,12 @@ def create(path: Path, content: bytes) -> None:
 
 def begin_empty(path: Path) -> None:
     """Replace ``path`` by an empty file, in a folder that is made if it is missing and must not be a link."""
-    with _naming(path), _folder(path.parent, linked=False) as folder:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path.name, dir_fd=folder)
-        os.close(os.open(path.name, _NEW, 0o666, dir_fd=folder))
+    with _naming(path):
+        _make(path.parent)
+        with _folder(path.parent, linked=False) as folder:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path.name, dir_fd=folder)
+            os.close(os.open(path.name, _NEW, 0o666, dir_fd=folder))
 
 
 def no_link(path: str, flags: int) -> int:
@@ -130,11 +137,14 @@ def _naming(path: Path) -> Iterator[None]:
         raise
 
 
+def _make(folder: Path) -> None:
+    with contextlib.suppress(FileExistsError):  # what is there but no folder is told by `_folder`
+        folder.mkdir(parents=True)
+
+
 @contextlib.contextmanager
 def _folder(path: Path, linked: bool) -> Iterator[int]:
     """A descriptor of the folder, by which names in it are meant whatever becomes of the path."""
-    with contextlib.suppress(FileExistsError):  # what is there and no folder is told below
-        path.mkdir(parents=True)
     if not linked and path.is_symlink():
         raise OSError(errno.ELOOP, f"{path.name} is a symbolic link, which is not followed", str(path))
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if linked else os.O_NOFOLLOW))

@@ -125,12 +125,14 @@ def judge(holder: Holder, owner: int) -> Judgement:
         lives = _lives(holder, here)
         if lives is not None:
             return Judgement(Fate.AT_WORK, "it runs") if lives else Judgement(Fate.GONE, "no such process runs")
-        where = "in another PID namespace of this host (a container): saih status on the host itself can tell"
+        why = "it ran in another PID namespace of this host (a container): saih status on the host itself can tell"
     elif _rebooted(holder, here):
         return Judgement(Fate.GONE, "its host has been started anew since")
+    elif holder.boot is None:
+        why = f"its lock does not say where on {printable(holder.host)} it ran: look there (ps -fp {holder.pid})"
     else:
-        where = f"on another machine or in another container: look there (ps -fp {holder.pid})"
-    return _by_job(holder, owner) if holder.job else Judgement(Fate.UNKNOWN, f"it ran {where}")
+        why = f"it ran on another machine or in another container: look there (ps -fp {holder.pid})"
+    return _by_job(holder, owner) if holder.job else Judgement(Fate.UNKNOWN, why)
 
 
 def printable(text: str, most: int = 80) -> str:
