@@ -17,7 +17,7 @@ from saih.records import Record
 SHARE = "percent_of_measured_peak"
 RATE = "flop_per_s_per_device"
 SAME = 0.02
-"""Ceilings without an interval (method versions up to 7) count as known to this share: repeats of one differed by it."""
+"""Ceilings without an interval (method versions up to 7) are known to this share: repeats of one differed by it."""
 
 
 @dataclass(frozen=True)

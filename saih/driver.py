@@ -64,6 +64,7 @@ class Sweep:
         self.folder.check_method(self.config)
         growing = self.config.sweep.kind == "grow"
         with self.folder.lock():
+            self.folder.check_method(self.config)  # another sweep may have begun and ended here since
             for point in self.points.excluded:
                 attempt.skip(self.app, self.folder, point, "excluded by sweep.exclude")
             pending = self._unfinished() if growing else self._pending()

@@ -44,12 +44,12 @@ History: 1 (0.1.0) first version.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from saih.common import files
 from saih.errors import InputError
 
 SCHEMA = 1
@@ -81,28 +81,9 @@ class Record:
         return None if value is None else float(value)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """`write_text` of ``content`` as JSON."""
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write ``text`` so that ``path`` holds the old text or the new one, never a part, also after a crash.
-
-    Raises OSError, which names ``path`` and leaves nothing behind, where there is no room.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        error.filename = str(path)
-        raise
+def write_json(path: Path, content: Mapping[str, Any], linked_folder: bool = True) -> None:
+    """Write ``content`` as JSON, whole or not at all; raises OSError, which names ``path``."""
+    files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n", linked_folder)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -121,7 +102,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def write(folder: Path, record: Record) -> Path:
     """Write a record under ``folder`` (a run's points/); returns its path."""
     path = folder / f"{record.id}.json"
-    write_json(path, asdict(record))
+    write_json(path, asdict(record), linked_folder=False)
     return path
 
 
