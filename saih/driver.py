@@ -67,6 +67,8 @@ class Sweep:
         self.folder.check_method(self.config)
         growing = self.config.sweep.kind == "grow"
         with self.folder.lock():
+            for file in self.folder.set_aside():
+                self.listener.stage(f"{file.path} cannot be used and is left out: {file.why}")
             for point in self.points.excluded:
                 attempt.skip(self.app, self.folder, point, "excluded by sweep.exclude")
             pending = self._unfinished() if growing else self._pending()

@@ -48,9 +48,28 @@ from pathlib import Path
 from typing import Any
 
 from saih.errors import InputError
+from saih.read_json import read_json
+from saih.record_shapes import MEASURED, RECORD, STATUSES, SYSTEM
+from saih.shapes import fault, shown
+
+__all__ = [
+    "FAULTS",
+    "SCHEMA",
+    "STATUSES",
+    "UNDECIDED",
+    "Record",
+    "Unread",
+    "read",
+    "read_all",
+    "read_each",
+    "read_json",
+    "read_system",
+    "write",
+    "write_json",
+    "write_text",
+]
 
 SCHEMA = 1
-STATUSES = ("ok", "oom", "skipped", "invalid", "failed", "timeout", "preempted")
 FAULTS = ("invalid", "failed", "timeout")
 """Statuses that make the sweep's exit status 1."""
 UNDECIDED = ("skipped", "preempted")
@@ -78,6 +97,14 @@ class Record:
         return None if value is None else float(value)
 
 
+@dataclass(frozen=True)
+class Unread:
+    """A file that should be a record or a run's system.json and is none, and why."""
+
+    path: Path
+    why: str
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """`write_text` of ``content`` as JSON."""
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
@@ -102,19 +129,6 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in ``path``. Raises InputError where it cannot be read or is no JSON object."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise InputError(f"{path}: is not JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: must hold a JSON object")
-    return content
-
-
 def write(folder: Path, record: Record) -> Path:
     """Write a record under ``folder`` (a run's points/); returns its path."""
     path = folder / f"{record.id}.json"
@@ -123,19 +137,46 @@ def write(folder: Path, record: Record) -> Path:
 
 
 def read(path: Path) -> Record:
-    """The record in ``path``. Raises InputError if it is not one of this schema."""
+    """The record in ``path``. Raises InputError if it is none of this schema, or not under its own name."""
     raw = read_json(path)
     if raw.get("schema") != SCHEMA:
-        raise InputError(f"{path}: schema = {raw.get('schema')}: this version reads {SCHEMA}")
+        raise InputError(f"{path}: schema = {shown(raw.get('schema'))}: this version reads {SCHEMA}")
     missing = sorted(set(Record.__dataclass_fields__) - set(raw))
     unknown = sorted(set(raw) - set(Record.__dataclass_fields__))
     if missing or unknown:
         raise InputError(f"{path}: not a record: missing keys {missing}, unknown keys {unknown}")
-    if raw["status"] not in STATUSES:
-        raise InputError(f"{path}: status = {raw['status']}: must be one of {', '.join(STATUSES)}")
+    if why := fault(MEASURED if raw["status"] == "ok" else RECORD, raw):
+        raise InputError(f"{path}: {why}")
+    if raw["id"] != path.stem:
+        raise InputError(f"{path}: is the record of {raw['id']} under another name")
     return Record(**raw)
 
 
+def read_system(path: Path) -> tuple[dict[str, Any], list[Unread]]:
+    """What a run's system.json holds; empty, and why, where it cannot be read; empty where there is none."""
+    if not os.path.lexists(path):
+        return {}, []
+    try:
+        return read_json(path, SYSTEM), []
+    except InputError as error:
+        return {}, [_unread(path, error)]
+
+
 def read_all(folder: Path) -> list[Record]:
-    """All records of ``folder`` (a run's points/), in order of file name."""
-    return [read(path) for path in sorted(folder.glob("*.json"))]
+    """The records of ``folder`` (a run's points/) that can be read, in order of file name."""
+    return read_each(folder)[0]
+
+
+def read_each(folder: Path) -> tuple[list[Record], list[Unread]]:
+    """The records of ``folder``, in order of file name; and the files that are none, which spoil nothing."""
+    found, unread = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(read(path))
+        except InputError as error:
+            unread.append(_unread(path, error))
+    return found, unread
+
+
+def _unread(path: Path, error: InputError) -> Unread:
+    return Unread(path, str(error).removeprefix(f"{path}: "))

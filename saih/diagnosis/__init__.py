@@ -7,6 +7,8 @@
     roofline.py   a roofline's data, and the bound of the layers' own shapes
     causes.py     which parts are named, and what removing them would gain
     evidence.py   what is said of a named cause: its evidence, and what would help
+    checks.py     whether other instruments agree with what was timed
+    contradictions.py   data of one point that exclude one another
     suspect.py    why a point's figures may not be repeatable
     trend.py      over the sizes of a sweep: where the leading cause changes, and what ends the path
 
@@ -19,16 +21,20 @@ docs/diagnosis.md has the method on a page. A diagnosis, record.diagnosis, is
                 "evidence", "help"}], largest share first; null where not known
     shares      {"input", "copy", "communication", "straggler", "launch", "compute", "memory", "kernels", "rest"} of
                 the step, null where not known, maybe negative; with the rest they add up to 1
+    checks      [{"check", "value", "low", "high", "words", "holds"}]: what was timed against other instruments
+    contradictions   sentences about data that exclude one another; where there are any, the verdict is "undetermined",
+                no cause is named, and shares and roofline are null
     roofline    {"ridge_flop_per_byte", "flop_per_s", "bytes_per_s", "point", "layers", "bound_s"} or null
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from saih.diagnosis import blocks, causes, words
+from saih.diagnosis import blocks, causes, checks, words
 from saih.diagnosis.causes import NAMED_SHARE
+from saih.diagnosis.contradictions import contradictions
 from saih.diagnosis.parts import NAMES, Parts, divide
 from saih.diagnosis.roofline import least_traffic, roofline
 
@@ -53,12 +59,29 @@ def diagnose(
     traffic = least_traffic(samples.get("profile") or {}).get("bytes")
     point = {"flop": blocks.flop_of_a_step(metrics, samples), "bytes": traffic, "step_s": parts.step_s}
     bound_s = metrics.get("layer_bound_s", {}).get("value")
-    return {
+    checked = checks.checks(metrics, samples, device_kind)
+    told = {"checks": [check.to_dict() for check in checked]}
+    if against := contradictions(parts, metrics, checked):
+        return _contradictory(against) | told
+    return told | {
+        "contradictions": [],
         "verdict": " and ".join(cause["verdict"] for cause in named) or UNDETERMINED,
         "evidence": " ".join(cause["evidence"] for cause in named) or _nothing_named(parts),
         "causes": named,
         "shares": parts.shares(),
         "roofline": roofline(parts.groups, ceilings, point, bound_s),
+    }
+
+
+def _contradictory(against: Sequence[str]) -> dict[str, Any]:
+    """The diagnosis of a point whose data exclude one another: which of them is wrong, nobody can tell."""
+    return {
+        "contradictions": list(against),
+        "verdict": UNDETERMINED,
+        "evidence": f"The data of this point contradict one another: {' '.join(against)}",
+        "causes": [],
+        "shares": dict.fromkeys((*NAMES, "rest")),
+        "roofline": None,
     }
 
 

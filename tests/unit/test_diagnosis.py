@@ -176,9 +176,9 @@ def test_a_cpus_profile_tells_no_waiting():
 
 
 def test_a_negative_difference_is_shown_and_what_is_left_grows_by_it():
-    found = Truth(input_s=-0.1).diagnosis()
-    assert found["shares"]["input"] == pytest.approx(-0.1 / 0.9)
-    assert found["shares"]["compute"] == pytest.approx(1.0 / 0.9)
+    found = Truth((product(0.8), passes(0.2)), input_s=-0.05).diagnosis()
+    assert found["shares"]["input"] == pytest.approx(-0.05 / 0.95)
+    assert found["shares"]["compute"] == pytest.approx(0.8 / 0.95)
     assert found["shares"]["rest"] == pytest.approx(0.0, abs=1e-9)
 
 
