@@ -18,7 +18,6 @@ from saih.metrics import Metric
 from saih.peaks.highest import highest
 from saih.sound import completed, not_finite, unsound
 
-
 NO_DEVICE = "which device it was is not recorded"
 
 

@@ -20,6 +20,7 @@ from saih.shapes import (
     number,
     one_of,
     optional,
+    plain,
     positive,
     scalar,
     shown,
@@ -38,7 +39,7 @@ def _figure(value: Any, where: str) -> None:
         raise Wrong(f"{where} = {shown(value)}: must be a number")
 
 
-_object = by_name(anything)
+_object = by_name(plain)
 _words = {"method": text, "interval": optional(text), "why": optional(text), "label": optional(text)}
 _about = {"unit": text, "better": text, "shares_cores": flag, **_words}
 _metric = fields({}, {**dict.fromkeys(("value", "low", "high"), optional(number)), **_about})
@@ -118,8 +119,8 @@ _provenance = fields(
 _error = optional(fields({"kind": text, "message": text}, {"log_end": optional(text)}))
 
 _record = {
-    "id": text, "status": word(*STATUSES), "point": _point, "diagnosis": optional(_diagnosis), "samples": _object,
-    "system": fields({}, _about_system), "provenance": _provenance, "error": _error,
+    "id": text, "status": word(*STATUSES), "point": _point, "samples": by_name(anything), "error": _error,
+    "diagnosis": optional(_diagnosis), "system": fields({}, _about_system), "provenance": _provenance,
 }  # fmt: skip
 RECORD = fields({**_record, "metrics": by_name(_metric)})
 """A record; of one that was measured the metrics may hold figures that are not finite."""
@@ -137,11 +138,10 @@ _operation = {
     "name": optional(text), "best": optional(text), "spread_percent": optional(not_negative),
     "flop_per_s": optional(positive), "median_flop_per_s": optional(positive),
 }  # fmt: skip
-_best = {"best": text, "spread_percent": not_negative, "entries": optional(many(fields({}, _operation)))}
-_peak = fields(
-    {"ranks": whole(1), "precision": text, "flop_per_s": positive},
-    {"name": optional(text), "median_flop_per_s": optional(positive), **_best},
-)
+_entries = optional(many(fields({}, _operation)))
+_best = {"best": text, "spread_percent": not_negative, "entries": _entries}
+_about_best = {"name": optional(text), "median_flop_per_s": optional(positive), **_best}
+_peak = fields({"ranks": whole(1), "precision": text, "flop_per_s": positive}, _about_best)
 _of_ranks = fields({"ranks": whole(1)}, dict.fromkeys(("memory", "copies", "launches", "allreduce"), _part))
 SYSTEM = fields(
     {},

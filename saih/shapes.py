@@ -26,6 +26,16 @@ def anything(value: Any, where: str) -> None:
     """Whatever JSON holds."""
 
 
+def plain(value: Any, where: str) -> None:
+    """Whatever JSON holds, but no number that is not finite or larger than any figure is."""
+    if isinstance(value, dict):
+        by_name(plain)(value, where)
+    elif isinstance(value, list):
+        many(plain)(value, where)
+    else:
+        scalar(value, where)
+
+
 def text(value: Any, where: str) -> None:
     """Words."""
     if not isinstance(value, str):

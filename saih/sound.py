@@ -167,7 +167,7 @@ def _unsound_rows(where: str, rows: Sequence[Sequence[Any]], ranks: int, shape: 
 
 def _unsound_profile(profile: Any, variants: Mapping[str, Any]) -> str | None:
     """What is wrong with a profiled pass; there may be none."""
-    if profile is None or (isinstance(profile, dict) and not profile.get("classes")):
+    if profile is None or (isinstance(profile, dict) and set(profile) <= {"why"}):
         return fault(optional(fields({}, {"why": _why})), profile, "profile")
     if found := fault(_profiled, profile, "profile"):
         return found
