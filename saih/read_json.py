@@ -24,7 +24,7 @@ def read_json(path: Path, shape: Shape | None = None) -> dict[str, Any]:
     deep, or holds no JSON object of that shape.
     """
     try:
-        content = json.loads(read_text(path))
+        content = json.loads(read_text(path, MOST_BYTES))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except RecursionError as error:
@@ -40,7 +40,7 @@ def read_json(path: Path, shape: Shape | None = None) -> dict[str, Any]:
     return content
 
 
-def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
+def read_text(path: Path, most_bytes: int) -> str:
     """The text of a regular file. Raises InputError, OSError or ValueError where it has none, or too much.
 
     Opening does not wait, as a pipe without a writer would make it do.
