@@ -18,7 +18,8 @@ Schema 1, top-level keys:
                 "handed_out_s": [[seconds of each rank until it had handed out its work] of each full block],
                 "soak": what came before the blocks, if asked for (saih/soak.py), or null,
                 "profile": where the time of a step goes, below}
-    diagnosis   {"verdict", "evidence", "causes", "shares": {part: share of the step}, "roofline" (saih/diagnosis/),
+    diagnosis   {"verdict", "evidence", "causes", "shares": {part: share of the step}, "roofline", "checks",
+                "contradictions" (saih/diagnosis/),
                 "suspect": [why the point may not stand for the machine], "everywhere": how equal copies compare
                 (saih/everywhere.py), if asked for} or null
     system      {"machine", "software", "ranks": [{"host", "device", "uuid" of a GPU, "cores", "emulated"}],

@@ -16,21 +16,28 @@ WRONG = {
 
 
 def leaves(value, path=()):
-    """The path of every leaf, as keys and indices; an empty list or object is one."""
+    """The path of every leaf, as keys and indices, and its value; an empty list or object is a leaf."""
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     children = list(children)
     if not children:
-        yield path
+        yield path, value
     for key, each in children:
         yield from leaves(each, (*path, key))
 
 
-def kinds(content):
-    """One leaf for each place in the file's structure: of a list's entries the first and the last."""
-    seen = {}
-    for path in leaves(content):
-        seen.setdefault(tuple("i" if isinstance(part, int) else part for part in path), []).append(path)
-    return [path for paths in seen.values() for path in dict.fromkeys((paths[0], paths[-1]))]
+def places(contents):
+    """(Which file, path) of one leaf for each place in the structure of several files, and each type found there.
+
+    Of the entries of a list the first and the last one count, in the first file that has such.
+    """
+    found = {}
+    for number, content in enumerate(contents):
+        here = {}
+        for path, value in leaves(content):
+            place = tuple("entry" if isinstance(part, int) else part for part in path), type(value)
+            here.setdefault(place, []).append((number, path))
+        found = here | found
+    return [each for paths in found.values() for each in dict.fromkeys((paths[0], paths[-1]))]
 
 
 def mutated(content, path, wrong):
