@@ -31,7 +31,7 @@ from saih.app import Execution, Point, Ran, Work, load
 from saih.measure import METHOD_VERSION, measure
 from saih.mpi import World
 from saih.rank import Worker
-from saih.stats import serial_median_interval
+from saih.serial import median_interval
 from saih.telemetry.watch import Telemetry
 
 RESULTS = Path(__file__).with_name("results")
@@ -153,10 +153,10 @@ class Pairs:
 def ratio(ours_s: list[float], others_s: list[float]) -> dict[str, float]:
     """Median of the pairs' ratios, its interval, quartiles."""
     ratios = [a / b for a, b in zip(ours_s, others_s, strict=True)]
-    found = serial_median_interval(ratios)
+    found = median_interval(ratios, positive=True)
     quarter, _, three_quarters = statistics.quantiles(ratios, n=4)
     ends = {"low": found.low, "high": found.high, "quarter": quarter, "three_quarters": three_quarters}
-    return {"median": found.median, **ends, "pairs": len(ratios)}
+    return {"median": found.middle, **ends, "pairs": len(ratios)}
 
 
 def rounded(seconds: list[float]) -> list[float]:

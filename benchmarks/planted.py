@@ -47,11 +47,13 @@ CPU = [
             control(BASE),
             strengths(BASE, "passes", [1, 2, 3, 5, 8]),
             strengths(BASE, "calls", [2000, 4000, 8000, 16000, 24000]),
-            strengths(BASE, "inflate_mb", [1, 2, 4, 8, 16]),
+            strengths(BASE, "inflate_mb", [4, 6, 8, 12, 16]),
+            strengths(BASE, "parse_kb", [50, 100, 150, 200, 300]),
             strengths({"passes": 2}, "products", [1, 3, 8]),
             control({**BASE, "passes": 5, "calls": 8000}),
-            control({**BASE, "passes": 5, "inflate_mb": 8}),
-            control({**BASE, "calls": 8000, "inflate_mb": 8}),
+            control({**BASE, "passes": 2, "inflate_mb": 32}),
+            control({**BASE, "calls": 8000, "inflate_mb": 32}),
+            control({**BASE, "passes": 2, "parse_kb": 300}),
             strengths(BASE, "hoard_mb", [256, 8192]),
         ),
         memory_gib=4,
@@ -169,7 +171,7 @@ def diagnosed(record: Record) -> Record:
     if record.status != "ok":
         return record
     ceilings, kind = record.system["ceilings"], record.system["machine"]["device_kind"]
-    return replace(record, diagnosis=diagnose(record.metrics, record.samples, ceilings, kind))
+    return replace(record, diagnosis=diagnose(record.metrics, record.samples, ceilings, kind, record.point["run"]))
 
 
 def row(name: str, record: Record) -> dict[str, Any]:

@@ -32,7 +32,8 @@ from typing import Any
 from reports.cases import Quantity, replicated
 from saih import records
 from saih.records import Record
-from saih.stats import drift, outliers
+from saih.serial import drift
+from saih.stats import outliers
 
 CONFIG = """schema: 1
 name: replicates

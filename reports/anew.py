@@ -16,8 +16,9 @@ from typing import Any
 from reports.text import clauses
 from saih import metrics
 from saih.app import Cost, Execution
-from saih.judge import Judged, Measured, ceilings_at, judge
+from saih.judge import Judged, Measured, judge
 from saih.metrics import UNITS, Metric
+from saih.peaks.highest import ceilings_of
 from saih.records import Record
 from saih.shapes import fault, not_negative
 from saih.sound import not_finite
@@ -97,11 +98,10 @@ def _measured(record: Record, system: Mapping[str, Any], everywhere: bool) -> Me
     places = record.system.get("ranks") or [{}] * _width(record, run.ranks)
     places = [{"host": "host not recorded", "device": "not recorded", "cores": [], **place} for place in places]
     machine = record.system.get("machine") or system.get("machine") or {}
-    own = record.system.get("ceilings") or {}
-    ceilings, ceiling = ceilings_at(own, system, len(places), run.precision)
+    ceilings = ceilings_of({"system": {**record.system, "ranks": places}, "point": record.point}, system)
     all_at_once = everywhere or bool((record.diagnosis or {}).get("everywhere"))
     cost = Cost(int(flop), 0, 0, 0, 0)
-    return Measured(record.samples, run, cost, places, machine, ceilings, ceiling, all_at_once)
+    return Measured(record.samples, run, cost, places, machine, ceilings, all_at_once)
 
 
 def _width(record: Record, ranks: int) -> int:

@@ -125,7 +125,7 @@ def replicated(found: Sequence[Quantity]) -> Quantity:
         kind += " and their own intervals"
         low = min(low, *(each.low for each in own if each.low is not None))
         high = max(high, *(each.high for each in own if each.high is not None))
-    return Quantity(interval.median, found[0].unit, low, high, f"{kind}, {100 * interval.confidence:.0f} %")
+    return Quantity(interval.middle, found[0].unit, low, high, f"{kind}, {100 * interval.confidence:.0f} %")
 
 
 def _of_record(record: Record, name: str, unit: str) -> Quantity:

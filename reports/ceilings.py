@@ -8,7 +8,10 @@ from typing import Any
 from reports.cases import Case, Quantity
 from reports.runs import Run
 from reports.table import Cell, Head, Notes, Table, words
-from reports.text import quantity, scalar
+from reports.text import clauses, quantity, scalar
+
+OLDER = "the median of short repeats: before method version 8 no sustained rate was measured"
+NO_FINALIST = "short repeats left it out of those whose sustained rate was measured"
 
 
 def ceilings(runs: Sequence[Run], cases: Sequence[Case]) -> Table | None:
@@ -25,25 +28,49 @@ def ceilings(runs: Sequence[Run], cases: Sequence[Case]) -> Table | None:
         Head("ranks"),
         Head("precision", number=False),
         Head("operation", number=False),
-        Head("rate", "per device"),
-        Head("spread", "fastest to median"),
+        Head("sustained rate", "per device"),
+        Head("fastest repeat", "bursts among them"),
         Head("of the datasheet peak"),
     )
     return Table("ceilings", "Measured ceilings", head, tuple(rows), notes.listed()) if rows else None
 
 
 def _peak_rows(run: Cell, peak: Mapping[str, Any], quoted: Cell, notes: Notes) -> list[tuple[Cell, ...]]:
-    entries = sorted(peak.get("entries") or [], key=lambda entry: -float(entry.get("flop_per_s") or 0))
-    best = {**peak, "name": peak.get("best")}
-    others = [entry for entry in entries if entry.get("name") != peak.get("best")]
+    older = "repeats" not in peak
+    entries = sorted(peak.get("entries") or [peak], key=lambda entry: _order(entry, older), reverse=True)
     rows = []
-    for i, entry in enumerate([best, *others]):
-        name = words(scalar(entry.get("name")), "" if i else f"the ceiling, best of {max(1, len(entries))}")
-        start = (run, Cell(scalar(peak.get("ranks"))), words(scalar(peak.get("precision"))))
-        rate = notes.cell(Quantity(entry.get("flop_per_s"), "FLOP/s", why="not recorded"))
-        spread = notes.cell(Quantity(entry.get("spread_percent"), "%", why="not recorded"))
-        rows.append((*(start if i == 0 else [Cell("")] * 3), name, rate, spread, Cell("") if i else quoted))
+    for i, entry in enumerate(entries):
+        name = words(scalar(entry.get("name") or peak.get("best")), "" if i else f"the ceiling, best of {len(entries)}")
+        start = (run, Cell(scalar(peak.get("ranks"))), _precision(peak, notes))
+        fastest = entry.get("flop_per_s") if older else entry.get("fastest_flop_per_s")
+        rate = _older(entry, notes) if older else _sustained(entry, notes)
+        burst = notes.cell(Quantity(fastest, "FLOP/s", why="not recorded"))
+        rows.append((*(start if i == 0 else [Cell("")] * 3), name, rate, burst, Cell("") if i else quoted))
     return rows
+
+
+def _order(entry: Mapping[str, Any], older: bool) -> tuple[float, float]:
+    sustained = 0.0 if older else float(entry.get("flop_per_s") or 0)
+    return sustained, float(entry.get("median_flop_per_s") or 0)
+
+
+def _precision(peak: Mapping[str, Any], notes: Notes) -> Cell:
+    """Marked where the ceiling is suspect."""
+    reasons = [str(each["words"]) for each in peak.get("suspect") or []]
+    note = notes.mark(f"suspect: {clauses(reasons, 3)}") if reasons else ""
+    return Cell(scalar(peak.get("precision")), "suspect" if reasons else "", note, number=False)
+
+
+def _sustained(entry: Mapping[str, Any], notes: Notes) -> Cell:
+    ends = entry.get("flop_per_s_low"), entry.get("flop_per_s_high")
+    return notes.cell(Quantity(entry.get("flop_per_s"), "FLOP/s", *ends, why=NO_FINALIST))
+
+
+def _older(entry: Mapping[str, Any], notes: Notes) -> Cell:
+    median = entry.get("median_flop_per_s")
+    if median is None:
+        return notes.missing("not recorded")
+    return Cell(quantity(float(median), "FLOP/s"), note=notes.mark(OLDER))
 
 
 def _datasheet(peak: Mapping[str, Any], cases: Sequence[Case], notes: Notes) -> Cell:

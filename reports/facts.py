@@ -12,11 +12,13 @@ from reports.text import DASH, count, listed, quantity, scalar
 from saih.records import STATUSES, Record
 
 NOT_RECORDED = "not recorded"
+CORE_LIMIT = "core_limit"
 LABELS = {
     "device_kind": "kind of device",
     "devices": "devices on the host",
     "device_memory_bytes": "memory of a device",
     "cores": "cores of the host",
+    CORE_LIMIT: "a core can do",
     "memory_bytes": "memory of the host",
     "torch": "PyTorch",
     "python": "Python",
@@ -89,7 +91,20 @@ def _fact(key: str, content: Mapping[str, Any]) -> str:
     value = content[key]
     if value is None:
         return "none"
+    if key == CORE_LIMIT:
+        return _core_limit(value)
     return quantity(value, "B") if key.endswith("bytes") and isinstance(value, int | float) else scalar(value)
+
+
+def _core_limit(core: Mapping[str, Any]) -> str:
+    """What a core can do at most, which no rate can exceed (saih/peaks/processor.py); or why that is not known."""
+    per_cycle = core.get("flop_per_cycle") or {}
+    why = dict.fromkeys(str(reason) for reason in (core.get("why") or {}).values())
+    if not per_cycle:
+        return f"not known: {listed(why)}"
+    counts = listed(f"{precision} {count}" for precision, count in per_cycle.items())
+    clock = f"{quantity(core['clock_hz'], 'Hz')} ({core['clock_source']})"
+    return f"FLOP a cycle: {counts} ({listed(core['extensions'])}); at most {clock}"
 
 
 def _hosts(run: Run) -> str:

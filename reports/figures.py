@@ -19,14 +19,15 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports.charts import Chart, Line, Mark, Panel
-from reports.step.bars import BarChart
+from reports.step.bars import STAR, BarChart
 from reports.step.parts import (
+    CACHE,
     COMMUNICATION,
     COMPUTE,
     COPY,
+    HOST,
     INPUT,
     KERNELS,
-    LAUNCH,
     MEMORY,
     PARTS,
     REST,
@@ -41,10 +42,11 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 STYLES: tuple[tuple[Dash, str], ...] = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"))
 LOST = {"oom": "v", "invalid": "P"}
 PART_COLOURS = {
-    INPUT: "#E69F00", COPY: "#56B4E9", COMMUNICATION: "#0072B2", STRAGGLER: "#CC79A7", LAUNCH: "#D55E00",
-    COMPUTE: "#009E73", MEMORY: "#F0E442", KERNELS: "#8c8c8c", UNEXPLAINED: "#d3d8dc", REST: "#d3d8dc",
+    INPUT: "#E69F00", COPY: "#56B4E9", COMMUNICATION: "#0072B2", STRAGGLER: "#CC79A7", HOST: "#D55E00",
+    COMPUTE: "#009E73", MEMORY: "#F0E442", CACHE: "#661100", KERNELS: "#8c8c8c", UNEXPLAINED: "#d3d8dc",
+    REST: "#d3d8dc",
 }  # fmt: skip
-DARK = (COMMUNICATION, LAUNCH, COMPUTE)
+DARK = (COMMUNICATION, HOST, COMPUTE, CACHE)
 """Parts on which white figures are read better."""
 LONGEST_LABEL = 60
 """Letters; a longer name would leave no room for the figure. The tables hold it in full."""
@@ -224,16 +226,17 @@ def draw_bars(chart: BarChart) -> Figure:
     return figure
 
 
-def _stack(axes: Axes, row: int, parts: Sequence[tuple[str, float, bool]]) -> float:
+def _stack(axes: Axes, row: int, parts: Sequence[tuple[str, float, bool | None]]) -> float:
     """Positive parts to the right of zero, negative ones to the left; returns where the bar ends."""
     left, right = 0.0, 0.0
     for name, share, resolved in parts:
         width = 100 * share
         start = right if width >= 0 else left
-        hatch = None if resolved else "////"
+        hatch = "////" if resolved is False else None
         axes.barh(row, width, 0.66, start, color=PART_COLOURS[name], edgecolor="white", hatch=hatch, linewidth=0.5)
-        if width >= 5 and resolved:
-            axes.text(start + width / 2, row, percentage(width), ha="center", va="center", fontsize=8, color=_ink(name))
+        if width >= 5 and resolved is not False:
+            shown = percentage(width) + (STAR if resolved is None else "")
+            axes.text(start + width / 2, row, shown, ha="center", va="center", fontsize=8, color=_ink(name))
         right, left = (right + width, left) if width >= 0 else (right, left + width)
     return max(right, 0.0)
 
@@ -244,8 +247,10 @@ def _ink(name: str) -> str:
 
 def _bar_legend(figure: Figure, chart: BarChart) -> None:
     shown = {name for bar in chart.bars for name, share, _ in bar.parts if share}
-    handles = [Patch(facecolor=PART_COLOURS[name], label=name) for name in PARTS if name in shown]
-    if any(not resolved for bar in chart.bars for _, _, resolved in bar.parts):
+    starred = {name for bar in chart.bars for name, share, resolved in bar.parts if share and resolved is None}
+    stars = {name: STAR if name in starred else "" for name in shown}
+    handles = [Patch(facecolor=PART_COLOURS[name], label=name + stars[name]) for name in PARTS if name in shown]
+    if any(resolved is False for bar in chart.bars for _, _, resolved in bar.parts):
         handles.append(Patch(facecolor="#999", hatch="////", edgecolor="white", label="interval includes zero"))
     columns = 4 if STRAGGLER in shown else 5  # its name is long
     figure.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)), fontsize=9)

@@ -24,14 +24,16 @@ from reports.scaling.findings import scaling
 from reports.step import diagnosed
 from reports.step.causes import bound, layer_bound, turning, untold
 from reports.step.findings import exposed, not_measured, verdict
-from reports.text import clauses, count, fold, interval, listed, number, quantity, signed_percent
+from reports.text import clauses, count, fold, interval, listed, number, quantity, signed_percent, span
 from reports.trend.figures import approach
 from reports.trend.growth import growth_ends
 from reports.trend.lines import FLAT, Growth, Trend
 from reports.trust.believed import contradictory, doubtful, left_out
-from reports.trust.failures import faults, frontier, precision, uncertain_ceilings
+from reports.trust.ceilings import beyond_ceilings, suspect_ceilings, uncertain_ceilings
+from reports.trust.failures import faults, frontier, precision
 from reports.trust.steadiness import steady_findings
 from reports.trust.suspects import suspect_findings
+from reports.yardstick import RATE, SHARE, beyond, ceilings, suspicions
 from saih.emulate import in_words, together
 
 
@@ -45,9 +47,9 @@ class Words:
 
 
 YARDSTICK_WORDS = {
-    "percent_of_measured_peak": Words(" of the measured ceiling", "the share of the measured ceiling"),
+    SHARE: Words(" of the measured ceiling", "the share of the measured ceiling"),
     "percent_of_peak": Words(" of the datasheet peak", "the share of the datasheet peak"),
-    "flop_per_s_per_device": Words(" a device", "the rate per device"),
+    RATE: Words(" a device", "the rate per device"),
 }
 
 
@@ -76,6 +78,8 @@ def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend, groups: S
         *contradictory(cases),
         *precision(runs, cases),
         *uncertain_ceilings(runs),
+        *suspect_ceilings(runs),
+        *beyond_ceilings(cases, trend.where),
         *suspect_findings(cases),
         *steady_findings(cases),
         *not_measured(cases),
@@ -123,14 +127,16 @@ def _reach(name: str, group: Sequence[Case], trend: Trend) -> Finding:
     low = min(group, key=lambda case: values[case.number].value or 0.0)
     high = max(group, key=lambda case: values[case.number].value or 0.0)
     prefix = f"{name}: " if name else ""
+    of = words.of + (", which does not hold for this work" if trend.yardstick == SHARE and beyond(high) else "")
     if len(group) == 1:
-        headline = f"{prefix}The one measured point reaches {_show_fully(values[high.number])}{words.of}"
-        return Finding("result", headline, f"{where(high)}.{_datasheet(group, trend)}", (high,))
-    shown = f"{_show(values[low.number])} to {_show(values[high.number])}{words.of}"
+        headline = f"{prefix}The one measured point reaches {_show_fully(values[high.number])}{of}"
+        return Finding("result", headline, f"{where(high)}{_own(high, trend)}.{_others(group, trend)}", (high,))
+    shown = f"{_show(values[low.number])} to {_show(values[high.number])}{of}"
     if low.flop_per_step and high.flop_per_step and _are_ends(low, high, group):
         shown = f"From {shown} as the work of a step grows {fold(high.flop_per_step / low.flop_per_step)}"
-    top = f"The highest, {_show_fully(values[high.number])}, is at {where(high)} (#{high.number})."
-    evidence = f"{_ends(group, values, trend)} {top}{_datasheet(group, trend)}".strip()
+    highest = f"{_show_fully(values[high.number])}{_own(high, trend)}"
+    top = f"The highest, {highest}, is at {where(high)} (#{high.number})."
+    evidence = f"{_ends(group, values, trend)} {top}{_others(group, trend)}".strip()
     return Finding("result", f"{prefix}{shown}", evidence, (low, high))
 
 
@@ -155,15 +161,41 @@ def _ends(group: Sequence[Case], values: dict[int, Quantity], trend: Trend) -> s
     grown = fold((large.flop_per_step or 0.0) / (small.flop_per_step or 1.0))
     return (
         f"At the smallest problem ({work[0]} per device and step: {where(small)}) {words.noun} is "
-        f"{_show_fully(values[small.number])}, at the largest ({work[1]}: {where(large)}) "
-        f"{_show_fully(values[large.number])}, while the work grows {grown}."
+        f"{_show_fully(values[small.number])}{_own(small, trend)}, at the largest ({work[1]}: {where(large)}) "
+        f"{_show_fully(values[large.number])}{_own(large, trend)}, while the work grows {grown}."
     )
+
+
+def _own(case: Case, trend: Trend) -> str:
+    """A point's share beside its rate, where shares do not compare."""
+    share = case.quantity(SHARE)
+    return f", {_show(share)} of its own ceiling" if trend.own_ceilings and share.value is not None else ""
+
+
+def _others(group: Sequence[Case], trend: Trend) -> str:
+    """Why rates are compared, the datasheet's peak, and why the ceiling is suspect, each where the question arises."""
+    told = _differing(group) if trend.own_ceilings else ""
+    reasons = suspicions(group)
+    doubt = f" The measured ceiling is suspect: {clauses(reasons, 2)}." if reasons else ""
+    return told + _datasheet(group, trend) + doubt
+
+
+def _differing(group: Sequence[Case]) -> str:
+    found = ceilings(group)
+    if not found:
+        return ""
+    rates = [each.flop_per_s for each in found]
+    here = f"{span(rates, 'FLOP/s')} a device{'' if min(rates) < max(rates) else ' here, others elsewhere'}"
+    how = (
+        " by more than their intervals" if all(each.known for each in found) else ", and their intervals are not known"
+    )
+    return f" Rates are compared, since the measured ceilings differ{how}: {here}."
 
 
 def _datasheet(group: Sequence[Case], trend: Trend) -> str:
     """The other peak in a sentence, or why there is none."""
-    if trend.yardstick != "percent_of_measured_peak":
-        why = next((case.quantity("percent_of_measured_peak").why for case in group), "")
+    if trend.yardstick != SHARE and not trend.own_ceilings:
+        why = next((case.quantity(SHARE).why for case in group), "")
         return f" Share of the measured ceiling: not known ({why})."
     shares = [case.quantity("percent_of_peak") for case in group]
     known = [each.value for each in shares if each.value is not None]

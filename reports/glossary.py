@@ -26,28 +26,55 @@ MEANING: dict[str, tuple[str, str]] = {
     ),
     "percent_of_measured_peak": (
         "share of the measured ceiling",
-        "Rate per device, of the best matrix product or 3D convolution measured on the same machine.",
+        "Rate per device, of the best sustained rate of matrix products and 3D convolutions measured on the same "
+        "machine; its interval holds the ceiling's.",
     ),
     "peak_mem_bytes": ("peak memory", "The most memory a rank held while the point ran."),
     "input_wait_s": ("input wait", "Time a step waits for its batch, by a timer."),
+    "storage_wait_s": (
+        "storage wait",
+        "Of the input wait, time in which the batch waited for was being fetched: from storage, or out of the page "
+        "cache where that holds the data.",
+    ),
+    "decode_wait_s": ("decode wait", "Of the input wait, time in which the batch waited for was being decoded."),
+    "exposed_input_wait_s": (
+        "exposed input wait",
+        "What waiting for input adds to the step: the step less the one beside which input is read but not waited for.",
+    ),
+    "input_contention_s": (
+        "input contention",
+        "What reading adds to a step that does not wait for it: readers compete with the step for the host.",
+    ),
     "exposed_input_s": ("exposed input", "What input adds to the step, beyond what hides behind computing."),
     "h2d_s": ("host-device copy", "Time a step spends copying its batch to the device, by a timer."),
+    "copy_wait_s": ("copy wait", "Time a step in which the device does nothing but wait for the copy of its batch."),
     "exposed_comm_s": ("exposed communication", "What communication adds to the step, beyond what hides."),
-    "launch_gap_s": ("launch gaps", "Time a step in which the device waits for nothing but its next kernel."),
-    "read_s": ("reading", "Time that all reading threads together spend reading the samples of a step."),
-    "decode_s": ("decoding", "Time that all reading threads together spend decoding the samples of a step."),
+    "launch_gap_s": (
+        "host gaps",
+        "Time a step in which the device has no work from its host, though it waits for neither input nor "
+        "communication; on a CPU an estimate of calling operations.",
+    ),
+    "read_s": (
+        "reading",
+        "Thread-seconds, added up over threads, spent reading the samples of a step; threads work side by side.",
+    ),
+    "decode_s": (
+        "decoding",
+        "Thread-seconds, added up over threads, spent decoding the samples of a step; threads work side by side.",
+    ),
     "busy_s": ("busy time", "Time a step in which the device computes, in the profiled pass."),
     "forward_s": ("forward", "Busy time of the forward pass of a step."),
     "backward_s": ("backward", "Busy time of the backward pass of a step."),
     "optimiser_s": ("optimiser", "Busy time of the optimiser in a step."),
     "layer_bound_s": (
-        "bound of the layers' own shapes",
-        "What the layers of a step take alone, each at its own shape, and all else at the memory bandwidth.",
+        "layers alone",
+        "What the same kernels take, each layer run alone, and all else at the memory bandwidth. No bound: other "
+        "kernels may be faster.",
     ),
     "intensity_flop_per_byte": (
         "arithmetic intensity",
-        "Algorithmic operations of a step over the least bytes that it must move; real traffic is higher, or lower "
-        "where a cache keeps data from layer to layer.",
+        "Algorithmic operations of a step over the least bytes that its operations, as they ran, must move; real "
+        "traffic is higher, or lower where a cache keeps data from layer to layer.",
     ),
     "dram_busy_percent": (
         "memory bandwidth used",

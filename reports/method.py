@@ -18,7 +18,7 @@ from reports.trend.hockney import MIN_SIZES, WORST_MISFIT
 from reports.trend.lines import FLAT
 from reports.trust.suspects import note
 from saih.diagnosis import NAMED_SHARE
-from saih.diagnosis.groups import NEAR, OWN_SHAPE, SHAPE_NEAR
+from saih.diagnosis.groups import BEYOND, NEAR
 from saih.records import Record
 
 SIZE = (
@@ -27,10 +27,21 @@ SIZE = (
     "variant ran, so it orders problems whichever dials grow."
 )
 CEILING = (
-    "The measured ceiling is the fastest repeat of the best of a set of matrix products and 3D convolutions, in the "
-    "precision of the point, on random data, with as many ranks running at once. The datasheet peak is the vendor's "
-    "dense figure for the datapath used. A device is a GPU or, on CPUs, the cores of one rank. A point beyond the "
-    "datasheet peak, or beyond the ceiling by more than its spread, is invalid."
+    "The measured ceiling is the sustained rate of the best of a set of matrix products and 3D convolutions, in the "
+    "precision of the point, on random data, with as many ranks running at once: all operations over all time of the "
+    "repeats that come once clocks and power have settled. The share's interval joins those of rate and ceiling, which "
+    "were measured apart, in quadrature. The datasheet peak is the vendor's dense figure for the datapath used, at the "
+    "boost clock that the vendor computes with. A device is a GPU or, on CPUs, the cores of one rank. What can exceed "
+    "what: a burst on a rested device exceeds the sustained ceiling, and so may a layer alone, which is one; kernels "
+    "better than those of the set may exceed it for good. Then the ceiling does not hold for that work, which is "
+    "said. A device at its power limit stays below the datasheet's clock; one with little to do may exceed it. Nothing "
+    "can exceed what all units do at the highest clock (the datasheet peak x 1.16; on CPUs cores x highest clock x "
+    "operations a cycle): a point that does is invalid. Where the measured ceilings of points differ by more than "
+    "their intervals, points are compared by FLOP/s a device, and each share is one of its own ceiling."
+)
+OLDER_CEILING = (
+    " Before method version 8 no sustained rate was measured: the highest median of short repeats stands for it, "
+    "without an interval."
 )
 DIFFERENCES = (
     "Blocks of the full step take turns with blocks of the same step without input and without communication, so that "
@@ -82,18 +93,21 @@ PROFILE = (
     "such, for threads at work on it share the cores. They are never among the timed ones: what the profiler costs is "
     "in no step time and no rate, though it may lengthen busy times. Operations belong to the phase "
     "and to the layer that handed them out; a backward operation to the layer of its forward one. On a GPU, busy time "
-    "is that in which kernels run, and launch gaps are the step that waits for neither input nor communication less "
-    "the busy time: differences between passes, which may be negative. On CPUs launch gaps are an estimate: operations "
+    "is that in which kernels run, and host gaps are the step that waits for neither input nor communication less "
+    "the busy time: differences between passes, which may be negative. With them the parts of a GPU's step add up to "
+    "it by construction, so that its unexplained rest checks nothing. On CPUs host gaps are an estimate: operations "
     "x the measured time of calling a tiny one. Every layer is also timed alone, on random data of the same shapes, "
-    "types and layout: the fastest repeat is the ceiling of its own shape."
+    "types and layout, with the same kernels: the fastest repeat, a burst, counts."
 )
 ROOFLINE = (
-    "Intensity is operations over bytes: operations by the closed form, bytes the least that must move between memory "
-    "and arithmetic, each input and output once. Kernels move more, so that true intensity is lower, unless a cache "
-    "keeps what one layer hands to the next. Roofs are the "
-    "measured ceilings of arithmetic and of memory bandwidth, with all ranks at work; the datasheet's is the vendor's "
-    "dense peak. The bound of the layers' own shapes is the sum of the layers' times alone, and of the least traffic "
-    "of everything else at the measured bandwidth."
+    "Intensity is operations over bytes: operations by the closed form, bytes the least that the operations, as they "
+    "ran, must move between memory and arithmetic, each input and output once. The layers' are the application's "
+    "closed form; what ran outside them comes on top, so that a step whose activations are no part of other kernels "
+    "has more than the network needs (saih augment model). Kernels move more, so that true intensity is lower, unless "
+    "a cache keeps what one layer hands to the next. Roofs are the measured ceilings of arithmetic and of memory "
+    "bandwidth, sustained, with all ranks at work; a layer is short and may stand above them. The datasheet's is the "
+    "vendor's dense peak. Layers alone is the sum of what the same kernels take, each layer run alone, and of the "
+    "least traffic of everything else at the measured bandwidth: no bound, for other kernels may be faster."
 )
 
 
@@ -122,7 +136,7 @@ def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
         ("Problem size", SIZE),
         ("Warm-up", _warm_up(records)),
         ("Timing", _timing(records)),
-        ("Share of a peak", CEILING),
+        ("Share of a peak", CEILING + (OLDER_CEILING if _older(runs) else "")),
         ("Differences", DIFFERENCES),
         *background,
         *([("Every device at once", EVERYWHERE)] if find_everywhere(runs, cases) else []),
@@ -137,6 +151,12 @@ def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
         ("Judged anew", ANEW),
         ("Version of the method", _versions(runs)),
     ]
+
+
+def _older(runs: Sequence[Run]) -> bool:
+    """Whether any ceiling is of short repeats only."""
+    peaks = [peak for run in runs for folder in run.folders for peak in folder.system.get("peaks") or []]
+    return any("repeats" not in peak for peak in peaks)
 
 
 def _span(records: Sequence[Record], read: Callable[[Record], Any], unit: str) -> str:
@@ -173,13 +193,16 @@ def _diagnosis(cases: Sequence[Case]) -> str:
     )
     profiled = [case for case in cases if diagnosed.profile(case)]
     if not profiled:
-        return f"{told} Computing, launch gaps and memory traffic are not told apart: no point was profiled."
+        return f"{told} Computing, host gaps and memory traffic are not told apart: no point was profiled."
     return (
         f"{told} Work counts as memory-bound or compute-bound where at that ceiling it would take {100 * NEAR:.0f} % "
-        "of its time or more. It is compute-bound, too, where the layer alone, on its own shape, takes "
-        f"{100 * OWN_SHAPE:.0f} % of its time or more, if at the ceiling of arithmetic it would take "
-        f"{100 * SHAPE_NEAR:.0f} % of it. All other work comes near neither ceiling (kernel-bound). What removing a "
-        "cause would gain is predicted from the same figures, for each cause alone."
+        "of its time or more. Work that would take more than "
+        f"{BEYOND:g} times its time at the memory bandwidth runs from caches, and is never named, for no ceiling of "
+        "caches is measured. All other work comes near neither ceiling (kernel-bound). Gaps of a GPU for want of work "
+        "from its host are host-bound: launches, where operations x the measured cost of launching one explain half of "
+        "them, else the framework's own work. What removing a cause would gain is predicted from the same figures, for "
+        "each cause alone; its interval is that of the part, or of the ceilings and the step. Work of the one profiled "
+        "pass has none otherwise."
     )
 
 
@@ -191,15 +214,17 @@ def _intervals(runs: Sequence[Run], cases: Sequence[Case]) -> str:
     asked = listed(dict.fromkeys(f"\u00b1 {scalar(each)} %" for each in targets if each is not None))
     told = [
         f"Kinds in this report: {kinds}." if kinds else "No interval is recorded.",
-        f"A point was measured until the interval of its median step time was {asked} or its time was spent."
-        if asked
-        else "",
+        f"A point was measured until the interval of its rate was {asked} or its time was spent." if asked else "",
+        "Rates, FLOP/s and shares are totals over total time and have the interval of the mean block; step times have "
+        "that of the median. Both average over how far neighbouring blocks correlate, so that few blocks have wide "
+        "intervals. Differences of neighbouring blocks have the interval of the signed-rank test, by which a part is "
+        "more than noise where chance alone does as much in at most 1 of 200 cases.",
         "An interval within a run holds the noise inside one process; another process, day or node can differ by more. "
         "Replicates run in processes of their own, so that an interval over them holds that as well; below six, order "
         "statistics have less than 95 % confidence, and the replicates' own intervals are joined to their range. "
         "Outliers are blocks beyond 3.5 robust standard deviations of the median; drift is Theil and Sen's slope over "
-        "all blocks, clear where Kendall's test gives it a chance below 1 %. Both are told, and no block is left out. "
-        "A rate takes its interval from the step time.",
+        "all blocks, clear where correlated blocks without a trend move as much with a chance below 1 %. Both are "
+        "reported, and no block is left out.",
     ]
     return " ".join(part for part in told if part)
 

@@ -11,9 +11,11 @@ from reports.table import Cell, Head, Notes, Table, case_cells, case_head, words
 from reports.text import clauses
 from reports.trust import steadiness, suspects
 from reports.trust.failures import reasons
+from reports.yardstick import RATE, SHARE, differ
 from saih.metrics import UNITS
 
-SPEED = ("step_s", "samples_per_s", "flop_per_s_per_device", "percent_of_measured_peak", "percent_of_peak")
+SPEED = ("step_s", "samples_per_s", RATE, SHARE, "percent_of_peak")
+OWN = Head(label_of(SHARE), "each of its own: they differ")
 RESOURCES = ("parameters", "peak_mem_bytes", "read_bytes_per_s", "rank_imbalance_percent")
 HOW_STEADY = (Head("spread of blocks", "quartiles, % of median"), Head("drift", "first to last block"))
 ARROWS = {"higher": "higher is better", "lower": "lower is better"}
@@ -22,7 +24,9 @@ ARROWS = {"higher": "higher is better", "lower": "lower is better"}
 def points(cases: Sequence[Case], axes: Sequence[Axis]) -> Table:
     """Every point that was asked for: its status, and its speed or why it has none."""
     notes = Notes()
-    head = (*case_head(axes), Head("status", number=False), Head("work", "per device, step"), *map(_head, SPEED))
+    own = differ(cases)
+    speed = [OWN if own and name == SHARE else _head(name) for name in SPEED]
+    head = (*case_head(axes), Head("status", number=False), Head("work", "per device, step"), *speed)
     rows = [_point_row(case, axes, notes) for case in cases]
     return Table("points", "All points", head, tuple(rows), notes.listed())
 

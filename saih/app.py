@@ -13,7 +13,7 @@ import hashlib
 import importlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, cast, runtime_checkable
@@ -34,7 +34,6 @@ __all__ = [
     "Work",
     "load",
 ]
-
 
 Number = int | float
 
@@ -172,13 +171,23 @@ class Ran:
     """What ``Work.run`` did: samples of this rank, seconds by phase (keys end in ``_s``), bytes read, own values.
 
     ``read_bytes`` counts the bytes of the samples that were read from a data set for these steps; samples that were
-    held in memory or drawn there count nothing.
+    held in memory or drawn there count nothing. ``storage_bytes`` counts the bytes that were fetched from storage
+    beneath the page cache for them; None: not known.
+
+    ``finish``, called once the device has finished and the steps' time is taken, gives the answer that replaces this
+    one: it adds phases by the device's clock, and all that no step should pay for.
     """
 
     samples: int
     phases: Mapping[str, float] = field(default_factory=dict)
     read_bytes: int = 0
     values: Mapping[str, float] = field(default_factory=dict)
+    storage_bytes: int | None = None
+    finish: Callable[[], Ran] | None = None
+
+    def finished(self) -> Ran:
+        """What is known after the device has finished."""
+        return self.finish() if self.finish else self
 
 
 @runtime_checkable
@@ -189,9 +198,11 @@ class Work(Protocol):
         """Do ``n`` steps (or serve ``n`` batches). It may return before the device has finished."""
 
     def without(self, part: str) -> Work | None:
-        """The same work lacking ``part`` ("input" or "communication"), sharing this one's state; None: no such part.
+        """The same work lacking ``part``, sharing this one's state; None: no such part. Every rank must answer alike.
 
-        Every rank must answer alike.
+        "communication"    nothing is exchanged between ranks
+        "input"            nothing is read: the steps use one batch, kept on the device
+        "input_wait"       the same beside readers that work as ever and are never waited for; only with "input"
         """
 
     def check(self) -> str | None:

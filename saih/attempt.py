@@ -40,7 +40,7 @@ class Attempts:
     def measure(self, point: Point) -> Record:
         """Measure a point and keep its record. Raises Interrupted once a record of that is kept.
 
-        Where memory ends in a group that has served other points, although it should suffice, they may have left too
+        Where memory ends in a group that has served other points, although tensors alone fit, they may have left too
         little: a fresh one decides.
         """
         record = self._measure(point)
@@ -93,15 +93,13 @@ class Attempts:
 
     def _judge(self, point: Point, answer: Mapping[str, Any], system: Mapping[str, Any], blank: Record) -> Record:
         """The record of a point that answered: ok, or invalid where its figures cannot be believed."""
-        run, samples, places = point.run, answer["samples"], answer["ranks"]
-        at = [p for p in system["peaks"] if (p["ranks"], p["precision"]) == (len(places), run.precision)]
-        reached = highest(system, len(places), run.precision)
-        cost = self.app.cost(point)
+        samples, places = answer["samples"], answer["ranks"]
         if samples.get("profile"):
             samples = samples | {"profile": with_costs(samples["profile"], self.app, point)}
+        reached = highest(system, len(places), point.run.precision)
         everywhere = bool(self.config.sweep.everywhere)
-        ceiling = at[0] if at else None
-        judged = judge(Measured(samples, run, cost, places, system["machine"], reached, ceiling, everywhere))
+        cost = self.app.cost(point)
+        judged = judge(Measured(samples, point.run, cost, places, system["machine"], reached, everywhere))
         found = dict(judged.metrics)
         if found:
             found["peak_mem_bytes"] = metrics.peak_memory(answer["peak_mem_bytes"], system["machine"]["device_kind"])
@@ -122,8 +120,9 @@ class Attempts:
         found = replace(blank, status=status, error={**error.fault, "log_end": log_end})
         if status != "oom":
             return found
-        needed, there = self.room.taken_bytes(point), self.room.most_bytes(point.run.ranks)
-        return replace(found, diagnosis=out_of_memory(str(error), needed, there) | {"suspect": []})
+        needed, there = self.room.needed_bytes(point), self.room.most_bytes(point.run.ranks)
+        told = out_of_memory(str(error), needed, there, point.to_dict()["run"])
+        return replace(found, diagnosis=told | {"suspect": []})
 
     def _emulated(self, point: Point) -> dict[str, Any]:
         """The disturbances that were asked for, which a group that gives no answer cannot tell."""

@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
     plan = verbs.add_parser("plan", help="show the points with parameters, FLOPs, memory and time to expect")
     plan.add_argument("config", type=Path, metavar="CONFIG")
+    plan.add_argument("--out", type=Path, metavar="DIR", help="a run to learn times from (default: runs/<name>)")
     plan.add_argument("--json", action="store_true", help='as JSON: {"points": [...]}')
     plan.set_defaults(command=_plan)
 
@@ -97,7 +98,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     config, app, points = plan.read(arguments.config)
     folder = Folder(arguments.out or Path("runs", config.name))
     if arguments.dry_run:
-        _print_plan(plan.rows(config, app, points), folder)
+        _print_plan(plan.rows(config, app, points, folder), folder, config.sweep.kind == "grow")
         return 0
     if arguments.fresh and (aside := folder.move_aside()):
         print(f"the earlier run is now {aside}")
@@ -114,13 +115,15 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
+    from saih.folder import Folder
     from saih.verbs import plan
 
-    rows = plan.rows(*plan.read(arguments.config))
+    config, app, points = plan.read(arguments.config)
+    rows = plan.rows(config, app, points, Folder(arguments.out or Path("runs", config.name)))
     if arguments.json:
         print(json.dumps({"points": rows}, indent=1))
     else:
-        _print_plan(rows, None)
+        _print_plan(rows, None, config.sweep.kind == "grow")
     return 0
 
 
@@ -135,11 +138,11 @@ def _write_report(runs: list[Path], out: Path | None) -> Path:
     return write_report(runs, out)
 
 
-def _print_plan(rows: list[dict[str, Any]], folder: Any) -> None:
+def _print_plan(rows: list[dict[str, Any]], folder: Any, grows: bool) -> None:
     from saih.verbs import plan
 
     kept = folder.records() if folder else {}
-    for line in plan.table(rows, {id_: record.status for id_, record in kept.items()}):
+    for line in plan.table(rows, {id_: record.status for id_, record in kept.items()}, grows):
         print(line)
 
 

@@ -9,26 +9,23 @@ grow.py after every point which one comes next.
 from __future__ import annotations
 
 import random
-import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from saih import attempt, emulate, grow, launch, records
+from saih import attempt, emulate, expectation, grow, launch, records
 from saih.app import App, Point
 from saih.attempt import Attempts
 from saih.config import Config, Grow
 from saih.errors import InputError
+from saih.estimate import total
 from saih.folder import Folder
 from saih.groups import Groups
 from saih.points import Points
 from saih.preparation import Preparation
 from saih.records import Record
 from saih.room import Room
-
-START_S = 8.0
-"""What starting a group and warming up add to a point, in order of magnitude, until points have told."""
 
 
 class Listener(Protocol):
@@ -109,15 +106,21 @@ class Sweep:
 
     def _measure_all(self, points: list[Point]) -> None:
         order = list(_in_turn(points, random.Random(self.config.name)))
-        took_s: list[float] = []
-        expected_s = self.config.measure.longest_s + START_S
-        for point in order:
-            self.listener.begin(point, len(took_s) + 1, len(order), expected_s * (len(order) - len(took_s)))
+        loads = [expectation.load_of(self.app, point) for point in order]
+        known = list(self.folder.records().values())
+        (estimate,) = expectation.estimates(self.config, self.app, self.folder.system(), known).values()
+        group: tuple[int, int] = (-1, 0)  # none that serves points yet
+        left_s = total(estimate.in_turn(loads, group)).middle
+        for number, point in enumerate(order, 1):
+            self.listener.begin(point, number, len(order), left_s)
             started = time.monotonic()
             record = self._attempts.measure(point)
-            took_s.append(time.monotonic() - started)
-            expected_s = statistics.mean(took_s)
-            self.listener.end(record, took_s[-1], expected_s * (len(order) - len(took_s)))
+            took_s = time.monotonic() - started
+            first, group = group != (point.repeat, point.run.ranks), (point.repeat, point.run.ranks)
+            if taken := expectation.taken_of(self.app, record, first):
+                estimate = estimate.learning([taken])
+            left_s = total(estimate.in_turn(loads[number:], group)).middle
+            self.listener.end(record, took_s, left_s)
 
     # growing
 

@@ -1,7 +1,8 @@
-"""When blocks are enough: the median step is known as precisely as asked for, or the time is up. Pure.
+"""The stopping rule: the rate is known as precisely as asked for, or the time is up. Pure.
 
-Every look is a chance to stop because an interval happens to be narrow, and blocks that follow one another are alike:
-few of them look more precise than they are. benchmarks/coverage.py measures what is left of the stated 95 %.
+Each look is a chance to stop because an interval happens to be narrow, so looks become rarer. The interval knows that
+few blocks say little of their correlation (serial.py). benchmarks/coverage.py measures what is left of the stated 95 %,
+also among the measurements that stopped as precise.
 """
 
 from __future__ import annotations
@@ -9,38 +10,44 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from saih.stats import independent, serial_median_interval
+from saih import pairs
+from saih.serial import mean_interval
 
 MIN_ROUNDS = 3
+MIN_ROUNDS_NAMED = pairs.FEWEST
+"""With fewer rounds no difference is told from noise."""
 MIN_ROUNDS_PRECISE = 10
 """Fewer blocks show too little of how they are correlated."""
-MIN_INDEPENDENT = 6
-"""Fewer independent values have no 95 % interval of their median: all of five miss it in 2 of 2^5 cases."""
 LOOK_GROWTH = 1.25
-"""Looked at again when there are so many times the rounds."""
+"""The next look comes when there are so many times the rounds."""
+OVERTIME = 3.0
+"""Where rounds are long, those that differences need may take so many times the time limit."""
 
 
 class End:
-    """Says after each round whether it was the last one.
+    """Decides after each round whether it was the last one.
 
-    ``target_percent``: half-width of the interval of the median step. ``max_s``: the time limit.
+    ``target_percent``: half-width of the interval of the mean step, hence of the rate. ``max_s``: the time limit.
     """
 
     def __init__(self, target_percent: float, max_s: float) -> None:
         self._target_percent, self._max_s, self._look_at = target_percent, max_s, MIN_ROUNDS_PRECISE
 
     def reached(self, block_s: Sequence[float], elapsed_s: float) -> str | None:
-        """What ends it after these blocks, one a round: "precise", "limit" where that is not so, or None: nothing."""
+        """Why to stop after these blocks, one a round: "precise", else "limit"; None: go on."""
         rounds = len(block_s)
-        late = rounds >= MIN_ROUNDS and elapsed_s >= self._max_s
+        late = self._late(rounds, elapsed_s)
         if rounds >= self._look_at or (late and rounds >= MIN_ROUNDS_PRECISE):
             self._look_at = math.ceil(LOOK_GROWTH * rounds)
             if precise(block_s, self._target_percent):
                 return "precise"
         return "limit" if late else None
 
+    def _late(self, rounds: int, elapsed_s: float) -> bool:
+        enough = rounds >= MIN_ROUNDS_NAMED or elapsed_s >= OVERTIME * self._max_s
+        return rounds >= MIN_ROUNDS and elapsed_s >= self._max_s and enough
+
 
 def precise(block_s: Sequence[float], target_percent: float) -> bool:
-    """Whether their median is known well enough: its interval is narrow, and not only for neighbours being alike."""
-    narrow = serial_median_interval(block_s).half_width_percent <= target_percent
-    return narrow and independent(block_s) >= MIN_INDEPENDENT
+    """Whether the interval of their mean is narrow enough."""
+    return mean_interval(block_s, positive=True).half_width_percent <= target_percent

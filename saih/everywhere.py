@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from saih import pairs
 from saih.app import Execution
 from saih.metrics import samples_per_s
 from saih.stats import robust_deviation
@@ -31,7 +32,7 @@ def part(samples: Mapping[str, Any], copy: int, ranks: int) -> dict[str, Any]:
 
     of_each = {key: {name: own(blocks) for name, blocks in samples[key].items()} for key in ("block_s", "phases_s")}
     mine = slice(copy * ranks, (copy + 1) * ranks)
-    of_blocks = {key: own(samples[key]) for key in ("read_bytes", "handed_out_s")}
+    of_blocks = {key: own(samples[key]) for key in ("read_bytes", "storage_bytes", "handed_out_s") if key in samples}
     return {**samples, **of_each, **of_blocks, "telemetry": samples["telemetry"][mine]}
 
 
@@ -44,7 +45,8 @@ def middle(samples: Mapping[str, Any], run: Execution, copies: int) -> int:
 def compare(samples: Mapping[str, Any], run: Execution, places: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Each copy's throughput beside the median's, and in words which are odd.
 
-    ``places``: where every rank was ({"host", "device", "cores"}), copy after copy. Returns {"copies": [{"host",
+    ``places``: where every rank was ({"host", "device", "cores"}), copy after copy. A copy is odd that is far from the
+    median, and by more than the noise of its blocks (pairs.py). Returns {"copies": [{"host",
     "device", "samples_per_s", "percent_of_median", "odd"}], "spread_percent": of the largest over the smallest,
     "words"}.
     """
@@ -53,18 +55,31 @@ def compare(samples: Mapping[str, Any], run: Execution, places: Sequence[Mapping
     median = statistics.median(rates)
     beside = [100 * rate / median for rate in rates]
     allowed = max(ODD_PERCENT, ODD_SPREADS * robust_deviation(beside))
+    differs = _beyond_noise([part(samples, copy, run.ranks) for copy in range(count)])
     copies = [
         {
             "host": places[copy * run.ranks]["host"],
             "device": _device(places[copy * run.ranks : (copy + 1) * run.ranks]),
             "samples_per_s": rates[copy],
             "percent_of_median": beside[copy],
-            "odd": count >= FEWEST and abs(beside[copy] - 100) > allowed,
+            "odd": count >= FEWEST and abs(beside[copy] - 100) > allowed and differs[copy],
         }
         for copy in range(count)
     ]
     spread = 100 * (max(rates) / min(rates) - 1)
     return {"copies": copies, "spread_percent": spread, "words": _words(copies, spread, allowed)}
+
+
+def _beyond_noise(copies: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Whether each copy is slower or faster than the median of all by more than noise, block by block."""
+    times = [[max(ranks) for ranks in copy["block_s"]["full"]] for copy in copies]
+    found = []
+    for own in times:
+        middle = [statistics.median(block) for block in zip(*times, strict=True)]
+        behind = [mine / median - 1 for mine, median in zip(own, middle, strict=True)]
+        both_ways = (behind, [-each for each in behind])
+        found.append(any(pairs.shown(each, looks=2 * len(copies)) for each in both_ways))
+    return found
 
 
 def _device(ranks: Sequence[Mapping[str, Any]]) -> str:

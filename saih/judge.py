@@ -7,7 +7,7 @@ back. What a record says can therefore be derived again from its samples, by the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from saih import everywhere, metrics, peaks
@@ -15,7 +15,6 @@ from saih.app import Cost, Execution
 from saih.diagnosis import diagnose
 from saih.diagnosis.suspect import suspect
 from saih.metrics import Metric
-from saih.peaks.highest import highest
 from saih.sound import completed, not_finite, unsound
 
 NO_DEVICE = "which device it was is not recorded"
@@ -35,8 +34,6 @@ class Measured:
     places: Sequence[Mapping[str, Any]]
     machine: Mapping[str, Any]
     ceilings: Mapping[str, Any]
-    ceiling: Mapping[str, Any] | None = None
-    """Of arithmetic, as in system.json's "peaks"."""
     everywhere: bool = False
     """Whether the point was measured on every device or node at once."""
 
@@ -65,13 +62,13 @@ def judge(point: Measured) -> Judged:
         return Judged(_costs(point.cost), None, doubt)
     one = everywhere.part(samples, everywhere.middle(samples, run, ranks // run.ranks), run.ranks)
     found = _metrics(one, point)
-    if doubt := not_finite(found) or metrics.invalid_because(found, point.ceiling):
+    if doubt := not_finite(found) or metrics.invalid_because(found, point.ceilings):
         return Judged(found, None, doubt)
     told: dict[str, Any] = {"suspect": suspect(samples["telemetry"], samples)}
     if point.everywhere:
         told["everywhere"] = everywhere.compare(samples, run, point.places)
     kind = str(point.machine.get("device_kind"))
-    return Judged(found, diagnose(found, one, point.ceilings, kind) | told, None)
+    return Judged(found, diagnose(found, one, point.ceilings, kind, asdict(run)) | told, None)
 
 
 def _metrics(one: Mapping[str, Any], point: Measured) -> dict[str, Metric]:
@@ -81,29 +78,10 @@ def _metrics(one: Mapping[str, Any], point: Measured) -> dict[str, Metric]:
     if device:
         quoted = peaks.datasheet(device, point.run.precision, memory_bytes)
         bandwidth = peaks.bandwidth(device, memory_bytes)
-    return metrics.compute(one, point.cost, point.run, point.ceiling, quoted, point.ceilings, bandwidth)
+    return metrics.compute(one, point.cost, point.run, quoted, point.ceilings, bandwidth)
 
 
 def _costs(cost: Cost) -> dict[str, Metric]:
     """What is known of a point without measuring it."""
     known = {"flop_per_sample": cost.flop_per_sample, "parameters": cost.parameters}
     return {name: metrics.metric(name, value, "closed form") for name, value in known.items()}
-
-
-def ceilings_at(
-    own: Mapping[str, Any], system: Mapping[str, Any], ranks: int, precision: str
-) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
-    """What a recorded point is held against by today's rules, and the entry of system.json's "peaks".
-
-    ``own``: the record's system["ceilings"]. Records of method versions up to 7 keep the fastest repeat in it; for
-    those system.json tells what today is the ceiling, and their own figures fill in what it does not.
-    """
-    known = {"peaks": system.get("peaks") or [], "ceilings": system.get("ceilings") or []}
-    at = [peak for peak in known["peaks"] if (peak["ranks"], peak["precision"]) == (ranks, precision)]
-    ceiling = {"best": "not recorded", "spread_percent": 0.0} | dict(at[0]) if at else None
-    if "flop_per_s_fastest" in own:
-        return dict(own), ceiling
-    told = highest(known, ranks, precision)
-    found = {**told, **{name: own[name] for name in own if told.get(name) is None}}
-    why = {**told["why"], **(own.get("why") or {})}
-    return found | {"why": {name: reason for name, reason in why.items() if found.get(name) is None}}, ceiling

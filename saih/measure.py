@@ -1,9 +1,10 @@
-"""Timing protocol: warm up, perhaps soak, then blocks of steps, variants in turn, until the median is known.
+"""Timing protocol: warm up, perhaps soak, then blocks of steps, variants in turn, until the rate is known.
 
 A block is n steps between two points where the device has finished: one synchronisation a block, not a step. Every
 rank starts a block together (barrier) and times it alone; the slowest rank's time is the block's. Blocks of the full
-work alternate with blocks of the same work without input and without communication, so that drift of the machine hits
-all alike and their difference tells what each costs. Rank 0 decides, so that all ranks do the same.
+work alternate with blocks of the same work without input, without waiting for input, and without communication, so
+that drift of the machine hits all alike and their differences tell what each costs. Rank 0 decides, so that all ranks
+do the same.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from saih.enough import End
 from saih.soak import Soaked
 from saih.stats import MIN_STEPS, steady_from
 
-METHOD_VERSION = 7
+METHOD_VERSION = 8
 """Raised whenever figures measured before could differ from figures measured after."""
 
 MIN_BLOCK_S = 0.2
@@ -33,7 +34,7 @@ WARMUP_OF_OTHERS = 2
 """Steps of each variant besides the full work."""
 WARMUP_GROWTH = 1.25
 """The warm-up is looked at again when it has so many times the steps: every look is a chance to end it by luck."""
-PARTS = ("input", "communication")
+PARTS = ("input", "input_wait", "communication")
 
 
 class Ranks(Protocol):
@@ -73,8 +74,8 @@ def measure(
     entered on every rank around each block of that variant, and ``around("soak")`` around the ``soak_s`` seconds of
     full steps, if any, that come between the warm-up and ``begin``.
 
-    Stops when the interval of the median step has a half-width of ``target_percent`` ("precise") or ``max_s`` seconds
-    have passed ("limit"), whichever is first, but not before three rounds.
+    Stops when the interval of the rate has a half-width of ``target_percent`` ("precise") or ``max_s`` seconds have
+    passed ("limit"), whichever is first; where rounds are long, the few that are needed take longer (enough.py).
     """
     variants = {"full": work}
     for part in PARTS:
@@ -122,6 +123,7 @@ class _Samples:
         self.handed_out_s: list[list[float]] = []
         self.phases_s: dict[str, list[list[float]]] = {}
         self.read_bytes: list[list[int]] = []
+        self.storage_bytes: list[list[int | None]] = []
         self.values: dict[str, float | None] = {}
 
     def add(self, variant: str, ended: _Ended) -> None:
@@ -133,6 +135,7 @@ class _Samples:
         for phase in ran[0].phases:
             self.phases_s.setdefault(phase, []).append([each.phases[phase] for each in ran])
         self.read_bytes.append([each.read_bytes for each in ran])
+        self.storage_bytes.append([each.storage_bytes for each in ran])
         self.values = {name: x if math.isfinite(x) else None for name, x in ran[0].values.items()}
 
     def slowest_s(self) -> list[float]:
@@ -155,7 +158,7 @@ def _block(work: Work, n: int, ranks: Ranks) -> _Ended:
     handed_out_s = time.perf_counter() - start
     ranks.synchronise()
     seconds = time.perf_counter() - start
-    told = ranks.gather((seconds, handed_out_s, ran))
+    told = ranks.gather((seconds, handed_out_s, ran.finished()))
     return _Ended([each[0] for each in told], [each[1] for each in told], [each[2] for each in told])
 
 

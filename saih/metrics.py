@@ -3,9 +3,12 @@
 Definitions (docs/method.md says more): with b blocks of n steps on r ranks, each rank serving B samples a step,
 
     block time      T_i = the slowest rank's time for block i
-    samples_per_s   b n r B / sum of T_i            total samples over total time
+    samples_per_s   b n r B / sum of T_i            total samples over total time; its interval is that of the mean T_i
     step_s          median of T_i / n
     exposed_x_s     median of (T_i - T'_i) / n, T'_i the block run next to it without x
+    input_contention_s    the same of the block without waiting for input less the one without input
+
+What shares of a peak are, and which rate cannot be, is in shares.py.
 """
 
 from __future__ import annotations
@@ -17,8 +20,10 @@ from typing import Any
 from saih.app import Cost, Execution, MetricSpec
 from saih.counted import counted
 from saih.diagnosis.blocks import excess, flop_of_a_step
+from saih.pairs import difference_interval
 from saih.profiled import profiled
-from saih.stats import serial_median_interval
+from saih.serial import mean_interval, median_interval
+from saih.shares import invalid_because, shares
 from saih.telemetry.energy import per_sample
 from saih.units import UNITS, Metric, metric, unknown
 
@@ -38,41 +43,47 @@ __all__ = [
 
 PHASES = {
     "input_wait_s": "timer around it",
+    "storage_wait_s": "part of input_wait_s, by the threads' times for the batch that was waited for",
+    "decode_wait_s": "part of input_wait_s, by the threads' times for the batch that was waited for",
     "h2d_s": "timer around it",
-    "read_s": "timers in the reading threads, added up over threads",
-    "decode_s": "timers in the reading threads, added up over threads",
+    "copy_wait_s": "device events around the compute stream's wait for the copy",
+    "read_s": "timers in the reading threads, thread-seconds: added up over threads, and not to be held against time",
+    "decode_s": "timers in the reading threads, thread-seconds: added up over threads, and not to be held against time",
 }
 """Phases that an application may time, and how."""
 
-EXPOSED = {"without_input": "exposed_input_s", "without_communication": "exposed_comm_s"}
+DIFFERENCES = {
+    "exposed_input_s": ("full", "without_input"),
+    "exposed_input_wait_s": ("full", "without_input_wait"),
+    "input_contention_s": ("without_input_wait", "without_input"),
+    "exposed_comm_s": ("full", "without_communication"),
+}
+"""Metric -> the blocks whose time it is the difference of."""
 
 
 def compute(
     samples: Mapping[str, Any],
     cost: Cost,
     run: Execution,
-    ceiling: Mapping[str, Any] | None,
     datasheet: Mapping[str, Any],
     ceilings: Mapping[str, Any] | None = None,
     bandwidth: Mapping[str, Any] | None = None,
 ) -> dict[str, Metric]:
     """All core metrics of a measured point.
 
-    ``samples`` as in the record; ``ceiling`` an entry of saih.peaks.measure or None; ``datasheet`` the answer of
-    saih.peaks.datasheet ({"flop_per_s", "source"} or {"why"}); ``ceilings`` as in record.system["ceilings"], or None;
-    ``bandwidth`` the answer of saih.peaks.bandwidth, or None.
+    ``samples`` as in the record; ``datasheet`` the answer of saih.peaks.datasheet: {"flop_per_s", "source"} or {"why"};
+    ``ceilings`` as in record.system["ceilings"] (saih/peaks/highest.py), or None; ``bandwidth`` the answer of
+    saih.peaks.bandwidth, or None.
     """
-    rate = samples_per_s(samples, run)
-    flop_per_s = cost.flop_per_sample * rate / run.ranks
+    rate = _rate(samples, run)
+    speed = _speed(rate, cost, run)
     found = {
-        "samples_per_s": metric("samples_per_s", rate, "total samples of all ranks over total time of the blocks"),
+        "samples_per_s": rate,
         "step_s": _step(samples),
         "flop_per_sample": metric("flop_per_sample", cost.flop_per_sample, "closed form, plain variant, 2 per MAC"),
         "executed_flop_per_sample": _executed(cost, run),
-        "flop_per_s_per_device": metric("flop_per_s_per_device", flop_per_s, "flop_per_sample x samples_per_s / ranks"),
+        "flop_per_s_per_device": speed,
         "parameters": metric("parameters", cost.parameters, "closed form"),
-        "percent_of_peak": _percent_of_datasheet(flop_per_s, datasheet),
-        "percent_of_measured_peak": _percent_of_ceiling(flop_per_s, ceiling),
         "rank_imbalance_percent": _imbalance(samples, run),
         **_phases(samples),
         **_exposed(samples, run),
@@ -80,6 +91,7 @@ def compute(
         "energy_j_per_sample": _energy(samples, run),
         "scaling_efficiency": unknown("scaling_efficiency", "relates several points: see the report"),
     }
+    found |= shares(found, datasheet, ceilings or {})
     moved = bandwidth or {"why": "the memory's datasheet bandwidth is not known"}
     return found | profiled(samples, found, ceilings or {}) | counted(samples, flop_of_a_step(found, samples), moved)
 
@@ -104,17 +116,6 @@ def served(samples: Mapping[str, Any], run: Execution) -> int:
     return int(len(samples["block_s"]["full"]) * samples["block_steps"] * run.ranks * run.batch)
 
 
-def invalid_because(metrics: Mapping[str, Metric], ceiling: Mapping[str, Any] | None) -> str | None:
-    """Why the rate cannot be true, or None: it lies beyond the datasheet, or beyond the measured ceiling's spread."""
-    quoted = metrics["percent_of_peak"]["value"]
-    if quoted is not None and quoted > 100:
-        return f"{quoted:.1f} % of the datasheet peak: more than the device can do"
-    measured = metrics["percent_of_measured_peak"]["value"]
-    if ceiling is not None and measured is not None and measured > 100 + ceiling["spread_percent"]:
-        return f"{measured:.1f} % of the measured ceiling, whose spread is {ceiling['spread_percent']:.1f} %"
-    return None
-
-
 def peak_memory(value: int, device_kind: str) -> Metric:
     """The most that a rank held at once."""
     if device_kind == "cuda":
@@ -126,24 +127,50 @@ def peak_memory(value: int, device_kind: str) -> Metric:
 def withheld(metrics: Mapping[str, Metric], why: str) -> dict[str, Metric]:
     """The metrics of a point that must not be believed: no value is left that was derived from its times."""
     kept = ("flop_per_sample", "executed_flop_per_sample", "parameters")
-    return {name: m if name in kept else _without_value(m, why) for name, m in metrics.items()}
+    form = ("unit", "better", "method", "label")
+    return {
+        name: m if name in kept else {key: m[key] for key in form if key in m} | {"value": None, "why": why}
+        for name, m in metrics.items()
+    }
 
 
-def _without_value(entry: Metric, why: str) -> Metric:
-    ends = ("low", "high", "interval")
-    return {key: each for key, each in entry.items() if key not in ends} | {"value": None, "why": why}
+def _rate(samples: Mapping[str, Any], run: Execution) -> Metric:
+    """Throughput, with the interval of the blocks' mean time."""
+    found = mean_interval([max(ranks) for ranks in samples["block_s"]["full"]], positive=True)
+    per_block = samples["block_steps"] * run.ranks * run.batch
+    return metric(
+        "samples_per_s",
+        samples_per_s(samples, run),
+        "total samples of all ranks over total time of the blocks",
+        low=per_block / found.high,
+        high=per_block / found.low,
+        interval=_within_run("the mean of blocks", found.confidence),
+    )
+
+
+def _speed(rate: Metric, cost: Cost, run: Execution) -> Metric:
+    """FLOP/s of a device: the rate times a count."""
+    name, each = "flop_per_s_per_device", cost.flop_per_sample / run.ranks
+    ends = {end: each * rate[end] for end in ("low", "high")}
+    method = "flop_per_sample x samples_per_s / ranks"
+    return metric(name, each * rate["value"], method, **ends, interval=rate["interval"])
+
+
+def _within_run(what: str, confidence: float) -> str:
+    """An interval's kind: one process tells nothing of how processes differ."""
+    return f"within-run, {what}, {100 * confidence:.0f} %"
 
 
 def _step(samples: Mapping[str, Any]) -> Metric:
     steps = [max(ranks) / samples["block_steps"] for ranks in samples["block_s"]["full"]]
-    found = serial_median_interval(steps)
+    found = median_interval(steps, positive=True)
     return metric(
         "step_s",
-        found.median,
+        found.middle,
         "median over blocks of the slowest rank's time / steps",
         low=found.low,
         high=found.high,
-        interval=f"within-run, order statistics of correlated blocks, {100 * found.confidence:.0f} %",
+        interval=_within_run("the median of blocks", found.confidence),
     )
 
 
@@ -152,20 +179,6 @@ def _executed(cost: Cost, run: Execution) -> Metric:
     if run.execution == "plain":
         return metric(name, cost.flop_per_sample, "the plain variant executes the algorithm's own operations")
     return unknown(name, f"not counted for execution {run.execution}")
-
-
-def _percent_of_datasheet(flop_per_s: float, datasheet: Mapping[str, Any]) -> Metric:
-    if "flop_per_s" not in datasheet:
-        return unknown("percent_of_peak", datasheet["why"])
-    method = f"of {datasheet['flop_per_s'] / 1e12:g} TFLOP/s dense: {datasheet['source']}"
-    return metric("percent_of_peak", 100 * flop_per_s / datasheet["flop_per_s"], method)
-
-
-def _percent_of_ceiling(flop_per_s: float, ceiling: Mapping[str, Any] | None) -> Metric:
-    if ceiling is None:
-        return unknown("percent_of_measured_peak", "the ceiling was not measured")
-    method = f"of {ceiling['flop_per_s'] / 1e9:.4g} GFLOP/s a device, measured: {ceiling['best']}"
-    return metric("percent_of_measured_peak", 100 * flop_per_s / ceiling["flop_per_s"], method)
 
 
 def _imbalance(samples: Mapping[str, Any], run: Execution) -> Metric:
@@ -203,11 +216,13 @@ def _read_rate(samples: Mapping[str, Any]) -> Metric:
 
 def _exposed(samples: Mapping[str, Any], run: Execution) -> dict[str, Metric]:
     found = {}
-    for variant, name in EXPOSED.items():
-        if variant in samples["block_s"]:
-            found[name] = _difference(name, excess(samples, variant))
+    for name, (longer, without) in DIFFERENCES.items():
+        if {longer, without} <= set(samples["block_s"]):
+            found[name] = _difference(name, excess(samples, without, longer), longer, without)
         elif name == "exposed_comm_s" and run.ranks == 1:
             found[name] = metric(name, 0.0, "one rank: there is no communication")
+        elif "without_input_wait" in (longer, without):
+            found[name] = unknown(name, "there are no blocks that read input without waiting for it")
         else:
             found[name] = unknown(name, "the application has no variant without it")
     return found
@@ -235,8 +250,9 @@ def _background(hosts: Sequence[Mapping[str, Any]], run: Execution) -> Metric:
     return metric(name, rate, method, shares_cores=shared)
 
 
-def _difference(name: str, values: Sequence[float]) -> Metric:
-    method = "median over pairs of neighbouring blocks: with it less without it, per step; may be negative"
-    found = serial_median_interval(values)
-    kind = f"within-run, order statistics of correlated blocks, {100 * found.confidence:.0f} %"
-    return metric(name, found.median, method, low=found.low, high=found.high, interval=kind)
+def _difference(name: str, values: Sequence[float], longer: str, without: str) -> Metric:
+    less = "with it less without it" if longer == "full" else f"{longer} less {without}"
+    method = f"median over pairs of neighbouring blocks: {less}, per step; may be negative"
+    found = difference_interval(values)
+    kind = _within_run("pairs of neighbouring blocks", found.confidence)
+    return metric(name, found.middle, method, low=found.low, high=found.high, interval=kind)

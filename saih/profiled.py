@@ -1,13 +1,13 @@
-"""The profiled pass -> metrics: the device's time by phase, its gaps, the bound of the layers' own shapes. Pure."""
+"""The profiled pass -> metrics: the device's time by phase, its gaps, the time of the layers alone. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from saih.diagnosis.blocks import flop_of_a_step, waiting_for_nothing
+from saih.diagnosis.blocks import flop_of_a_step, gaps
 from saih.diagnosis.roofline import layer_bound, least_traffic
-from saih.stats import serial_median_interval
+from saih.serial import median_interval
 from saih.units import Metric, metric, unknown
 
 PHASES = ("forward", "backward", "optimiser")
@@ -46,8 +46,9 @@ def _layer_bound(profile: Mapping[str, Any], ceilings: Mapping[str, Any], flop: 
     if "why" in bound:
         return unknown(name, bound["why"])
     method = (
-        f"{bound['alone']} of {bound['of']} layer parts: fastest alone, at their own shapes; other layer parts at the "
-        "measured ceilings; all else its least traffic at the measured memory bandwidth"
+        f"{bound['alone']} of {bound['of']} layer parts: the same kernels, each layer run alone, fastest; other layer "
+        "parts at the measured ceilings; all else its least traffic at the measured memory bandwidth. No bound: other "
+        "kernels may be faster"
     )
     return metric(name, bound["seconds"], method)
 
@@ -58,7 +59,9 @@ def _intensity(profile: Mapping[str, Any], flop: float | None) -> Metric:
     if flop is None or not traffic.get("bytes"):
         return unknown(name, traffic.get("why", "the operations of a step are not known"))
     return metric(
-        name, flop / traffic["bytes"], "closed-form FLOPs of a step / the least bytes that its work must move"
+        name,
+        flop / traffic["bytes"],
+        "closed-form FLOPs of a step / the least bytes that its operations, as they ran, must move",
     )
 
 
@@ -85,14 +88,14 @@ def _launch_gap(
             return unknown(name, (ceilings.get("why") or {}).get("launch_s") or "the cost of calling was not measured")
         seconds = min(step_s, profile["operations"] * ceilings["launch_s"])
         return metric(name, seconds, "estimate: operations of a step x the measured cost of calling one on one number")
-    steps = waiting_for_nothing(samples)
-    if not steps:
+    idle_s = gaps(samples, profile["busy_s"])
+    if not idle_s:
         return unknown(name, "the application has no variant without communication")
-    found = serial_median_interval([seconds - profile["busy_s"] for seconds in steps])
+    found = median_interval(idle_s)
     method = (
         "median over rounds of the step that waits for neither input nor communication, less busy_s; may be negative"
     )
     if "without_input" not in samples["block_s"]:
         method += "; the application has no variant without input, so that waiting for input would be in it"
-    kind = f"within-run, order statistics of correlated blocks, {100 * found.confidence:.0f} %"
-    return metric(name, found.median, method, low=found.low, high=found.high, interval=kind)
+    kind = f"within-run, the median of blocks, {100 * found.confidence:.0f} %"
+    return metric(name, found.middle, method, low=found.low, high=found.high, interval=kind)

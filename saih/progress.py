@@ -101,7 +101,10 @@ def outcome(record: Record) -> str:
         return f"{record.status}: {message}"
     rate = record.value("samples_per_s") or 0.0
     percent = record.value("percent_of_measured_peak")
-    return f"{rate:.4g} samples/s" + (f", {percent:.3g} % of the measured ceiling" if percent is not None else "")
+    if percent is None:
+        return f"{rate:.4g} samples/s"
+    beyond = ", which does not hold for this work" if record.metrics["percent_of_measured_peak"].get("beyond") else ""
+    return f"{rate:.4g} samples/s, {percent:.3g} % of the measured ceiling{beyond}"
 
 
 def duration(seconds: float) -> str:
@@ -112,3 +115,13 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def roughly(seconds: float) -> str:
+    """An estimate as people say it, without digits that mean nothing: 15 s, 3 min 20 s, 25 min, 6 h, 3 days."""
+    steps = ((60, 5), (600, 10), (3600, 60), (4 * 3600, 600), (72 * 3600, 3600))
+    for below, step in steps:
+        whole = max(step, step * round(seconds / step))
+        if whole < below or (whole, step) == (below, 3600):
+            return duration(whole).replace(" 00 s", "").replace(" 00 min", "") if whole >= 60 else f"{whole} s"
+    return f"{round(seconds / 86400)} days"

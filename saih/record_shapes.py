@@ -71,9 +71,22 @@ _diagnosis = fields(
     },
 )  # fmt: skip
 
+_core = fields(
+    {"flop_per_cycle": by_name(positive), "clock_hz": positive, "clock_source": text, "extensions": many(text)}
+)
+
+
+def _core_limit(value: Any, where: str) -> None:
+    """What a core can do at most (saih/peaks/processor.py), or why that is not known."""
+    fields({}, {"why": optional(by_name(text)), "flop_per_cycle": optional(by_name(positive))})(value, where)
+    if value.get("flop_per_cycle"):
+        _core(value, where)
+
+
 _machine = fields(
     {},
     {
+        "core_limit": optional(_core_limit),
         "device": optional(text),
         "device_kind": word("cpu", "cuda"),
         **dict.fromkeys(("devices", "cores", "memory_bytes", "device_memory_bytes"), optional(not_negative)),
@@ -96,12 +109,15 @@ _place = fields(
 )  # fmt: skip
 _rates = dict.fromkeys(
     (
-        "flop_per_s", "flop_per_s_low", "flop_per_s_high", "flop_per_s_fastest", "memory_bytes_per_s",
-        "h2d_bytes_per_s", "launch_s", "round_trip_s", "graph_launch_s", "allreduce_bytes_per_s",
+        "flop_per_s", "flop_per_s_low", "flop_per_s_high", "flop_per_s_fastest", "flop_per_s_limit",
+        "memory_bytes_per_s", "memory_bytes_per_s_low", "memory_bytes_per_s_high", "h2d_bytes_per_s",
+        "launch_s", "round_trip_s", "graph_launch_s", "allreduce_bytes_per_s",
     ),
     optional(positive),
 )  # fmt: skip
-_ceilings = fields({}, {**_rates, "flop_per_s_method": optional(text), "why": by_name(text)})
+_texts = dict.fromkeys(("flop_per_s_method", "flop_per_s_limit_method", "flop_per_s_interval"), optional(text))
+_doubts = dict.fromkeys(("flop_per_s_suspect", "memory_bytes_per_s_suspect"), optional(many(text)))
+_ceilings = fields({}, {**_rates, **_texts, **_doubts, "why": by_name(text)})
 _about_system = {
     "machine": optional(_machine), "software": optional(by_name(scalar)), "ranks": optional(many(_place)),
     "emulated": optional(_emulated), "ceilings": optional(_ceilings),
@@ -126,22 +142,41 @@ RECORD = fields({**_record, "metrics": by_name(_metric)})
 """A record; of one that was measured the metrics may hold figures that are not finite."""
 MEASURED = fields({**_record, "metrics": by_name(_measured)})
 
+_suspected = optional(many(fields({"words": text})))
 _quantities = dict.fromkeys(
     (
-        "memory_bytes_per_s", "h2d_bytes_per_s", "d2h_bytes_per_s", "launch_s", "round_trip_s", "graph_launch_s",
-        "bus_bytes_per_s", "latency_s",
+        "memory_bytes_per_s", "memory_bytes_per_s_low", "memory_bytes_per_s_high", "h2d_bytes_per_s",
+        "d2h_bytes_per_s", "launch_s", "round_trip_s", "graph_launch_s", "bus_bytes_per_s", "latency_s",
     ),
     optional(positive),
 )  # fmt: skip
-_part = optional(fields({}, {**_quantities, "why": optional(text)}))
+_part = optional(fields({}, {**_quantities, "why": optional(text), "suspect": _suspected}))
+_flop_rates = ("flop_per_s", "median_flop_per_s", "fastest_flop_per_s", "flop_per_s_low", "flop_per_s_high")
 _operation = {
-    "name": optional(text), "best": optional(text), "spread_percent": optional(not_negative),
-    "flop_per_s": optional(positive), "median_flop_per_s": optional(positive),
-}  # fmt: skip
-_entries = optional(many(fields({}, _operation)))
-_best = {"best": text, "spread_percent": not_negative, "entries": _entries}
-_about_best = {"name": optional(text), "median_flop_per_s": optional(positive), **_best}
-_peak = fields({"ranks": whole(1), "precision": text, "flop_per_s": positive}, _about_best)
+    "name": optional(text),
+    "best": optional(text),
+    "spread_percent": optional(not_negative),
+    **dict.fromkeys(_flop_rates, optional(positive)),
+}
+_entries = {"entries": optional(many(fields({}, _operation)))}
+_named = {"ranks": whole(1), "precision": text, "flop_per_s": positive}
+_short = fields(_named, {key: shape for key, shape in (_operation | _entries).items() if key not in _named})
+_sustained = fields(
+    {
+        **dict.fromkeys(("flop_per_s", "flop_per_s_low", "flop_per_s_high", "fastest_flop_per_s"), positive),
+        "interval": text, "best": text, "repeats": many(anything), "settling": fields({"seconds": not_negative}),
+    },
+    {"suspect": _suspected},
+)  # fmt: skip
+
+
+def _peak(value: Any, where: str) -> None:
+    """The ceiling of arithmetic: of short repeats before method version 8, since then a sustained rate."""
+    _short(value, where)
+    if "repeats" in value:
+        _sustained(value, where)
+
+
 _of_ranks = fields({"ranks": whole(1)}, dict.fromkeys(("memory", "copies", "launches", "allreduce"), _part))
 SYSTEM = fields(
     {},

@@ -11,20 +11,22 @@ Schema 1, top-level keys:
                 {"low", "high", "interval"}, and an application's own "label"
     samples     raw times: {"block_steps", "block_s": {variant: [[seconds of each rank] of each block]},
                 "warmup_steps", "warmup_s", "warmup_ended": steady | limit, "stopped": precise | limit,
-                "phases_s": {phase: [[seconds of each rank] of each block]},
+                "phases_s": {phase: [[seconds of each rank] of each full block]},
+                "read_bytes": [[bytes of samples of each rank] of each full block],
+                "storage_bytes": [[bytes from storage of each rank, or null] of each full block],
                 "background": [{"mb_s" asked of the host, "bytes", "seconds", "files", "file_bytes", "direct_files",
                 "threads", "cores", "shares_cores"} of each host], empty where none was asked for,
                 "telemetry": [energy, power, clocks, throttling, neighbours, counters, by rank: saih/telemetry/],
                 "handed_out_s": [[seconds of each rank until it had handed out its work] of each full block],
                 "soak": what came before the blocks, if asked for (saih/soak.py), or null,
                 "profile": where the time of a step goes, below}
-    diagnosis   {"verdict", "evidence", "causes", "shares": {part: share of the step}, "roofline", "checks",
-                "contradictions" (saih/diagnosis/),
-                "suspect": [why the point may not stand for the machine], "everywhere": how equal copies compare
-                (saih/everywhere.py), if asked for} or null
+    diagnosis   {"verdict", "evidence", "causes", "shares": {part: share of the step}, "intervals", "roofline",
+                "checks", "contradictions" (saih/diagnosis/), "suspect": [why the point may not stand for the machine],
+                "everywhere": how equal copies compare (saih/everywhere.py), if asked for} or null
     system      {"machine", "software", "ranks": [{"host", "device", "uuid" of a GPU, "cores", "emulated"}],
                 "emulated": the disturbances that were asked for (docs/emulate.md), or null,
-                "ceilings": what the point is held against (saih/peaks/highest.py)}
+                "ceilings": what the point is held against (saih/peaks/highest.py); before method version 8 its
+                "flop_per_s" was the fastest of short repeats, a burst}
     provenance  versions, time, data set, what it took
     error       null, or {"kind", "message", "log_end"}
 

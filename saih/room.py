@@ -1,4 +1,4 @@
-"""How much memory a point is predicted to take of a rank, and how much a rank may take. Pure."""
+"""How much memory a point takes of a rank at most, by prediction, and how much a rank may take. Pure."""
 
 from __future__ import annotations
 
@@ -21,8 +21,13 @@ class Room:
     limit_gib: float | None
 
     def taken_bytes(self, point: Point) -> int:
-        """What the application's tensors take at once, on this kind of device."""
-        return cost_on(self.app, point, self.machine["device_kind"], self.cores).memory_bytes
+        """The most that the application's tensors take at once, on this kind of device."""
+        return self._cost(point).memory_bytes
+
+    def needed_bytes(self, point: Point) -> int:
+        """The same with what libraries take besides: a rank that has so much does not run out of memory."""
+        cost = self._cost(point)
+        return cost.memory_bytes + cost.workspace_bytes
 
     def most_bytes(self, ranks: int) -> int:
         """What each of ``ranks`` ranks may take: the limit, its device's memory, or its share of the host's."""
@@ -31,8 +36,11 @@ class Room:
         return int(self.machine["device_memory_bytes"] or self.machine["memory_bytes"] // ranks)
 
     def holds(self, point: Point) -> bool:
-        """Whether the point is predicted to fit."""
+        """Whether the point's tensors fit, so that a rank that has served no other may well hold it."""
         return self.taken_bytes(point) <= self.most_bytes(point.run.ranks)
+
+    def _cost(self, point: Point) -> Cost:
+        return cost_on(self.app, point, self.machine["device_kind"], self.cores)
 
 
 def cost_on(app: App, point: Point, device_kind: str, cores: int) -> Cost:

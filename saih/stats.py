@@ -1,8 +1,8 @@
 """The few statistics the measurement rests on. Pure.
 
-Blocks of one process follow one another, so that their intervals take correlation into account; replicates in
-processes of their own are independent. Whether steps are steady yet, whether they drift, and which blocks are outliers
-is told, and changes no value.
+Replicates in processes of their own are independent: their intervals are here. Those of blocks that followed one
+another are in serial.py, those of differences of neighbouring blocks in pairs.py. Whether steps are steady yet, whether
+they drift, and which blocks are outliers is reported, and changes no value.
 """
 
 from __future__ import annotations
@@ -14,11 +14,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 
-BATCHES = (4, 8)
-"""Of a within-run interval: few, so that a batch outlasts what correlates blocks, and two numbers of them, for nobody
-knows how long that is; the wider interval counts."""
+NORMAL = statistics.NormalDist()
 MIN_STEPS = 8
 """Fewer steps do not show whether they are steady."""
 MSER_BATCHES = 20
@@ -33,17 +30,17 @@ OUTLIER = 3.5
 
 @dataclass(frozen=True)
 class Interval:
-    """A median with an interval that holds it with probability ``confidence`` if the values are independent."""
+    """A middle (median or mean) and an interval that holds it with probability ``confidence``."""
 
-    median: float
+    middle: float
     low: float
     high: float
     confidence: float
 
     @property
     def half_width_percent(self) -> float:
-        """Half of the interval's width as percent of the median; infinite where the median is 0."""
-        return 50 * (self.high - self.low) / abs(self.median) if self.median else math.inf
+        """Half of the interval's width as percent of the middle; infinite where that is 0."""
+        return 50 * (self.high - self.low) / abs(self.middle) if self.middle else math.inf
 
 
 @dataclass(frozen=True)
@@ -75,51 +72,7 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interv
     return Interval(statistics.median(ordered), ordered[k - 1], ordered[n - k], 1 - miss)
 
 
-def serial_median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Interval for the median of values that followed one another and may be correlated; holds `median_interval`.
-
-    Woodruff's inversion (J. Amer. Stat. Assoc. 47, 1952): the interval reaches from the quantile 1/2 - e to 1/2 + e,
-    e the half-width for the share of values above the median. Correlation makes that share vary more; its variance
-    comes from the shares in batches of neighbours (batch means: Schmeiser, Oper. Res. 30, 1982), with Student's
-    quantile. Below two values a batch there is nothing to see it by. What outlasts a batch stays unseen.
-    """
-    plain = median_interval(values, confidence)
-    above = [(x > plain.median) + (x == plain.median) / 2 for x in values]
-    e = max((_batch_half_width(above, n, confidence) for n in BATCHES if len(values) >= 2 * n), default=0.0)
-    ordered = sorted(values)
-    k = max(1, math.floor(len(values) * (0.5 - e))) if e else len(values)
-    low, high = min(plain.low, ordered[k - 1]), max(plain.high, ordered[len(values) - k])
-    if (low, high) == (plain.low, plain.high):
-        return plain
-    return Interval(plain.median, low, high, min(confidence, plain.confidence))
-
-
-def _batch_half_width(values: Sequence[float], batches: int, confidence: float) -> float:
-    """Half-width of the interval of a mean, by the means of batches of neighbours."""
-    n = len(values)
-    means = [statistics.fmean(values[n * i // batches : n * (i + 1) // batches]) for i in range(batches)]
-    return student_t(confidence, batches - 1) * statistics.stdev(means) / math.sqrt(batches)
-
-
-def independent(values: Sequence[float]) -> float:
-    """How many independent values would tell as much as these, which followed one another: n (1 - r) / (1 + r), 1 to n.
-
-    For the mean of an AR(1) process of correlation r (e.g. Wilks, Statistical Methods in the Atmospheric Sciences,
-    section 5.2.4). r is that of neighbours' ranks, so that one late block hides nothing, plus (1 + 3 r) / n, by which
-    short series show too little of it (Kendall, Biometrika 41, 1954). Opposite neighbours count as independent.
-    """
-    n = len(values)
-    order = _ranks(values)
-    middle = (n - 1) / 2
-    total = sum((rank - middle) ** 2 for rank in order)
-    if not total:
-        return float(n)
-    seen = sum((a - middle) * (b - middle) for a, b in pairwise(order)) / total
-    r = min(max(seen + (1 + 3 * seen) / n, 0.0), 1.0)
-    return max(1.0, n * (1 - r) / (1 + r))
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
+def ranks(values: Sequence[float]) -> list[float]:
     """The place of each value in order, from 0; equal ones share the middle of theirs."""
     ordered = sorted(values)
     return [(bisect_left(ordered, x) + bisect_right(ordered, x) - 1) / 2 for x in values]
@@ -155,8 +108,8 @@ def steady_from(step_s: Sequence[float]) -> int | None:
     Two conditions. MSER: the start left out, at most half of the steps, is the one that leaves the mean of the rest its
     least standard error (White, Simulation 69, 1997); from `MSER_BATCHES` batches of `MSER_BATCH` steps on it is
     MSER-5, the same on the batches' means (White, Cobb and Spratt, Winter Simulation Conference 2000). More than a
-    third means that it is not over yet. And the rest gets no faster (`drift`), which MSER alone misses where steps fall
-    slowly.
+    third means that it is not over yet. And the rest gets no faster (Kendall's test), which MSER alone misses where
+    steps fall slowly.
     """
     if len(step_s) < MIN_STEPS:
         return None
@@ -166,30 +119,49 @@ def steady_from(step_s: Sequence[float]) -> int | None:
     means = [statistics.fmean(step_s[i : i + batch]) for i in range(first, len(step_s), batch)]
     n = len(means)
     best = min(range(n // 2 + 1), key=lambda d: statistics.pvariance(means[d:]) / (n - d))
-    change_percent, p = drift(means[best:])
-    if best > n // 3 or (change_percent < 0 and p < FALLING):
+    rest = means[best:]
+    if best > n // 3 or (change_percent(rest) < 0 and kendall_chance(rest) < FALLING):
         return None
     return first + best * batch if best else 0
 
 
-def drift(values: Sequence[float]) -> tuple[float, float]:
-    """How values move while time passes: (change from first to last in percent of the median, its p-value).
+def change_percent(values: Sequence[float]) -> float:
+    """How far values move from first to last, in percent of their median: Theil and Sen's median slope over all pairs.
 
-    The change is Theil and Sen's (the median slope over all pairs, x (n - 1)); the p-value Mann and Kendall's
-    (M. G. Kendall, Rank Correlation Methods, 1975, with its normal approximation and correction for ties), two-sided.
-    Below four values no order is unlikely enough, and p is 1.
+    Many values are first averaged to `MOST_MEANS` means of neighbours.
     """
-    n = len(values)
-    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
-    middle = statistics.median(values)
-    if n < 4 or not middle:
-        return 0.0, 1.0
-    slope = statistics.median((values[j] - values[i]) / (j - i) for i, j in pairs)
-    score = sum((values[j] > values[i]) - (values[j] < values[i]) for i, j in pairs)
-    ties = Counter(values).values()
+    means = _means(values)
+    n, middle = len(means), statistics.median(values)
+    if n < 2 or not middle:
+        return 0.0
+    pairs = ((i, j) for i in range(n) for j in range(i + 1, n))
+    slope = statistics.median((means[j] - means[i]) / (j - i) for i, j in pairs)
+    return 100 * slope * (n - 1) / middle
+
+
+def kendall_chance(values: Sequence[float]) -> float:
+    """How likely independent values would rise or fall as clearly: Mann and Kendall's test, two-sided.
+
+    M. G. Kendall, Rank Correlation Methods, 1975, with its normal approximation and correction for ties. Below four
+    values no order is unlikely enough, and it is 1. Correlated values need `saih.serial.trend_chance`.
+    """
+    means = _means(values)
+    n = len(means)
+    if n < 4:
+        return 1.0
+    score = sum((means[j] > means[i]) - (means[j] < means[i]) for i in range(n) for j in range(i + 1, n))
+    ties = Counter(means).values()
     variance = (n * (n - 1) * (2 * n + 5) - sum(t * (t - 1) * (2 * t + 5) for t in ties)) / 18
     z = (abs(score) - 1) / math.sqrt(variance) if score and variance > 0 else 0.0
-    return 100 * slope * (n - 1) / middle, math.erfc(z / math.sqrt(2))
+    return math.erfc(z / math.sqrt(2))
+
+
+def _means(values: Sequence[float]) -> Sequence[float]:
+    """At most `MOST_MEANS` means of neighbours; of what fills no batch, the first values are left out."""
+    size = math.ceil(len(values) / MOST_MEANS)
+    if size == 1:
+        return values
+    return [statistics.fmean(values[i : i + size]) for i in range(len(values) % size, len(values), size)]
 
 
 def outliers(values: Sequence[float]) -> Outliers:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 import saih
+from saih.peaks.processor import core_limit
 
 
 def describe(device: str, mpi_library: str) -> dict[str, Any]:
@@ -22,7 +23,7 @@ def describe(device: str, mpi_library: str) -> dict[str, Any]:
 def machine(device: str) -> dict[str, Any]:
     """The hardware behind ``device`` ("cpu" or "cuda:N"): what must be the same for two runs to be compared."""
     on_gpu = device.startswith("cuda")
-    return {
+    found = {
         "device": torch.cuda.get_device_name(device) if on_gpu else cpu_name(),
         "device_kind": "cuda" if on_gpu else "cpu",
         "devices": torch.cuda.device_count() if on_gpu else len(os.sched_getaffinity(0)),
@@ -31,6 +32,7 @@ def machine(device: str) -> dict[str, Any]:
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "architecture": platform.machine(),
     }
+    return found if on_gpu else {**found, "core_limit": core_limit()}
 
 
 def software(mpi_library: str) -> dict[str, Any]:

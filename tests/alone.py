@@ -1,5 +1,9 @@
 """One rank that is alone: what measuring asks of a worker (saih.measure.Ranks), in the test's own process."""
 
+import os
+
+from saih.telemetry.watch import Telemetry
+
 
 class Alone:
     rank, device = 0, "cpu"
@@ -21,3 +25,6 @@ class Alone:
 
     def progress(self, what, done, total, block_s=None):
         self.told.append((what, done, total))
+
+    def telemetry(self):
+        return Telemetry("cpu", {os.getpid(): sorted(os.sched_getaffinity(0))}, host_first=True)

@@ -12,6 +12,7 @@ from saih.diagnosis import diagnose
 FLOP_PER_S, BYTES_PER_S, LAUNCH_S = 1e12, 1e11, 1e-5
 CEILINGS = {"flop_per_s": FLOP_PER_S, "memory_bytes_per_s": BYTES_PER_S, "launch_s": LAUNCH_S, "why": {}}
 BLOCKS, STEPS, BATCH = 9, 4, 2
+READ = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,11 @@ def passes(seconds, near=0.8, name="pass"):
 
 @dataclass(frozen=True)
 class Truth:
-    """What a step is made of, in seconds. ``late``: seconds that each rank takes on top of the others."""
+    """What a step is made of, in seconds. ``late``: seconds that each rank takes on top of the others.
+
+    ``contention_s``: of ``input_s``, what readers cost a step that does not wait for them; None: no such blocks, as in
+    old records. ``from_storage``: of the bytes read; None: the application does not tell.
+    """
 
     layers: tuple = (product(1.0),)
     outside: tuple = ()
@@ -46,6 +51,8 @@ class Truth:
     gaps_s: float = 0.0
     late: tuple = (0.0,)
     phases: dict = field(default_factory=dict)
+    contention_s: float | None = None
+    from_storage: float | None = None
     device: str = "cuda"
     operations: float = 100
     profiler_s: float = 0.0
@@ -71,6 +78,10 @@ class Truth:
             "full": [[each + self.input_s + self.comm_s for each in row] for row in together],
             "without_input": [[each + self.comm_s for each in row] for row in together],
         }
+        if self.contention_s is not None:
+            variants["without_input_wait"] = [
+                [each + self.contention_s for each in row] for row in variants["without_input"]
+            ]
         if len(self.late) > 1:
             variants["without_communication"] = [[each + self.input_s for each in row] for row in rows]
         blocks = {
@@ -80,8 +91,13 @@ class Truth:
         phases = {name: [[STEPS * each] * len(self.late)] * BLOCKS for name, each in self.phases.items()}
         return {
             "block_steps": STEPS, "block_s": blocks, "phases_s": phases, "values": {}, "background": [],
-            "read_bytes": [[0] * len(self.late)] * BLOCKS, "telemetry": [], "profile": self.profile(own),
+            "read_bytes": [[READ] * len(self.late)] * BLOCKS,
+            "storage_bytes": [[self._fetched] * len(self.late)] * BLOCKS, "telemetry": [], "profile": self.profile(own),
         }  # fmt: skip
+
+    @property
+    def _fetched(self):
+        return None if self.from_storage is None else int(self.from_storage * READ)
 
     def profile(self, own=1.0):
         """The profiled pass; on a CPU its cost is spread over the operations, and counted as time in them."""
@@ -113,12 +129,12 @@ class Truth:
         flop = int(sum(layer.flop for layer in self.layers) / BATCH)
         run = Execution(len(self.late), BATCH, "fp32", "plain", "dataset")
         samples = samples or self.samples()
-        return metrics.compute(samples, Cost(flop, flop, 1, 1, 1), run, None, {"why": "made"}, ceilings)
+        return metrics.compute(samples, Cost(flop, flop, 1, 1, 1), run, {"why": "made"}, ceilings)
 
-    def diagnosis(self, ceilings=CEILINGS):
-        """What the harness says of it."""
+    def diagnosis(self, ceilings=CEILINGS, **run):
+        """What the harness says of it; ``run`` as in a record's point."""
         samples = self.samples()
-        return diagnose(self.metrics(samples, ceilings), samples, ceilings, self.device)
+        return diagnose(self.metrics(samples, ceilings), samples, ceilings, self.device, run)
 
     def but(self, **changes):
         """The same with something changed."""

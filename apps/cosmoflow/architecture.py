@@ -28,6 +28,8 @@ LABELS = 4
 LEAKY = LeakyReLU(0.3)
 DROPOUT = 0.5
 OUTPUT_SCALE = 1.2
+COMPARED_EDGE, DEEP = 16, 8
+"""The first block is compared with float64 at this edge, one of more convolutions at half of it: float64 is slow."""
 
 
 def describe(edge: int, width: float = 1.0, depth: int = 1, redshifts: int = 4) -> Network:
@@ -53,6 +55,12 @@ def blocks(network: Network) -> list[tuple[Layer, ...]]:
     """The layers up to each pool, that included."""
     ends = [place + 1 for place, layer in enumerate(network.layers) if isinstance(layer, MaxPool)]
     return [network.layers[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
+
+
+def compared_edge(network: Network) -> int:
+    """Voxels a side of the cube on which the first block is compared with float64 on a CPU."""
+    convolutions = sum(isinstance(layer, Convolution) for layer in blocks(network)[0])
+    return min(network.edge, COMPARED_EDGE if convolutions <= DEEP else COMPARED_EDGE // 2)
 
 
 def network_of(point: Point) -> Network:

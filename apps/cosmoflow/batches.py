@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from apps.cosmoflow.loader import Batch, Spent
+from apps.cosmoflow.loader import Batch
 from apps.cosmoflow.order import Indices, Order
 from apps.cosmoflow.prefetch import Shape
+from apps.cosmoflow.timers import Spent
 from augment.data.storage import clock
 from augment.data.storage.reader import empty_batch
 from augment.data.storage.transfer import BLOCK_BYTES
@@ -63,7 +64,6 @@ class Batches:
         self._labels = [torch.empty(label_shape, pin_memory=device.type == "cuda") for _ in range(buffers)]
         self._copy = _Copy(device, buffers) if device.type == "cuda" else None
         self._scratch = threading.local()
-        self._counting, self._read_s, self._decode_s = threading.Lock(), 0.0, 0.0
 
     @property
     def parts(self) -> int:
@@ -75,8 +75,8 @@ class Batches:
         order = self._order
         return Begun(order.indices(step), order.epochs(step), order.epoch(step), step % len(self._counts))
 
-    def read(self, begun: Begun, part: int) -> None:
-        """Reads some of the samples into the buffer."""
+    def read(self, begun: Begun, part: int) -> Spent:
+        """Reads some of the samples into the buffer; the seconds that went to it."""
         if self._copy:
             self._copy.wait_until_free(begun.buffer)
         begin_s, before_s = time.perf_counter(), clock.read_s()
@@ -90,9 +90,7 @@ class Batches:
             else:
                 self._read(sample, place.numpy())
         read_s = clock.read_s() - before_s
-        with self._counting:
-            self._read_s += read_s
-            self._decode_s += time.perf_counter() - begin_s - read_s
+        return Spent(read_s, time.perf_counter() - begin_s - read_s)
 
     def finish(self, begun: Begun) -> Batch:
         """The batch; on a GPU it may still be under way there: its events tell."""
@@ -103,13 +101,6 @@ class Batches:
         chosen = zip(begun.samples, begun.epochs, strict=True)
         views = [self._view(int(sample), int(epoch)) for sample, epoch in chosen] if self._view else []
         return replace(self._copy(begun.buffer, counts, labels, views), epoch=begun.epoch)
-
-    def collect(self) -> Spent:
-        """Seconds of the threads in `read`, since the last call."""
-        with self._counting:
-            found = Spent(self._read_s, self._decode_s)
-            self._read_s = self._decode_s = 0.0
-        return found
 
     def _own_scratch(self) -> Tensor:
         if not hasattr(self._scratch, "sample"):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from apps.cosmoflow.architecture import network_of
+from apps.cosmoflow import process
+from apps.cosmoflow.architecture import LABELS, network_of
 from apps.cosmoflow.dials import SYNTHETIC
 from apps.cosmoflow.prefetch import MOST_THREADS, Shape
-from augment.model.cost import forward_flop, parameters, training_flop
+from augment.model.cost import FLOAT_BYTES, forward_flop, parameters, training_flop
 from augment.model.memory import training_peak_bytes
 from augment.model.memory_steps import CUDA
 from augment.model.network import Network
@@ -14,8 +15,16 @@ from saih.app import Cost, Point
 
 COUNT_BYTES = 2  # int16
 COMPUTE_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2}
-LIBRARY_WORKSPACE_BYTES = 64 * 2**20
-"""What cuBLAS and cuDNN were seen to hold besides torch's tensors, on H100 and H200 with torch 2.11."""
+CUBLAS_BYTES = 2 * 33 * 2**20
+"""cuBLAS has 32 MiB on a GPU of Hopper or later for each thread that computes, forward's and autograd's (8 MiB on
+earlier ones; ATen/cuda/CublasHandlePool.cpp), in blocks that may be 1 MiB larger. 65 MiB were seen on H100 and H200."""
+FLUSH_BYTES = 60 * 2**20
+"""In the first step compiled kernels are timed in several forms, and between them a buffer of the size of the L2 cache
+is written (torch/_inductor/runtime/benchmarking.py): 60 MiB on an H200. A GPU with a larger cache takes more."""
+VARIANTS_WITHOUT_INPUT = 2
+LOSS_NUMBERS = 4 * LABELS + 1
+"""Of a sample in float32: labels, the prediction and its gradient, in lower precision the prediction once more; and the
+loss."""
 
 
 def cost_of(point: Point, device: str = CUDA, cores: int = 1) -> Cost:
@@ -39,25 +48,29 @@ def sample_bytes(network: Network) -> int:
     return COUNT_BYTES * network.channels * network.edge**3
 
 
-def _batches_ahead(network: Network, point: Point) -> int:
-    """Batches of counts that wait on the device; where the number of threads is automatic, at most these."""
+def _batches(network: Network, point: Point, device: str) -> int:
+    """Most batches of counts on the device at once; where the number of threads is automatic, at most these."""
     if point.run.input == SYNTHETIC:
-        return 0
+        return 1
     edge = network.edge
     threads = point.data.get("threads") or MOST_THREADS
-    return Shape(point.run.batch, (edge, edge, edge, network.channels)).depth(threads)
+    ahead = Shape(point.run.batch, (edge, edge, edge, network.channels)).depth(threads)
+    current = 2 if device == CUDA else 1  # the host runs ahead of the GPU, where the step before needs its own
+    return current + ahead + VARIANTS_WITHOUT_INPUT
 
 
 def _memory_bytes(network: Network, point: Point, device: str) -> int:
-    batch, number_bytes = point.run.batch, COMPUTE_BYTES[point.run.precision]
-    batches = 1 + _batches_ahead(network, point)
-    if device == CUDA and point.run.input != SYNTHETIC:
-        batches += 1  # the host runs ahead of the GPU, where the step before still needs its own
-    held = batches * batch * sample_bytes(network)
-    return training_peak_bytes(network, batch, number_bytes, held, device, in_buckets=point.run.ranks > 1)
+    batch, number_bytes, together = point.run.batch, COMPUTE_BYTES[point.run.precision], point.run.ranks > 1
+    held = _batches(network, point, device) * batch * sample_bytes(network) + batch * FLOAT_BYTES * LOSS_NUMBERS
+    if together:
+        held += FLOAT_BYTES * parameters(network)  # the momentum of the variant without communication
+    return training_peak_bytes(network, batch, number_bytes, held, device, in_buckets=together)
 
 
 def _workspace_bytes(network: Network, point: Point, device: str, cores: int) -> int:
+    compiled = point.run.execution == "compiled"
     if device == CUDA:
-        return LIBRARY_WORKSPACE_BYTES
-    return cpu_workspace_bytes(network, COMPUTE_BYTES[point.run.precision], cores)
+        return CUBLAS_BYTES + (FLUSH_BYTES if compiled else 0)
+    number_bytes = COMPUTE_BYTES[point.run.precision]
+    grows = process.growth_bytes(network, point.run.batch, number_bytes, compiled)
+    return cpu_workspace_bytes(network, number_bytes, cores) + grows

@@ -7,7 +7,8 @@ lay in memory is not taken for a fast disk.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from augment.data.storage import cache, host
@@ -16,33 +17,54 @@ from augment.data.storage.reader import SampleReader
 MOST_FILES_ASKED = 64
 ASK_AGAIN_S = 5.0
 ASKING_SHARE = 0.002  # of the time, at most
+ALL_CACHED = 0.99
+"""A data set of which this share lies in the page cache may be read without any storage."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The metrics that are known, and the bytes fetched from storage since the last look; None: not known."""
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    storage_bytes: int | None = None
 
 
 class Evidence:
-    """Of one rank. `reader` None: the samples are held in memory, and only their size is of interest."""
+    """Of one rank. `reader` None: the samples are held in memory, nothing is read, and only their size is told."""
 
     def __init__(self, files: Sequence[Path], reader: SampleReader | None) -> None:
         self._reader = reader
         self._asked = files[:: -(-len(files) // MOST_FILES_ASKED)]
         self._ratio = cache.total_bytes(files) / host.memory_bytes()
         self._cached, self._ask_at = self._ask_cache() if reader else (None, 0.0)
+        self._fetched = 0
 
-    def values(self) -> dict[str, float]:
-        """The metrics that are known now."""
+    def look(self) -> Seen:
+        """What the system says now."""
         found = {"data_to_memory_ratio": self._ratio}
         if not self._reader:
-            return found
+            return Seen(found, 0)
         read = self._reader.bytes_read
         if time.monotonic() > self._ask_at:
             self._cached, self._ask_at = self._ask_cache()
         if self._cached is not None:
             found["page_cache_percent"] = 100 * self._cached
-        if read.all:
-            found["direct_read_percent"] = 100 * read.direct / read.all
-            storage = host.storage_bytes(self._reader.threads)
-            if storage is not None:
-                found["from_storage_percent"] = 100 * storage / read.all
-        return found
+        if not read.all:
+            return Seen(found, 0)
+        found["direct_read_percent"] = 100 * read.direct / read.all
+        fetched = host.storage_bytes(self._reader.threads)
+        if fetched is None or not self._counted(fetched, read.direct):
+            return Seen(found)
+        found["from_storage_percent"] = 100 * fetched / read.all
+        before, self._fetched = self._fetched, fetched
+        return Seen(found, fetched - before)
+
+    def _counted(self, fetched: int, direct: int) -> bool:
+        """Whether the kernel counts what is read here.
+
+        Some network file systems are left out. A count of 0 is believed only where the page cache can have answered.
+        """
+        return fetched > 0 or (not direct and self._cached is not None and self._cached >= ALL_CACHED)
 
     def _ask_cache(self) -> tuple[float | None, float]:
         """The share of pages in the page cache, and when to ask again so that asking costs next to nothing."""

@@ -20,6 +20,8 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from apps.cosmoflow.timers import Interval, PartTimes, Reading, Spent, Waited, divided, stall
+
 THREAD_NAME = "cosmoflow-reader"
 
 Begun = TypeVar("Begun")
@@ -35,26 +37,8 @@ class Batch:
     counts: Tensor
     labels: Tensor
     epoch: int = 0
-    copied: tuple[torch.cuda.Event, torch.cuda.Event] | None = None
+    copied: Interval | None = None
     ready: torch.cuda.Event | None = None
-
-
-@dataclass(frozen=True)
-class Spent:
-    """Seconds of threads, summed over them: waiting for storage, and all that they then do with what they have read."""
-
-    read_s: float = 0.0
-    decode_s: float = 0.0
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What reading cost since it was last asked: seconds waited for batches, of copies, bytes, threads' time."""
-
-    input_wait_s: float = 0.0
-    h2d_s: float = 0.0
-    bytes: int = 0
-    spent: Spent = Spent()
 
 
 class Maker(Protocol[Begun]):
@@ -67,40 +51,11 @@ class Maker(Protocol[Begun]):
     def begin(self, step: int) -> Begun:
         """What `read` and `finish` need to know of the batch of a step. Quick; called in order."""
 
-    def read(self, begun: Begun, part: int) -> None:
-        """Reads one part, in any thread, while others read other parts."""
+    def read(self, begun: Begun, part: int) -> Spent:
+        """Reads one part, in any thread, while others read other parts; the seconds that went to it."""
 
     def finish(self, begun: Begun) -> Batch:
         """The batch, all of whose parts are read."""
-
-    def collect(self) -> Spent:
-        """What threads have spent in `read` since the last call."""
-
-
-class Held:
-    """One batch on the device, again and again: input that costs nothing."""
-
-    def __init__(self, batch: Batch) -> None:
-        self._batch = batch
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Nothing to read."""
-        yield
-
-    def next(self) -> Batch:
-        """The batch."""
-        return self._batch
-
-    def stop(self) -> None:
-        """Nothing is read."""
-
-    def collect(self) -> Reading:
-        """Nothing was read."""
-        return Reading()
-
-    def close(self) -> None:
-        """Nothing to let go of."""
 
 
 class _Ahead(Generic[Begun]):
@@ -108,8 +63,14 @@ class _Ahead(Generic[Begun]):
 
     def __init__(self, begun: Begun | None, parts: int) -> None:
         self.begun, self.taken, self.missing = begun, 0, parts
+        self.times = PartTimes()
         self.batch: Batch | None = None
         self.failure: BaseException | None = None
+
+    @property
+    def decided(self) -> bool:
+        """Whether the batch is there, or never will be."""
+        return self.batch is not None or self.failure is not None
 
 
 class Loader(Generic[Begun]):
@@ -121,11 +82,14 @@ class Loader(Generic[Begun]):
         self._maker, self._depth, self._release = maker, depth, release
         self._ahead: deque[_Ahead[Begun]] = deque()  # in order of steps; parts of the last may be untaken
         self._step = self._reads = 0
-        self._may_read = self._closed = self._failed = False
+        self._most_parts = 0  # that may be ahead, read or under way
+        self._closed = self._failed = False
         lock = threading.Lock()
         self._work, self._progress = threading.Condition(lock), threading.Condition(lock)
-        self._waited_s, self._bytes = 0.0, 0
-        self._copies: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+        self._waited, self._bytes = Waited(), 0
+        self._all, self._collected = PartTimes(), Spent()
+        self._copies: list[Interval] = []
+        self._stalls: list[Interval] = []
         names = [f"{THREAD_NAME}-{number}" for number in range(threads)]
         self._threads = [threading.Thread(target=self._read_ahead, name=name, daemon=True) for name in names]
         for thread in self._threads:
@@ -134,51 +98,96 @@ class Loader(Generic[Begun]):
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Reading ahead is allowed within, until `stop`."""
-        with self._work:
-            self._may_read = True
-            self._work.notify_all()
+        self.allow()
         try:
             yield
         finally:
             self.stop()
 
+    def allow(self) -> None:
+        """Reading ahead is allowed until `stop` or `forbid`."""
+        with self._work:
+            self._let(self._depth * self._maker.parts)
+
+    def forbid(self) -> None:
+        """No further part is begun; what is half read goes on."""
+        with self._work:
+            self._most_parts = 0
+
     def stop(self) -> None:
         """Nothing more is read ahead; what is half read is waited for, and counts as waiting. May be called twice."""
         with self._progress:
-            self._may_read = False
-            self._wait_for(lambda: not self._reads)
+            self._most_parts = 0
+            times = self._all
+            busy_s, spent, threads_s = times.busy_s(time.perf_counter()), times.spent, times.threads_s
+            waited_s = self._wait_for(lambda: not self._reads)
+            busy_s = times.busy_s(time.perf_counter()) - busy_s
+            self._waited += divided(waited_s, busy_s, times.spent - spent, times.threads_s - threads_s)
 
     def next(self) -> Batch:
         """The next batch, ready for the current stream. Raises what a thread failed with. Only within `reading`."""
         with self._progress:
-            self._wait_for(self._head_is_decided)
-            head = self._ahead[0]
-            if head.failure:
-                raise head.failure
-            assert head.batch is not None
-            batch = head.batch
-            self._ahead.popleft()
-            self._work.notify(self._maker.parts)
+            busy_s = self._ahead[0].times.busy_s(time.perf_counter()) if self._ahead else 0.0
+            waited_s = self._wait_for(lambda: bool(self._ahead) and self._ahead[0].decided)
+            times = self._ahead[0].times
+            busy_s = times.busy_s(time.perf_counter()) - busy_s
+            self._waited += divided(waited_s, busy_s, times.spent, times.threads_s)
+            batch = self._pop()
         self._bytes += batch.counts.nbytes
         if batch.ready:
             stream = torch.cuda.current_stream(batch.counts.device)
-            stream.wait_event(batch.ready)
+            stalled = stall(stream, batch.ready)
+            if stalled:
+                self._stalls.append(stalled)
             for tensor in (batch.counts, batch.labels):  # their memory belongs to the copying stream
                 tensor.record_stream(stream)
         if batch.copied:
             self._copies.append(batch.copied)
         return batch
 
+    def drop(self) -> None:
+        """Drop the next batch if it is there, without waiting for it. Raises what a thread failed with."""
+        with self._progress:
+            if self._ahead and self._ahead[0].decided:
+                self._pop()
+
+    def parts_ahead(self) -> int:
+        """Parts that are read or under way, of batches that nobody has taken yet."""
+        with self._work:
+            return self._parts_ahead()
+
+    def settle(self) -> None:
+        """After `stop` nothing is under way."""
+
+    def restore(self, parts: int) -> None:
+        """Wait for what is under way, then drop whole batches and read on until exactly `parts` are ahead.
+
+        After a failure it only waits: the next one to ask for a batch is told.
+        """
+        with self._progress:
+            self._read_to(0)
+            while self._parts_ahead() > parts and not self._failed:
+                self._read_to(self._maker.parts)  # the first batch, to its end
+                if not self._failed:
+                    self._pop()
+            self._read_to(parts)
+
+    def _read_to(self, parts: int) -> None:
+        """Read on until so many parts are ahead, and nothing is under way; where there are more, read none."""
+        self._let(parts)
+        self._progress.wait_for(lambda: not self._reads and (self._failed or self._parts_ahead() >= parts))
+        self._most_parts = 0
+
     def collect(self) -> Reading:
-        """What the batches handed out since the last call cost. Waits for their copies, not for the steps.
+        """What the batches handed out since the last call cost.
 
         What threads have spent is that of the batches read in the meantime, ahead of the steps or not.
         """
-        if self._copies:
-            self._copies[-1][1].synchronize()
-        copy_s = sum(begin.elapsed_time(end) for begin, end in self._copies) / 1000
-        found = Reading(self._waited_s, copy_s, self._bytes, self._maker.collect())
-        self._waited_s, self._bytes, self._copies = 0.0, 0, []
+        with self._work:
+            spent = self._all.spent
+        found = Reading(self._waited, self._bytes, spent - self._collected, self._copies, self._stalls)
+        self._waited, self._bytes, self._collected = Waited(), 0, spent
+        self._copies, self._stalls = [], []
         return found
 
     def close(self) -> None:
@@ -191,13 +200,25 @@ class Loader(Generic[Begun]):
         self._ahead.clear()
         self._release()
 
-    def _head_is_decided(self) -> bool:
-        return bool(self._ahead) and (self._ahead[0].batch is not None or self._ahead[0].failure is not None)
+    def _pop(self) -> Batch:
+        """The head, which is decided, makes room for another."""
+        head = self._ahead[0]
+        if head.failure:
+            raise head.failure
+        assert head.batch is not None
+        self._ahead.popleft()
+        self._work.notify(self._maker.parts)
+        return head.batch
 
-    def _wait_for(self, condition: Callable[[], bool]) -> None:
+    def _let(self, parts: int) -> None:
+        """So many parts may be ahead."""
+        self._most_parts = parts
+        self._work.notify_all()
+
+    def _wait_for(self, condition: Callable[[], bool]) -> float:
         begin = time.perf_counter()
         self._progress.wait_for(condition)
-        self._waited_s += time.perf_counter() - begin
+        return time.perf_counter() - begin
 
     def _read_ahead(self) -> None:
         while task := self._take():
@@ -212,10 +233,19 @@ class Loader(Generic[Begun]):
 
     def _read(self, ahead: _Ahead[Begun], part: int) -> None:
         assert ahead.begun is not None
-        self._maker.read(ahead.begun, part)
+        both, spent, began_s = (ahead.times, self._all), Spent(), time.perf_counter()
         with self._work:
-            ahead.missing -= 1
-            last = not ahead.missing
+            for times in both:
+                times.begin(began_s)
+        try:
+            spent = self._maker.read(ahead.begun, part)
+        finally:
+            ended_s = time.perf_counter()
+            with self._work:
+                for times in both:
+                    times.end(ended_s, began_s, spent)
+                ahead.missing -= 1
+                last = not ahead.missing
         if last:
             ahead.batch = self._maker.finish(ahead.begun)
 
@@ -223,7 +253,7 @@ class Loader(Generic[Begun]):
         """The next part to read, as soon as reading is allowed and there is room; None at the end."""
         with self._work:
             while True:
-                self._work.wait_for(lambda: self._closed or (self._may_read and not self._failed and self._has_part()))
+                self._work.wait_for(lambda: self._closed or (not self._failed and self._may_begin()))
                 if self._closed:
                     return None
                 if not self._ahead or self._ahead[-1].taken == self._maker.parts:
@@ -233,8 +263,11 @@ class Loader(Generic[Begun]):
                     ahead.taken, self._reads = ahead.taken + 1, self._reads + 1
                     return ahead, ahead.taken - 1
 
-    def _has_part(self) -> bool:
-        return len(self._ahead) < self._depth or self._ahead[-1].taken < self._maker.parts
+    def _may_begin(self) -> bool:
+        return self._parts_ahead() < self._most_parts
+
+    def _parts_ahead(self) -> int:
+        return sum(ahead.taken for ahead in self._ahead)
 
     def _begin(self) -> None:
         try:

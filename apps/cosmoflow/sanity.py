@@ -17,14 +17,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from apps.cosmoflow.architecture import compared_edge
 from apps.cosmoflow.model import volumes_of
 from apps.cosmoflow.precision import BLOCK_TOLERANCE, autocast
 from augment.model.network import Network
 from saih.app import Execution
 
-CROP_EDGE = 16
-DEEP = 8
-"""A block of more convolutions than this is compared at half the edge: float64 on a CPU is slow."""
 LARGE_NUMBERS = 2**30
 """A block whose convolution gives more numbers than this is computed in slabs as well."""
 SLAB_NUMBERS = 2**27
@@ -56,7 +54,7 @@ def block_error(
 
     The input is random counts of a small edge. It takes the float64 copy from the parameters as they are.
     """
-    edge = min(net.edge, CROP_EDGE if _convolutions(block) <= DEEP else CROP_EDGE // 2)
+    edge = compared_edge(net)
     generator = torch.Generator().manual_seed(1)
     counts = torch.poisson(torch.ones(1, edge, edge, edge, net.channels), generator=generator).to(torch.int16)
     with torch.no_grad():

@@ -27,7 +27,8 @@ from apps.cosmoflow.dataset import open_set, training_files, training_samples
 from apps.cosmoflow.dials import MEMORY
 from apps.cosmoflow.evidence import Evidence
 from apps.cosmoflow.hosts import once_a_host, ranks_here
-from apps.cosmoflow.loader import Held, Loader
+from apps.cosmoflow.kept import Held
+from apps.cosmoflow.loader import Loader
 from apps.cosmoflow.order import Order, Share
 from apps.cosmoflow.prefetch import LEAST_THREADS, MOST_THREADS, Shape
 from augment.data.storage import cache, host

@@ -25,12 +25,14 @@ from apps.cosmoflow import precision, sanity
 from apps.cosmoflow.architecture import LABELS, network_of
 from apps.cosmoflow.batches import Begun
 from apps.cosmoflow.dials import MEMORY, SYNTHETIC
-from apps.cosmoflow.evidence import Evidence
+from apps.cosmoflow.evidence import Evidence, Seen
+from apps.cosmoflow.kept import Held, Unwaited
 from apps.cosmoflow.layers import names
-from apps.cosmoflow.loader import Batch, Held, Loader
+from apps.cosmoflow.loader import Batch, Loader
 from apps.cosmoflow.model import CosmoFlow, make, volumes_of
 from apps.cosmoflow.optimizer import KerasSGD, learning_rate
 from apps.cosmoflow.sources import Source, open_source
+from apps.cosmoflow.timers import Reading
 from saih.app import Context, Point, Ran
 
 
@@ -77,7 +79,7 @@ class Parts:
     net: CosmoFlow
     model: nn.Module
     update: Update
-    source: Loader[Begun] | Held
+    source: Loader[Begun] | Held | Unwaited[Begun]
     evidence: Evidence | None
 
 
@@ -87,9 +89,10 @@ class Training:
     def __init__(self, parts: Parts, communicates: bool = True) -> None:
         self._parts, self._communicates = parts, communicates
         self._loss: Tensor | None = None
+        self._kept: Batch | None = None
 
     def run(self, n: int) -> Ran:
-        """`n` training steps. On a GPU it returns before they have ended."""
+        """`n` training steps. On a GPU it returns before they have ended; `Ran.finished` has what they cost."""
         parts, region = self._parts, self._parts.context.region
         with parts.source.reading(), self._gradients():
             for _ in range(n):
@@ -104,17 +107,24 @@ class Training:
                 self._loss = loss.detach()
             with region("input"):
                 parts.source.stop()
-        cost = parts.source.collect()
-        phases = {"input_wait_s": cost.input_wait_s, "h2d_s": cost.h2d_s, **vars(cost.spent)}
+        samples = n * parts.point.run.batch
+        return Ran(samples, finish=partial(self._finish, samples, parts.source.collect()))
+
+    def _finish(self, samples: int, cost: Reading) -> Ran:
+        """What the steps cost, once the device has done them."""
+        parts = self._parts
+        parts.source.settle()
         read_bytes = 0 if parts.point.run.input == MEMORY else cost.bytes
-        values = parts.evidence.values() if parts.evidence else {}
-        return Ran(n * parts.point.run.batch, phases, read_bytes, values)
+        seen = parts.evidence.look() if parts.evidence else Seen(storage_bytes=0)
+        return Ran(samples, cost.phases(), read_bytes, seen.values, seen.storage_bytes)
 
     def without(self, part: str) -> Training | None:
-        """This work lacking "input" (one batch, kept on the device) or "communication" (no gradients averaged)."""
+        """This work lacking a part; see `saih.app.Work`. Without communication no gradients are averaged."""
         parts = self._parts
         if part == "input" and isinstance(parts.source, Loader):
-            return Training(replace(parts, source=Held(_take(parts.source)), evidence=None))
+            return Training(replace(parts, source=Held(self._keep(parts.source)), evidence=None))
+        if part == "input_wait" and isinstance(parts.source, Loader):
+            return Training(replace(parts, source=Unwaited(parts.source, self._keep(parts.source))))
         if part == "communication" and parts.context.size > 1:
             # Every rank has gradients of its own here, so a true update would drive the replicas apart. At a learning
             # rate of 0 the same kernels move the same bytes and leave the parameters as they are. The momentum and the
@@ -122,6 +132,11 @@ class Training:
             idle = Update(parts.net, lambda epoch: 0.0, _scaler(parts.point, torch.device(parts.context.device)))
             return Training(replace(parts, update=idle), communicates=False)
         return None
+
+    def _keep(self, loader: Loader[Begun]) -> Batch:
+        """The one batch of the variants that use no other."""
+        self._kept = self._kept or _take(loader)
+        return self._kept
 
     def layers(self) -> dict[str, nn.Module]:
         """The layers with weights and the pools by name; none where they are compiled into one."""

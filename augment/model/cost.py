@@ -77,7 +77,11 @@ def training_flop(network: Network) -> int:
 
 
 def training_bytes(network: Network, batch: int = 1, number_bytes: int = FLOAT_BYTES) -> int:
-    """Least bytes moved in one step of training with `batch` samples, the optimiser's included."""
+    """Least bytes moved in one step of training with `batch` samples, the optimiser's included.
+
+    A report's least traffic is that of the operations as they ran: it has activations, changes of type and copies on
+    top, as far as no kernel took them along.
+    """
     optimiser = OPTIMISER_PASSES * FLOAT_BYTES * parameters(network)
     return optimiser + sum(cost.training_bytes for cost in by_layer(network, batch, number_bytes))
 

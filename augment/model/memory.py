@@ -1,4 +1,4 @@
-"""The most memory that a training step holds at once, in closed form. No torch.
+"""The most memory that a training step holds at once, in closed form and from above. No torch.
 
 A step is followed tensor by tensor, as autograd keeps and frees them. Forward keeps what backward will need: the
 input of every layer with weights, the output of every LeakyReLU (which works in place), the input of every pool and
@@ -7,16 +7,16 @@ the way is the peak. With Y the output of the first convolution that is often at
 later activations are gone: its output, the gradient that comes in and the one that goes out, 3 Y.
 
 Held throughout: weights and momentum in fp32; their gradients from backward on. The input, float32, is the caller's
-until forward ends. What a kind of device does in its own way is in `augment.model.memory_steps`. Not in it: what a
-library takes as workspace for a layer, and what the allocator keeps in reserve.
+until forward ends. What a kind of device does in its own way is in `augment.model.memory_steps`. Not in it: what
+libraries hold besides torch's tensors, and what the allocator keeps in reserve.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from augment.model.cost import FLOAT_BYTES, parameters
-from augment.model.memory_steps import CPU, CUDA, Step, steps
+from augment.model.cost import FLOAT_BYTES
+from augment.model.memory_steps import CPU, CUDA, Step, block_bytes, steps
 from augment.model.network import Convolution, Dropout, Flatten, LeakyReLU, MaxPool, Network, Tanh, Weighted
 
 
@@ -28,24 +28,40 @@ def training_peak_bytes(
     device: str = CUDA,
     in_buckets: bool = False,
 ) -> int:
-    """Largest sum of tensors in a step with momentum; `held_bytes` is what is held besides, such as the counts.
+    """Most that tensors take in a step with momentum; `held_bytes` is what is held besides, such as the counts.
 
     number_bytes: of a number in the precision computed with, 4 or 2; weights, gradients and momentum are fp32.
     device: "cuda" or "cpu". in_buckets: gradients are copied, layer by layer, into buckets that are always there, as
     DistributedDataParallel does it with gradient_as_bucket_view.
     """
-    ledger = _Ledger(held_bytes + (3 if in_buckets else 2) * FLOAT_BYTES * parameters(network))
+    return _followed(network, batch, number_bytes, held_bytes, device, in_buckets).peak
+
+
+def tensors_up_to(
+    most_bytes: int, network: Network, batch: int, number_bytes: int = FLOAT_BYTES, device: str = CUDA
+) -> int:
+    """Bytes of all tensors of at most `most_bytes` that a step makes, as if none took the place of another."""
+    sizes = _followed(network, batch, number_bytes, 0, device, False).sizes
+    return sum(size for size in sizes if size <= most_bytes)
+
+
+def _followed(
+    network: Network, batch: int, number_bytes: int, held_bytes: int, device: str, in_buckets: bool
+) -> _Ledger:
     layers = list(steps(network, batch, number_bytes, device))
+    weights = sum(block_bytes(step.weights_bytes, device) for step in layers)
+    ledger = _Ledger(device, held_bytes + (3 if in_buckets else 2) * weights)
     _backward(ledger, layers, _forward(ledger, layers), in_buckets)
     if device == CPU:
         ledger.pass_by(max((s.weights_bytes for s in layers if isinstance(s.layer, Convolution)), default=0))
-    return ledger.peak
+    return ledger
 
 
 @dataclass
 class _Ledger:
     """What is held, by whom each volume is still needed, and the most that ever was held."""
 
+    device: str
     held: int
     peak: int = 0
     sizes: list[int] = field(default_factory=list)
@@ -53,9 +69,10 @@ class _Ledger:
 
     def take(self, size: int) -> int:
         """A new tensor that one holder needs; its number."""
-        self.sizes.append(size)
+        taken = block_bytes(size, self.device)
+        self.sizes.append(taken)
         self.needed.append(1)
-        self.held += size
+        self.held += taken
         self.peak = max(self.peak, self.held)
         return len(self.sizes) - 1
 
@@ -76,8 +93,9 @@ class _Ledger:
 
 def _forward(ledger: _Ledger, layers: list[Step]) -> list[list[int]]:
     """For each layer, what it keeps for backward."""
-    given = now = ledger.take(layers[0].before_bytes)
+    given = now = block = ledger.take(layers[0].before_bytes)
     ledger.keep(given)
+    ledger.keep(block)
     kept: list[list[int]] = []
     for step in layers:
         read = now
@@ -96,9 +114,14 @@ def _forward(ledger: _Ledger, layers: list[Step]) -> list[list[int]]:
         kept.append(own + shared)
         if step.casts:
             ledger.drop(read)
+        if isinstance(step.layer, MaxPool):  # whoever calls a block holds what it reads until the block ends
+            ledger.keep(after)
+            ledger.drop(block)
+            block = after
         if after != now:
             ledger.drop(now)
         now = after
+    ledger.drop(block)
     ledger.drop(now)
     ledger.drop(given)
     return kept
@@ -113,7 +136,7 @@ def _backward(ledger: _Ledger, layers: list[Step], kept: list[list[int]], in_buc
             continue  # a view
         before = ledger.take(step.reads_bytes if i > first else 0)
         weights = ledger.take(step.lowered_bytes or step.weights_bytes)
-        ledger.pass_by(step.scratch_bytes)
+        ledger.pass_by(max(step.scratch_bytes, step.gradient_scratch_bytes))
         ledger.drop(gradient)
         for tensor in kept[i]:
             ledger.drop(tensor)

@@ -10,8 +10,19 @@ reads: volumes in another precision, and the weights. A CPU differs in three way
                    neighbourhood, channels_in x kernel^d x voxels numbers, and copies its arguments out of
                    channels_last (ATen/native/ConvolutionMM3d.cpp)
     optimiser      the fused SGD copies, one at a time, what does not lie in torch's default layout
+    dense layers   in lower precision the gradient of their weights is summed in float32 before it is rounded
 
-Volumes and weights of convolutions are taken to lie in channels_last, which torch is fastest with.
+A GPU differs in three others (torch 2.11, cuDNN 9.19, H100 and H200):
+
+    blocks         the caching allocator gives multiples of 512 bytes, and beyond 1 MiB it leaves up to 1 MiB more with
+                   a tensor rather than to split a block for it (c10/cuda/CUDACachingAllocator.cpp, should_split)
+    channels       in 16 bit cuDNN pads channels to a multiple of 8, so that tensor cores can take them: copies of what
+                   a convolution reads or writes for as long as it runs
+    trying out     cuDNN.benchmark runs every algorithm once, each with its workspace. At peaks that were measured the
+                   largest is a float32 copy of what the gradient of a convolution's weights is computed from
+
+Volumes and weights of convolutions are taken to lie in channels_last, which torch is fastest with. All of it is an
+upper bound: what only some shapes take is taken for all.
 """
 
 from __future__ import annotations
@@ -25,6 +36,8 @@ from augment.model.network import Convolution, Dropout, Layer, MaxPool, Network,
 CPU, CUDA = "cpu", "cuda"
 OWN_CONVOLUTION_NUMBERS = 20_480
 OWN_CONVOLUTION_KERNEL = 3  # larger kernels go to oneDNN always
+CUDA_ROUND_BYTES, CUDA_SPLIT_BYTES = 512, 2**20
+TENSOR_CORE_CHANNELS = 8  # in 16 bit
 
 
 @dataclass(frozen=True)
@@ -35,6 +48,7 @@ class Step:
     besides                what the layer makes for backward alone: a pool's indices, a dropout's mask
     lowered, weights       the copy of its weights in lower precision, and their gradient in float32
     scratch                what its kernel takes besides, for as long as it runs
+    gradient_scratch       the same of the kernel for the gradient of its weights
     """
 
     layer: Layer
@@ -46,6 +60,15 @@ class Step:
     lowered_bytes: int
     weights_bytes: int
     scratch_bytes: int
+    gradient_scratch_bytes: int
+
+
+def block_bytes(size: int, device: str) -> int:
+    """The most that the allocator takes for a tensor of so many bytes."""
+    if device == CPU:
+        return size
+    rounded = -(-size // CUDA_ROUND_BYTES) * CUDA_ROUND_BYTES
+    return rounded + (CUDA_SPLIT_BYTES if rounded > CUDA_SPLIT_BYTES else 0)
 
 
 def steps(network: Network, batch: int, number_bytes: int, device: str) -> Iterator[Step]:
@@ -54,7 +77,7 @@ def steps(network: Network, batch: int, number_bytes: int, device: str) -> Itera
     for layer, before, after in network.shapes():
         reads = _reads(layer, network.dimensions, now, number_bytes, device)
         count = parameters_of(layer, network.dimensions) if isinstance(layer, Weighted) else 0
-        reads_bytes, scratch_bytes = batch * reads * _numbers(before), 0
+        reads_bytes, scratch_bytes, gradient_scratch_bytes = batch * reads * _numbers(before), 0, 0
         if device == CPU and isinstance(layer, Convolution):
             own = number_bytes == FLOAT_BYTES and _is_own(layer, before, batch, network.dimensions)
             if own:
@@ -62,6 +85,11 @@ def steps(network: Network, batch: int, number_bytes: int, device: str) -> Itera
             if own == channels_last:  # input and weights, or input alone, are copied to the other layout
                 scratch_bytes += reads_bytes + (FLOAT_BYTES * count if own else 0)
             channels_last = not own
+        elif device == CPU and isinstance(layer, Weighted) and number_bytes < FLOAT_BYTES:
+            gradient_scratch_bytes = FLOAT_BYTES * count
+        elif device == CUDA and isinstance(layer, Convolution):
+            scratch_bytes = batch * sum(_padded_bytes(shape, number_bytes) for shape in (before, after))
+            gradient_scratch_bytes = batch * FLOAT_BYTES * (_numbers(before) + _numbers(after))
         yield Step(
             layer,
             before_bytes=batch * now * _numbers(before),
@@ -72,6 +100,7 @@ def steps(network: Network, batch: int, number_bytes: int, device: str) -> Itera
             lowered_bytes=number_bytes * count if number_bytes < FLOAT_BYTES else 0,
             weights_bytes=FLOAT_BYTES * count,
             scratch_bytes=scratch_bytes,
+            gradient_scratch_bytes=gradient_scratch_bytes,
         )
         now = reads
 
@@ -83,6 +112,14 @@ def _reads(layer: Layer, dimensions: int, now: int, number_bytes: int, device: s
     if isinstance(layer, MaxPool) and device == CPU and dimensions == 3:
         return FLOAT_BYTES
     return now
+
+
+def _padded_bytes(shape: Shape, number_bytes: int) -> int:
+    """The copy of a volume with so many channels that tensor cores take it; 0 if it has them."""
+    if number_bytes == FLOAT_BYTES or shape.channels % TENSOR_CORE_CHANNELS == 0:
+        return 0
+    channels = -(-shape.channels // TENSOR_CORE_CHANNELS) * TENSOR_CORE_CHANNELS
+    return number_bytes * channels * shape.voxels
 
 
 def _is_own(layer: Convolution, before: Shape, batch: int, dimensions: int) -> bool:

@@ -133,8 +133,9 @@ def _caption(roof: Roof, largest: Case, shown: Sequence[Half], trend: Trend) -> 
         f"{roof.label}: rate" if roof.label else "Rate",
         f"of a device against the intensity of its work. The roofs are measured: memory "
         f"{quantity(roof.bytes_per_s, 'B/s')}, arithmetic {quantity(roof.flop_per_s, 'FLOP/s')}{quoted}.",
-        "Operations are counted in closed form, and so is the least traffic that the layers need; true traffic is "
-        "higher, so that true intensity lies to the left, unless a cache keeps what one layer hands to the next.",
+        "Operations are counted in closed form. The least traffic is that of the operations as they ran, each reading "
+        "its inputs and writing its output once; true traffic is higher, so that true intensity lies to the left, "
+        "unless a cache keeps what one layer hands to the next.",
         f"Lines join points equal in all but {growth.name}." if growth else "",
         _layers_caption(largest, shown),
     ]
@@ -154,9 +155,10 @@ def _layers_caption(largest: Case, shown: Sequence[Half]) -> str:
 def _alt(roof: Roof, paths: Sequence[Path], shown: Sequence[Half]) -> str:
     left = sum(dot.intensity < roof.ridge for dot in roof.dots)
     best = max(dot.flop_per_s / roof.at(dot.intensity) for dot in roof.dots)
+    near = f"reaches {percent(best)} of" if best <= 1 else "is beyond"
     layers = f" {count(len({half.layer for half in shown}), 'layer')} of the largest point." if shown else ""
     return (
         f"Roofline chart, {count(len(paths), 'line')}, {count(len(roof.dots), 'point')}: {left} below the memory roof, "
         f"{len(roof.dots) - left} below the arithmetic roof, which meet at {quantity(roof.ridge, INTENSITY)}; the best "
-        f"reaches {percent(best)} of its roof.{layers} The table below holds the values."
+        f"{near} its roof.{layers} The table below holds the values."
     )

@@ -27,7 +27,7 @@ def draw_roof(chart: RoofChart) -> Figure:
     _limits(axes, chart)
     axes.grid(True)
     axes.set_axisbelow(True)
-    axes.set_xlabel("intensity: operations over least traffic (FLOP/B)")
+    axes.set_xlabel("intensity: operations over their least traffic (FLOP/B)")
     axes.set_ylabel("rate of a device")
     _paths(axes, chart)
     _legend(figure, chart)

@@ -1,6 +1,6 @@
 """Roofline: points and their layers against what arithmetic and memory traffic of the machine allow. Pure.
 
-    intensity      closed-form operations over the least traffic that they need, FLOP / B
+    intensity      closed-form operations over the least traffic of the operations as they ran, FLOP / B
     roof           min(arithmetic ceiling, intensity x memory bandwidth), both measured, all ranks at work
 
 (S. Williams, A. Waterman and D. Patterson, Roofline: an insightful visual performance model for multicore
@@ -26,13 +26,17 @@ ROOF = ("run", "precision", "ranks")
 
 @dataclass(frozen=True)
 class Dot:
-    """A point: FLOP and least bytes of a step on one device, their ratio, and the rate that was reached (FLOP/s)."""
+    """A point: FLOP and least bytes of a step on one device, their ratio, and the rate that was reached (FLOP/s).
+
+    ``layer_bytes``: of these bytes, those of the layers; None where the record does not tell.
+    """
 
     case: Case
     flop: float
     bytes: float
     intensity: float
     flop_per_s: float
+    layer_bytes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,10 @@ def find_roofs(cases: Sequence[Case], trend: Trend) -> list[Roof]:
 def _dot(case: Case, point: Mapping[str, Any]) -> Dot | None:
     known = [point.get(key) for key in ("flop", "bytes", "intensity", "flop_per_s")]
     numbers = [float(each) for each in known if each]
-    return Dot(case, *numbers) if len(numbers) == len(known) else None
+    if len(numbers) < len(known):
+        return None
+    flop, moved, intensity, rate = numbers
+    return Dot(case, flop, moved, intensity, rate, point.get("layer_bytes") or None)
 
 
 def _roof(label: str, group: Sequence[tuple[Dot, Mapping[str, Any]]]) -> Roof:

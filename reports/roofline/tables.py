@@ -21,7 +21,7 @@ def roofline(roofs: Sequence[Roof], axes: Sequence[Axis]) -> Table | None:
     head = (
         *case_head(axes),
         Head("work", "per device, step"),
-        Head("least traffic", "per device, step"),
+        Head("least traffic", "of its operations; layers'"),
         *((Head("traffic, counted", "hardware counters"),) if counted else ()),
         Head("intensity"),
         Head("ridge", "roofs meet"),
@@ -40,14 +40,19 @@ def _row(dot: Dot, roof: Roof, axes: Sequence[Axis], notes: Notes | None) -> tup
     return (
         *case_cells(dot.case, axes),
         Cell(quantity(dot.flop, "FLOP")),
-        Cell(quantity(dot.bytes, "B")),
+        Cell(quantity(dot.bytes, "B"), "" if dot.layer_bytes is None else quantity(dot.layer_bytes, "B")),
         *((_counted(dot, notes),) if notes else ()),
         Cell(quantity(dot.intensity, INTENSITY)),
         Cell(quantity(roof.ridge, INTENSITY)),
         words("memory" if dot.intensity < roof.ridge else "arithmetic", quantity(height, "FLOP/s")),
         Cell(quantity(dot.flop_per_s, "FLOP/s")),
-        Cell(percent(dot.flop_per_s / height)),
+        _of_roof(dot.flop_per_s / height),
     )
+
+
+def _of_roof(near: float) -> Cell:
+    """How near a point comes; beyond a roof it had its data from caches, or its rate in a burst."""
+    return Cell(percent(near)) if near <= 1 else Cell("beyond it", "caches, or a burst")
 
 
 def _counted(dot: Dot, notes: Notes) -> Cell:

@@ -1,4 +1,4 @@
-"""Findings about what bounds the points, where that turns with growth, and what the layers' shapes allow. Pure."""
+"""Findings about what bounds the points, where that turns with growth, and what the layers take alone. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.axes import Axis, alike, namer
-from reports.cases import Case, numbers
+from reports.cases import BACKGROUND, Case, numbers
 from reports.finding import Finding
 from reports.step import diagnosed
+from reports.step.gains import in_words
 from reports.step.tables import BOUND
-from reports.text import clauses, count, listed, number, percent, quantity
+from reports.text import clauses, count, listed, percent, quantity
 from reports.trend.lines import Trend
 from saih.diagnosis.trend import Path, turns
 from saih.records import UNDECIDED
@@ -49,8 +50,9 @@ def _bound(words: str, group: Sequence[Named], n: int) -> Finding:
         _sentence(f"#{case.number}: {worst['evidence']}" if worst.get("evidence") else ""),
         _sentence(str(worst.get("help") or "")),
     ]
-    gain = worst.get("gain")
-    told += [f"Without it, that step is predicted to be {number(float(gain), 2)} times as fast."] if gain else []
+    gain = in_words(worst)
+    doubt = ", if the point can be trusted: it is suspect" if worst.get("caveat") else ""
+    told += [f"Without it, that step is predicted to be {gain}{doubt}."] if gain else []
     headline = f"{_capital(words)}: {points}{took}"
     return Finding("result", headline, " ".join(part for part in told if part), tuple(case for case, _ in group))
 
@@ -139,25 +141,48 @@ def _capital(text: str) -> str:
 
 
 def layer_bound(cases: Sequence[Case], trend: Trend) -> list[Finding]:
-    """How long the step would take if each layer ran as fast as its own shape allows, at the largest problem."""
+    """How long the same kernels take, each layer alone, at the largest problem; and who is faster than that."""
     found = [case for case in cases if case.value(BOUND) and case.value("step_s")]
     if not found:
         return []
     largest = max(found, key=lambda case: (case.flop_per_step or 0.0, -case.ranks))
-    would, takes = _seconds(largest)
+    alone_s, takes_s = _seconds(largest)
     headline = (
-        f"At the ceilings of its layers' own shapes the largest step would take {quantity(would, 's')}; "
-        f"it takes {quantity(takes, 's')}"
+        f"The same kernels, each layer run alone, take {quantity(alone_s, 's')} of the largest step's "
+        f"{quantity(takes_s, 's')}"
     )
     ratios = sorted(a / b for a, b in map(_seconds, found))
-    over = f" Over {count(len(found), 'point')} it is {percent(ratios[0])} to {percent(ratios[-1])} of the step."
-    told = (
+    told = [
         f"At {trend.where(largest)} (#{largest.number}): the fastest repeats of each layer alone, and the least "
-        "traffic of all else at the measured memory bandwidth. To be faster takes other kernels, shapes or algorithms."
-    )
-    return [Finding("result", headline, told + (over if len(found) > 1 else ""), (largest,))]
+        "traffic of all else at the measured memory bandwidth. It is no bound: other kernels or algorithms may be "
+        "faster.",
+        *_faster(largest, cases, trend),
+        *([f"Over {count(len(found), 'point')} it is {percent(ratios[0])} to {percent(ratios[-1])} of the step."]
+          if len(found) > 1 else []),
+    ]  # fmt: skip
+    return [Finding("result", headline, " ".join(told), (largest,))]
+
+
+def _faster(case: Case, cases: Sequence[Case], trend: Trend) -> list[str]:
+    """The fastest other execution of the same problem, if it is faster than this one's layers alone."""
+    alone_s, _ = _seconds(case)
+    others = [(other.value("step_s"), other) for other in cases if other is not case and _alike(case, other)]
+    times = [(seconds, other) for seconds, other in others if seconds and seconds < alone_s]
+    if not times:
+        return []
+    seconds, best = min(times, key=lambda each: each[0])
+    return [
+        f"#{best.number} ({trend.where(best)}) does the same problem in {quantity(seconds, 's')}, with other kernels."
+    ]
+
+
+def _alike(a: Case, b: Case) -> bool:
+    """Whether two cases are one problem, however it is executed or fed."""
+    keys = {*a.keys, *b.keys} - {"run", "execution", "input", BACKGROUND}
+    keys = {key for key in keys if not key.startswith("data.")}
+    return b.ok != () and all(a.keys.get(key) == b.keys.get(key) for key in keys)
 
 
 def _seconds(case: Case) -> tuple[float, float]:
-    """The bound of the layers' own shapes, and the step."""
+    """The layers alone, and the step."""
     return case.value(BOUND) or 0.0, case.value("step_s") or 0.0

@@ -13,9 +13,9 @@ from typing import Any
 from reports.cases import Case
 from saih.records import Record
 
-PARTS = ("input", "copy", "communication", "straggler", "launch", "compute", "memory", "kernels")
+PARTS = ("input", "copy", "communication", "straggler", "host", "compute", "memory", "cache", "kernels")
 """Shares of the step that a diagnosis tells, besides the rest."""
-WORK = ("compute", "memory", "kernels")
+WORK = ("compute", "memory", "cache", "kernels")
 """Those that only a profiled pass can tell."""
 UNDETERMINED = "undetermined"
 
@@ -34,7 +34,26 @@ def middle(case: Case) -> Record | None:
 def diagnosis(case: Case) -> Mapping[str, Any]:
     """The diagnosis of the middle replicate; of a point without a result, the first that there is."""
     record = middle(case) or next((record for record in case.records if record.diagnosis), None)
-    return (record.diagnosis or {}) if record else {}
+    return told_by(record) if record else {}
+
+
+def told_by(record: Record) -> Mapping[str, Any]:
+    """A record's diagnosis, that of method version 7 or before in today's words: its "launch" is the host's part."""
+    found = dict(record.diagnosis or {})
+    shares = found.get("shares") or {}
+    if "launch" in shares:
+        known = any(shares.get(part) is not None for part in WORK)
+        found["shares"] = {_today(name): share for name, share in shares.items()} | {"cache": 0.0 if known else None}
+    if found.get("causes"):
+        words = ("cause", "verdict")
+        found["causes"] = [
+            cause | {key: _today(cause[key]) for key in words if key in cause} for cause in found["causes"]
+        ]
+    return found | ({"verdict": _today(found["verdict"])} if "verdict" in found else {})
+
+
+def _today(words: str) -> str:
+    return words.replace("launch-bound", "host-bound") if "-bound" in words else {"launch": "host"}.get(words, words)
 
 
 def causes(case: Case) -> list[Mapping[str, Any]]:
@@ -84,11 +103,23 @@ def shares(case: Case) -> dict[str, float | None]:
 
     Empty where no replicate tells what computing is spent on.
     """
-    found = [(record.diagnosis or {}).get("shares") or {} for record in case.ok]
+    found = [told_by(record).get("shares") or {} for record in case.ok]
     found = [each for each in found if any(each.get(part) is not None for part in WORK)]
     if not found:
         return {}
     return {part: _mean([each.get(part) for each in found]) for part in (*PARTS, "rest")}
+
+
+def interval(case: Case, part: str) -> tuple[float, float] | None:
+    """A part's interval as shares of the step; None where a replicate has none.
+
+    Of replicates its ends' means: they hold the mean of what each replicate's own interval holds.
+    """
+    found = [(told_by(record).get("intervals") or {}).get(part) for record in case.ok]
+    if not found or not all(found):
+        return None
+    low, high = (statistics.fmean(each[end] for each in found if each) for end in (0, 1))
+    return low, high
 
 
 def _mean(values: list[float | None]) -> float | None:

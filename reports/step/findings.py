@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from reports.cases import Case, Quantity, numbers
 from reports.finding import Finding, within
 from reports.glossary import label_of
+from reports.step.diagnosed import told_by
 from reports.step.parts import share
 from reports.text import listed, percent, quantity
 
@@ -16,7 +17,7 @@ NOT_EXPECTED = ("scaling_efficiency", "background_read_bytes_per_s")
 
 def verdict(case: Case) -> str:
     """The diagnosis of a case's replicates."""
-    found = [str((record.diagnosis or {}).get("verdict", "no diagnosis")) for record in case.ok]
+    found = [str(told_by(record).get("verdict", "no diagnosis")) for record in case.ok]
     return " / ".join(dict.fromkeys(found)) or "no diagnosis"
 
 

@@ -18,7 +18,10 @@ LIMITS = {"compute": "arithmetic", "memory": "memory"}
 
 @dataclass(frozen=True)
 class Half:
-    """A layer's forward or backward part in one step; what is not known is None. ``limit_s``: at its ceiling."""
+    """A layer's forward or backward part in one step; what is not known is None.
+
+    ``limit_s``: at its ceiling; ``cached``: it moves more than the memory could.
+    """
 
     layer: str
     part: str
@@ -28,6 +31,7 @@ class Half:
     limit: str
     limit_s: float | None
     alone_s: float | None
+    cached: bool = False
 
     @property
     def flop_per_s(self) -> float | None:
@@ -65,6 +69,7 @@ def _half(entry: Mapping[str, Any]) -> Half:
         LIMITS.get(limit, limit),
         known("limit_s"),
         known("alone_s"),
+        entry.get("cause") == "cache",
     )
 
 
@@ -110,15 +115,24 @@ def _part(parts: Sequence[Half], name: str, notes: Notes) -> tuple[Cell, ...]:
     half = next((part for part in parts if part.part == name), None)
     if half is None:
         return (notes.missing("it takes no time of its own"), Cell(""), Cell(""))
-    near = None if half.limit_s is None else half.limit_s / half.seconds
     rate = "" if half.flop_per_s is None else quantity(half.flop_per_s, "FLOP/s")
     return (
         Cell(quantity(half.seconds, "s"), rate),
-        notes.missing("the layer's costs or the ceilings are not known")
-        if near is None
-        else Cell(percent(near), half.limit),
+        _near(half, notes),
         _alone(half, notes),
     )
+
+
+def _near(half: Half, notes: Notes) -> Cell:
+    """How much of its ceiling it reaches; at most all of it, for what seems more has another reason."""
+    if half.limit_s is None:
+        return notes.missing("the layer's costs or the ceilings are not known")
+    if half.cached:
+        return Cell("caches", note=notes.mark("it moves more than the memory could; no ceiling of caches is measured"))
+    near = half.limit_s / half.seconds
+    if near <= 1:
+        return Cell(percent(near), half.limit)
+    return Cell("all", half.limit, notes.mark("at its ceiling: a sustained rate, which short work can exceed"))
 
 
 def _alone(half: Half, notes: Notes) -> Cell:

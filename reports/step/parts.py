@@ -2,23 +2,25 @@
 
 Where the point was profiled, the parts are those of its diagnosis (saih/diagnosis):
 
-    exposed input, host-device copy, exposed communication      by difference, the copy by its timer
+    exposed input, waiting for the copy, exposed communication      by difference, the copy by its timer
     waiting for the slowest rank      what the slowest rank takes beyond the mean of the others
-    launch gaps                       the device idle, though it need wait for neither input nor communication
+    host gaps                         GPU: idle for want of work from its host. CPU: calling operations, an estimate
     compute-bound work                time of what comes near the ceiling of arithmetic
     memory-bound work                 time of what comes near the ceiling of memory traffic
+    work from caches                  time of what moves more than the memory could: no ceiling is measured for it
     work at neither ceiling           time of all other computing
-    unexplained rest                  the step less all of these; negative where they add up to more
+    unexplained rest                  the step less all of these; negative where they add up to more. Of a GPU it is
+                                      about zero by construction, and checks nothing
 
 Where it was not, the parts are what the differential passes tell:
 
-    exposed input          the step less the step without input; the host-device copy is a part of it
+    exposed input          the step less the step without input; waiting for the copy is a part of it
     exposed communication  the step less the step without communication
-    rest of the step       the step less both: computing, launch gaps and memory traffic, not told apart
+    rest of the step       the step less both: computing, host gaps and memory traffic, not told apart
 
 The parts add up to the step. A part may be negative where the two passes differ by less than their noise; it is shown
-so. The copy is known from a timer. Of it, at most the exposed input is set apart, for the remainder overlaps with
-computing; where the step without input was not measured, the timer's time is shown whole.
+so. The copy is the time in which the device stood still for it. Copies overlap with computing: where only their own
+time was measured, how much of it is exposed is not known, and it is within the exposed input.
 """
 
 from __future__ import annotations
@@ -29,17 +31,27 @@ from dataclasses import dataclass
 from reports.cases import Case, Quantity
 from reports.step import diagnosed
 
-INPUT, COPY, COMMUNICATION = "exposed input", "host-device copy", "exposed communication"
-STRAGGLER, LAUNCH = "waiting for the slowest rank", "launch gaps"
-COMPUTE, MEMORY, KERNELS = "compute-bound work", "memory-bound work", "work at neither ceiling"
+INPUT, COPY, COMMUNICATION = "exposed input", "waiting for the copy", "exposed communication"
+STRAGGLER, HOST = "waiting for the slowest rank", "host gaps"
+COMPUTE, MEMORY, CACHE = "compute-bound work", "memory-bound work", "work from caches"
+KERNELS = "work at neither ceiling"
 UNEXPLAINED, REST = "unexplained rest", "rest of the step"
-PARTS = (INPUT, COPY, COMMUNICATION, STRAGGLER, LAUNCH, COMPUTE, MEMORY, KERNELS, UNEXPLAINED, REST)
+PARTS = (INPUT, COPY, COMMUNICATION, STRAGGLER, HOST, COMPUTE, MEMORY, CACHE, KERNELS, UNEXPLAINED, REST)
 NAMES = dict(zip((*diagnosed.PARTS, "rest"), PARTS, strict=False))
 """The diagnosis's keys -> what the reader sees."""
-METRICS = {"input": "exposed_input_s", "communication": "exposed_comm_s", "launch": "launch_gap_s"}
+COPY_UNKNOWN = "copies overlap with the step; how much of them is exposed was not measured"
+METRICS = {"input": "exposed_input_s", "communication": "exposed_comm_s", "host": "launch_gap_s"}
 """Parts that are metrics, too, with an interval or a reason why not."""
 ALONE = ("communication", "straggler")
 """Parts that a single rank does not have."""
+NO_INTERVAL = {
+    COPY: "no interval: a timer's mean",
+    HOST: "no interval: an estimate",
+    UNEXPLAINED: "no interval: it is what the other parts leave",
+    REST: "no interval: it is what the other parts leave",
+}
+WORK = (COMPUTE, MEMORY, CACHE, KERNELS)
+ONE_PASS = "no interval: work of the one profiled pass"
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,13 @@ class Part:
     resolved: bool | None
     low: float | None = None
     high: float | None = None
+
+    @property
+    def why(self) -> str:
+        """Why it has no interval; empty where it has one."""
+        if self.low is not None:
+            return ""
+        return NO_INTERVAL.get(self.name, ONE_PASS if self.name in WORK else "no interval recorded")
 
 
 @dataclass(frozen=True)
@@ -90,18 +109,22 @@ def _by_profile(case: Case, shares: Mapping[str, float | None]) -> Step:
         value = shares.get(key)
         if value is None:
             alone = case.ranks == 1 and key in ALONE
-            missing += [(name, _why(case, key))] if not alone and key != "copy" else []
+            missing += [(name, _why(case, key))] if not alone and (key != "copy" or copies(case)) else []
         elif value or key == "rest":
             parts.append(_shared(case, key, value, step.value or 0.0))
     return Step(case, step, tuple(parts), tuple(missing), True)
 
 
 def _why(case: Case, key: str) -> str:
+    if key == "copy":
+        return COPY_UNKNOWN
     return case.quantity(METRICS[key]).why if key in METRICS else "the record does not tell it"
 
 
 def _shared(case: Case, key: str, value: float, whole: float) -> Part:
-    """A part of the diagnosis, with the interval of its metric where it has one."""
+    """A part of the diagnosis, with the interval of its metric, or of the diagnosis where it is no metric."""
+    if key not in METRICS and (ends := diagnosed.interval(case, key)):
+        return Part(NAMES[key], value * whole, value, not ends[0] <= 0 <= ends[1], *ends)
     found = share(case, METRICS[key]) if key in METRICS else Quantity(None, "1")
     if found.value is None or found.low is None or found.high is None:
         return Part(NAMES[key], value * whole, value, None)
@@ -114,24 +137,31 @@ def _by_difference(case: Case) -> Step:
     whole = step.value or 0.0
     taken, talk = case.quantity("exposed_input_s"), case.quantity("exposed_comm_s")
     parts = []
-    copy = copy_s(case, taken)
+    copy = copy_s(case)
     if taken.value is not None:
-        parts.append(_part(INPUT, taken.value - copy, whole, taken))
-    if copy > 0:
+        parts.append(_part(INPUT, taken.value - (copy or 0.0), whole, taken))
+    if copy:
         parts.append(Part(COPY, copy, copy / whole, None))
     if talk.value is not None:
         parts.append(_part(COMMUNICATION, talk.value, whole, talk))
     rest = whole - sum(part.seconds for part in parts)
     parts.append(Part(REST, rest, rest / whole, None))
     named = ((INPUT, taken), (COMMUNICATION, talk))
-    missing = tuple((name, each.why) for name, each in named if each.value is None)
-    return Step(case, step, tuple(parts), missing, False)
+    missing = [(name, each.why) for name, each in named if each.value is None]
+    if copy is None and copies(case):
+        missing.append((COPY, COPY_UNKNOWN))
+    return Step(case, step, tuple(parts), tuple(missing), False)
 
 
-def copy_s(case: Case, taken: Quantity) -> float:
-    """The copy's part of the step: what its timer says, at most the exposed input where that was measured."""
-    copy = case.value("h2d_s") or 0.0
-    return copy if taken.value is None else min(copy, max(taken.value, 0.0))
+def copies(case: Case) -> bool:
+    """Whether batches are copied to the device."""
+    return bool(case.value("h2d_s"))
+
+
+def copy_s(case: Case) -> float | None:
+    """The copy's part of the step: the device's wait for it; None where there are copies whose wait was not timed."""
+    found = case.value("copy_wait_s")
+    return found if found is not None or copies(case) else 0.0
 
 
 def share(case: Case, name: str) -> Quantity:

@@ -11,13 +11,19 @@ from reports.cases import Case, Quantity
 from reports.finding import within
 from reports.step import diagnosed
 from reports.step.findings import verdict
-from reports.step.parts import COPY, METRICS, NAMES, PARTS, REST, UNEXPLAINED, Step, share
+from reports.step.gains import in_a_cell
+from reports.step.parts import COPY, METRICS, NAMES, PARTS, REST, STRAGGLER, UNEXPLAINED, Step, share
 from reports.table import Cell, Head, Notes, Table, case_cells, case_head, words
-from reports.text import number, percent, quantity
+from reports.text import percent, quantity
 
-TIMERS = {"input_wait_s": "input wait", "h2d_s": "host-device copy"}
+TIMERS = {
+    "input_wait_s": "input wait",
+    "storage_wait_s": "storage wait",
+    "decode_wait_s": "decode wait",
+    "h2d_s": "host-device copy",
+}
 BOUND = "layer_bound_s"
-INTERVALS = tuple(NAMES[key] for key in METRICS)
+INTERVALS = (*(NAMES[key] for key in METRICS), STRAGGLER)
 RESTS = (UNEXPLAINED, REST)
 
 
@@ -31,7 +37,7 @@ class Shown:
 
 
 def steps(found: Sequence[Step], axes: Sequence[Axis]) -> Table | None:
-    """Where the step's time goes, in seconds and as share; the bound of the layers' own shapes, and the timers."""
+    """Where the step's time goes, in seconds and as share; the layers alone, and the timers."""
     if not found:
         return None
     notes = Notes()
@@ -43,7 +49,7 @@ def steps(found: Sequence[Step], axes: Sequence[Axis]) -> Table | None:
         Head("step time"),
         *(Head(name, "% of step, interval" if name in INTERVALS else "% of step") for name in parts),
         Head(" / ".join(dict.fromkeys(step.parts[-1].name for step in found)), "% of step"),
-        *((Head("at its layers' ceilings", "% of step"),) if bound else ()),
+        *((Head("its layers alone", "% of step"),) if bound else ()),
         *(Head(TIMERS[name], "timer") for name in timers),
     )
     shown = Shown(tuple(parts), bound, tuple(timers))
@@ -77,7 +83,8 @@ def _part(step: Step, name: str, notes: Notes) -> Cell:
     if part is None:
         whole = "part of the rest: the step was not profiled"
         return Cell("0\u00a0s") if step.profiled or name == COPY else notes.missing(whole)
-    mark = notes.mark("the interval includes zero") if part.resolved is False else ""
+    why = "the interval includes zero" if part.resolved is False else part.why
+    mark = notes.mark(why) if why and part.share else ""
     return Cell(quantity(part.seconds, "s"), f"{percent(part.share)}{_within(part.share, part.low, part.high)}", mark)
 
 
@@ -95,7 +102,8 @@ def _rest(step: Step, notes: Notes) -> Cell:
     if on_gpu and abs(rest.share) < NEAR_ZERO:
         mark = notes.mark(BY_CONSTRUCTION)
     else:
-        mark = notes.mark("negative: the other parts add up to more than the step") if rest.share < 0 else ""
+        negative = "; negative, for they add up to more than the step" if rest.share < 0 else ""
+        mark = notes.mark(f"{rest.why}{negative}")
     return Cell(quantity(rest.seconds, "s"), percent(rest.share), mark)
 
 
@@ -120,11 +128,12 @@ def bounds(cases: Sequence[Case], axes: Sequence[Axis]) -> Table | None:
         *((Head("share of the step"), Head("speed-up without it", "predicted")) if gains else ()),
         Head("evidence", number=False),
     )
-    rows = [row for case in told for row in _bound_rows(case, axes, gains)]
-    return Table("bounds", "What bounds each point", head, tuple(rows))
+    notes = Notes()
+    rows = [row for case in told for row in _bound_rows(case, axes, gains, notes)]
+    return Table("bounds", "What bounds each point", head, tuple(rows), notes.listed())
 
 
-def _bound_rows(case: Case, axes: Sequence[Axis], gains: bool) -> list[tuple[Cell, ...]]:
+def _bound_rows(case: Case, axes: Sequence[Axis], gains: bool, notes: Notes) -> list[tuple[Cell, ...]]:
     start, found = case_cells(case, axes), diagnosed.causes(case)
     if not found:
         empty = (Cell(""), Cell("")) if gains else ()
@@ -132,23 +141,29 @@ def _bound_rows(case: Case, axes: Sequence[Axis], gains: bool) -> list[tuple[Cel
     blank = tuple(Cell("") for _ in start)
     told = verdict(case) if case.ok else ""
     differ = f"replicates differ: {told}" if " / " in told else ""
-    return [(*(blank if i else start), *_cause(cause, "" if i else differ)) for i, cause in enumerate(found)]
+    return [(*(blank if i else start), *_cause(cause, "" if i else differ, notes)) for i, cause in enumerate(found)]
 
 
-def _cause(cause: Mapping[str, Any], remark: str) -> tuple[Cell, ...]:
+def _cause(cause: Mapping[str, Any], remark: str, notes: Notes) -> tuple[Cell, ...]:
     """What ends a path costs no share, and nothing is to be gained by it."""
-    share, gain = _number(cause.get("share")), _number(cause.get("gain"))
+    share = _number(cause.get("share"))
     return (
         words(str(cause.get("verdict") or cause.get("cause")), remark),
         Cell("") if share is None else Cell(percent(share)),
-        Cell("") if gain is None else Cell(f"x {number(gain)}", _saved(cause)),
+        _gain(cause, notes),
         Cell(str(cause.get("evidence") or ""), str(cause.get("help") or ""), number=False),
     )
 
 
-def _saved(cause: Mapping[str, Any]) -> str:
+def _gain(cause: Mapping[str, Any], notes: Notes) -> Cell:
+    """The gain, its interval or a footnote why it has none, and the time saved."""
+    shown, interval = in_a_cell(cause)
+    why = [interval] if interval.startswith("no interval") else []
+    why += [str(cause["caveat"])] if shown and cause.get("caveat") else []
     saved = _number(cause.get("saved_s"))
-    return "" if saved is None else f"\u2212{quantity(saved, 's')}"
+    less = "" if saved is None or not shown else f"\u2212{quantity(saved, 's')}"
+    detail = "; ".join(part for part in ("" if interval.startswith("no interval") else interval, less) if part)
+    return Cell(shown, detail, notes.mark("; ".join(why)) if why else "")
 
 
 def _number(value: object) -> float | None:

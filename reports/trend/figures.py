@@ -19,12 +19,13 @@ from reports.table import Cell, Head, Notes, Table, words
 from reports.text import clauses, count, interval, quantity, signed_percent, span
 from reports.trend.hockney import Hockney, fit
 from reports.trend.lines import FLAT, Series, Trend, apart, ratio
+from reports.yardstick import RATE, SHARE, differ
 
 PEAKS = {
-    "percent_of_measured_peak": "share of the measured ceiling",
+    SHARE: "share of the measured ceiling",
     "percent_of_peak": "share of the datasheet peak",
 }
-RATE = "flop_per_s_per_device"
+OWN_CEILINGS = "each of its own ceiling: they differ by more than their intervals, so that these shares do not compare"
 NORMAL_95 = 1.96
 
 
@@ -126,7 +127,8 @@ def _range(cases: Sequence[Case], name: str, axis: Axis, notes: Notes) -> Cell:
         return notes.missing(cases[0].quantity(name).why)
     ends = [pick(known, key=lambda case: case.value(name) or 0.0) for pick in (min, max)]
     shown = " to ".join(dict.fromkeys(quantity(case.value(name), "%") for case in ends))
-    return Cell(shown, " to ".join(dict.fromkeys(axis.show(axis.of(case)) for case in ends)))
+    own = notes.mark(OWN_CEILINGS) if name == SHARE and differ(known) else ""
+    return Cell(shown, " to ".join(dict.fromkeys(axis.show(axis.of(case)) for case in ends)), own)
 
 
 def approach(trend: Trend) -> list[Finding]:

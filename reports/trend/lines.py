@@ -8,6 +8,7 @@
     scaling      throughput over ranks, weak and strong: see scaling.py
 
 The yardstick is the percent of the measured ceiling; where no point has one, that of the datasheet peak; else FLOP/s.
+Where measured ceilings differ (yardstick.py) it is FLOP/s, too, since shares of different ceilings do not compare.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from dataclasses import dataclass
 from reports.axes import Axis, Roles, alike, assign, find_axes, namer
 from reports.cases import Case, Quantity
 from reports.scaling.efficiency import Scaling, find_scalings
+from reports.yardstick import RATE, SHARE, differ
 
-YARDSTICKS = ("percent_of_measured_peak", "percent_of_peak", "flop_per_s_per_device")
+YARDSTICKS = (SHARE, "percent_of_peak", RATE)
 FLAT = 0.10
 """A relative gain smaller than this counts as none."""
 
@@ -70,7 +72,7 @@ class Effect:
     axis: Axis
     pairs: tuple[tuple[Case, Case], ...]
     share: tuple[float, ...]
-    """Ratios of the yardstick; empty where the axis changes the ceiling itself."""
+    """Ratios of the yardstick; empty where it is a share and the axis changes what it is a share of."""
     rate: tuple[float, ...]
     """Ratios of samples/s."""
 
@@ -90,6 +92,8 @@ class Trend:
     where: Callable[[Case], str]
     """Names a case by what tells it from the others."""
     yardstick: str
+    own_ceilings: bool
+    """Whether measured ceilings differ, so that the yardstick is the rate though shares are known."""
     series: tuple[Series, ...]
     growths: tuple[Growth, ...]
     effects: tuple[Effect, ...]
@@ -101,7 +105,8 @@ def find_trend(cases: Sequence[Case]) -> Trend:
     axes = find_axes(cases)
     roles = assign(axes, cases)
     known = [name for name in YARDSTICKS if any(case.value(name) is not None for case in cases)]
-    yardstick = known[0] if known else YARDSTICKS[0]
+    own_ceilings = known[:1] == [SHARE] and differ(cases)
+    yardstick = RATE if own_ceilings else known[0] if known else SHARE
     series = find_series(cases, roles)
     growths = [growth(each, yardstick) for each in series]
     effects = [effect(cases, axis, yardstick) for axis in axes]
@@ -110,6 +115,7 @@ def find_trend(cases: Sequence[Case]) -> Trend:
         roles,
         _full_namer(axes, cases),
         yardstick,
+        own_ceilings,
         series,
         tuple(each for each in growths if each is not None),
         tuple(sorted((each for each in effects if each.pairs), key=lambda each: -each.strength)),
@@ -160,12 +166,12 @@ def apart(a: Quantity, b: Quantity) -> bool | None:
 
 
 def effect(cases: Sequence[Case], axis: Axis, yardstick: str) -> Effect:
-    """What an axis does. Shares of different ceilings are not set against each other: see `same_ceiling`."""
+    """What an axis does. Shares of different peaks are not set against each other: see `comparable`."""
     pairs = []
     for group in alike([case for case in cases if case.value("samples_per_s")], axis):
         if len(group) > 1:
             pairs.append((group[0], group[-1]))
-    shares = [(high.quantity(yardstick), low.quantity(yardstick)) for low, high in pairs if same_ceiling(axis)]
+    shares = [(high.quantity(yardstick), low.quantity(yardstick)) for low, high in pairs if comparable(axis, yardstick)]
     rates = [(high.quantity("samples_per_s"), low.quantity("samples_per_s")) for low, high in pairs]
     return Effect(
         axis,
@@ -175,6 +181,6 @@ def effect(cases: Sequence[Case], axis: Axis, yardstick: str) -> Effect:
     )
 
 
-def same_ceiling(axis: Axis) -> bool:
-    """Whether moving along the axis leaves the ceiling: another precision or run has another one."""
-    return not {"precision", "run"} & set(axis.keys)
+def comparable(axis: Axis, yardstick: str) -> bool:
+    """Whether the yardstick means the same all along the axis: rates do; another precision or run has another peak."""
+    return yardstick == RATE or not {"precision", "run"} & set(axis.keys)

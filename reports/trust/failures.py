@@ -10,13 +10,10 @@ from reports.axes import Axis
 from reports.cases import Case, numbers
 from reports.finding import Finding
 from reports.runs import Run
-from reports.text import clauses, count, listed, number, quantity
+from reports.text import clauses, count, listed, number
 from saih.records import FAULTS, Record
 
 Where = Callable[[Case], str]
-
-WIDE_SPREAD_PERCENT = 5
-"""A ceiling whose repeats differ by more is worth a word."""
 
 WORDS = {
     "invalid": ("ran but must not be believed", "caution"),
@@ -115,22 +112,6 @@ def precision(runs: Sequence[Run], cases: Sequence[Case]) -> list[Finding]:
     evidence = f"{asked_for}: {numbers(late)}.{widest}"
     headline = f"{len(late)} of {count(len(measured), 'measured point')} stopped at the time limit"
     return [Finding("caution", headline, evidence, tuple(late))]
-
-
-def uncertain_ceilings(runs: Sequence[Run]) -> list[Finding]:
-    """Which measured ceilings differ so much between repeats that the shares of them are uncertain?"""
-    peaks = [(run, peak) for run in runs for folder in run.folders for peak in folder.system.get("peaks") or []]
-    wide = [(run, peak) for run, peak in peaks if float(peak.get("spread_percent") or 0) > WIDE_SPREAD_PERCENT]
-    if not wide:
-        return []
-    told = []
-    for run, peak in wide:
-        name = f"{run.label}, " if len(runs) > 1 else ""
-        ceiling = f"{name}{peak.get('precision')}, {count(int(peak.get('ranks') or 0), 'rank')}"
-        told.append(f"{ceiling}: {quantity(float(peak['spread_percent']), '%')}")
-    evidence = f"From the fastest repeat down to the median: {clauses(told, 4)}. The shares are of the fastest repeat."
-    headline = f"The measured ceiling differs between repeats by more than {WIDE_SPREAD_PERCENT} %"
-    return [Finding("caution", headline, evidence, ())]
 
 
 def half_width_percent(case: Case) -> float | None:

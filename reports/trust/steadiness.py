@@ -16,7 +16,8 @@ from reports.table import Cell, Notes
 from reports.text import count, number, percent, quantity, signed_percent
 from reports.trust.suspects import SLOWER, by_cause
 from saih.records import Record
-from saih.stats import drift, outliers, spread_percent
+from saih.serial import drift
+from saih.stats import outliers, spread_percent
 
 CHANCE = 0.01
 LEAST_PERCENT = 1.0

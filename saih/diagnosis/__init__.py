@@ -4,9 +4,13 @@
     groups.py     work against the machine's ceilings: arithmetic, memory, or near neither
     blocks.py     what the timed blocks alone tell
     calls.py      what the profile of a CPU holds besides work
-    roofline.py   a roofline's data, and the bound of the layers' own shapes
-    causes.py     which parts are named, and what removing them would gain
-    evidence.py   what is said of a named cause: its evidence, and what would help
+    roofline.py   a roofline's data, and the time of the layers alone
+    causes.py     which parts are named
+    gains.py      what removing them would gain, with its interval
+    input_kind.py what kind the cost of input is
+    evidence.py   what is said of a cause outside the device's work
+    work.py       what is said of work against ceilings
+    advice.py     what would help, by how the point ran
     checks.py     whether other instruments agree with what was timed
     contradictions.py   data of one point that exclude one another
     suspect.py    why a point's figures may not be repeatable
@@ -16,11 +20,15 @@ docs/diagnosis.md has the method on a page. A diagnosis, record.diagnosis, is
 
     verdict     words of the causes, "input-bound (storage) and memory-bandwidth-bound", or "undetermined"
     evidence    the causes' sentences together, or what is known where none is named
-    causes      [{"cause": launch | memory | compute | kernels | input | communication | straggler | capacity, "kind":
-                storage | decode | copy | null, "verdict", "share" of the step, "saved_s", "low_s", "high_s", "gain",
-                "evidence", "help"}], largest share first; null where not known
-    shares      {"input", "copy", "communication", "straggler", "launch", "compute", "memory", "kernels", "rest"} of
-                the step, null where not known, maybe negative; with the rest they add up to 1
+    causes      [{"cause": host | memory | compute | kernels | input | communication | straggler | capacity, "kind":
+                of input storage | decode | copy | contention | null, of host launches | framework | null, "verdict",
+                "share" of the step, "saved_s", "low_s", "high_s", "gain", "gain_low", "gain_high" (null with a low:
+                unbounded), "gain_interval" (of what it is made, or why there is none), "caveat", "evidence", "help"}],
+                largest share first; null where not known
+    shares      {"input", "copy", "communication", "straggler", "host", "compute", "memory", "cache", "kernels", "rest"}
+                of the step, null where not known, maybe negative; with the rest they add up to 1. Records up to method
+                version 7 have "launch" for "host", also as a cause, and no "cache"
+    intervals   {a part: [low, high] as shares of the step}, of the parts that have one; input without its copy
     checks      [{"check", "value", "low", "high", "words", "holds"}]: what was timed against other instruments
     contradictions   sentences about data that exclude one another; where there are any, the verdict is "undetermined",
                 no cause is named, and shares and roofline are null
@@ -32,8 +40,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from saih.diagnosis import blocks, causes, checks, words
-from saih.diagnosis.causes import NAMED_SHARE
+from saih.diagnosis import advice, blocks, causes, checks, words, work
+from saih.diagnosis.causes import NAMED_SHARE, Measured
 from saih.diagnosis.contradictions import contradictions
 from saih.diagnosis.parts import NAMES, Parts, divide
 from saih.diagnosis.roofline import least_traffic, roofline
@@ -41,6 +49,11 @@ from saih.diagnosis.roofline import least_traffic, roofline
 __all__ = ["NAMED_SHARE", "diagnose", "out_of_memory"]
 
 UNDETERMINED = "undetermined"
+_PART = {
+    "host": "gaps for want of work from the host",
+    "cache": "work from caches",
+    "kernels": "work at neither ceiling",
+}
 
 
 def diagnose(
@@ -48,16 +61,19 @@ def diagnose(
     samples: Mapping[str, Any],
     ceilings: Mapping[str, Any],
     device_kind: str,
+    run: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The diagnosis of a measured point.
 
     ``metrics``, ``samples`` as in the record, ``ceilings`` as in its system["ceilings"] (may be empty); ``device_kind``
-    "cuda" or "cpu". Without a profile it tells what the differences of blocks tell; it never raises for want of one.
+    "cuda" or "cpu"; ``run`` its point["run"], by which advice is chosen. Without a profile it tells what the
+    differences of blocks tell; it never raises for want of one.
     """
     parts = divide(metrics, samples, ceilings, device_kind)
-    named = causes.named(parts, metrics, samples, device_kind)
-    traffic = least_traffic(samples.get("profile") or {}).get("bytes")
-    point = {"flop": blocks.flop_of_a_step(metrics, samples), "bytes": traffic, "step_s": parts.step_s}
+    named = causes.named(parts, Measured(metrics, samples, ceilings, device_kind, run or {}))
+    traffic = least_traffic(samples.get("profile") or {})
+    moved = {"bytes": traffic.get("bytes"), "layer_bytes": traffic.get("layers")}
+    point = {"flop": blocks.flop_of_a_step(metrics, samples), **moved, "step_s": parts.step_s}
     bound_s = metrics.get("layer_bound_s", {}).get("value")
     checked = checks.checks(metrics, samples, device_kind)
     told = {"checks": [check.to_dict() for check in checked]}
@@ -66,9 +82,10 @@ def diagnose(
     return told | {
         "contradictions": [],
         "verdict": " and ".join(cause["verdict"] for cause in named) or UNDETERMINED,
-        "evidence": " ".join(cause["evidence"] for cause in named) or _nothing_named(parts),
+        "evidence": _evidence(parts, named),
         "causes": named,
         "shares": parts.shares(),
+        "intervals": parts.intervals(),
         "roofline": roofline(parts.groups, ceilings, point, bound_s),
     }
 
@@ -81,29 +98,39 @@ def _contradictory(against: Sequence[str]) -> dict[str, Any]:
         "evidence": f"The data of this point contradict one another: {' '.join(against)}",
         "causes": [],
         "shares": dict.fromkeys((*NAMES, "rest")),
+        "intervals": {},
         "roofline": None,
     }
 
 
-def out_of_memory(message: str, needed_bytes: int, there_bytes: int) -> dict[str, Any]:
+def out_of_memory(
+    message: str, needed_bytes: int, there_bytes: int, run: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The diagnosis of a point that memory ended.
 
-    ``message``: what the record's error says; ``needed_bytes``: predicted of a rank's tensors; ``there_bytes``: what a
-    rank may take.
+    ``message``: what the record's error says; ``needed_bytes``: the most that a rank is predicted to take;
+    ``there_bytes``: what it may take; ``run`` as for `diagnose`.
     """
     needed, there = words.size(needed_bytes), words.size(there_bytes)
-    told = f"Memory ended ({message}). A rank's tensors are predicted to take {needed} at once, and a rank has {there}"
+    told = f"Memory ended ({message}). A rank is predicted to take at most {needed}, and has {there}"
     if needed_bytes <= there_bytes:
-        told += ": by prediction it fits, so that the prediction is too low, or something else took the rest"
+        told += ": that should have sufficed, so that something else took the rest, or the prediction is too low"
     told += "."
-    cause = causes.alone("capacity", told, causes.MEMORY_HELP)
+    cause = causes.alone("capacity", told, advice.for_capacity(run or {}))
     shares = dict.fromkeys((*NAMES, "rest"))
     return {"verdict": cause["verdict"], "evidence": told, "causes": [cause], "shares": shares, "roofline": None}
 
 
+def _evidence(parts: Parts, named: list[dict[str, Any]]) -> str:
+    """The causes' sentences, or what is known without any; and what cannot be named though it takes as much."""
+    told = " ".join(cause["evidence"] for cause in named) or _nothing_named(parts)
+    large = (parts.of["cache"].seconds or 0.0) >= NAMED_SHARE * parts.step_s
+    return f"{told} {work.told_of_cache(parts)}" if large else told
+
+
 def _nothing_named(parts: Parts) -> str:
     shares = parts.shares()
-    told = [f"{name} {words.percent(share)}" for name in NAMES if (share := shares[name])]
+    told = [f"{_PART.get(name, name)} {words.percent(share)}" for name in NAMES if (share := shares[name])]
     rest = words.percent(shares["rest"] or 0.0)
     known = ", ".join(told) or "No part could be told apart"
     unjudged = f", among them {words.duration(parts.unjudged_s)} of work whose counts or ceilings are not known"

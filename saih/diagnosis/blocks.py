@@ -7,20 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saih.stats import median_interval, serial_median_interval
+from saih import pairs
+from saih.serial import median_interval
 
 
 @dataclass(frozen=True)
 class Late:
     """The rank that takes longest, and by how much a step: what would be saved were it as the mean of the others.
 
-    ``low``, ``high``: interval over blocks; ``blocks``: in how many of ``of`` blocks it was the slowest.
+    ``low``, ``high``: interval over blocks; ``shown``: whether it is more than noise, which the latest of many ranks
+    may be by chance; ``blocks``: in how many of ``of`` blocks it was the slowest.
     """
 
     rank: int
     seconds: float
     low: float
     high: float
+    shown: bool
     blocks: int
     of: int
 
@@ -30,21 +33,17 @@ def step_s(samples: Mapping[str, Any], variant: str) -> float:
     return statistics.median(_slowest(samples["block_s"][variant])) / float(samples["block_steps"])
 
 
-def excess(samples: Mapping[str, Any], variant: str) -> list[float]:
-    """Seconds that a full step takes longer than the one of ``variant`` beside it, of each round, on slowest ranks."""
-    pairs = zip(_slowest(samples["block_s"]["full"]), _slowest(samples["block_s"][variant]), strict=False)
-    return [(full - without) / samples["block_steps"] for full, without in pairs]
+def excess(samples: Mapping[str, Any], variant: str, of: str = "full") -> list[float]:
+    """Seconds that a step ``of`` takes longer than that of ``variant`` beside it, of each round, on slowest ranks."""
+    pairs = zip(_slowest(samples["block_s"][of]), _slowest(samples["block_s"][variant]), strict=False)
+    return [(longer - without) / samples["block_steps"] for longer, without in pairs]
 
 
-def shown(samples: Mapping[str, Any], variant: str) -> bool | None:
-    """Whether so many rounds show an excess that it is no noise; None without such a variant.
-
-    Rounds count as independent here: what neighbours share, their difference has not. The interval that is reported
-    does not rely on that, but of a dozen rounds it holds zero for the sake of a single one.
-    """
-    if variant not in samples["block_s"]:
+def shown(samples: Mapping[str, Any], variant: str, of: str = "full") -> bool | None:
+    """Whether the rounds show an excess that is more than noise (pairs.py); None where a variant is missing."""
+    if not {variant, of} <= set(samples["block_s"]):
         return None
-    return median_interval(excess(samples, variant)).low > 0
+    return pairs.shown(excess(samples, variant, of))
 
 
 def waiting_for_nothing(samples: Mapping[str, Any]) -> list[float]:
@@ -61,6 +60,19 @@ def waiting_for_nothing(samples: Mapping[str, Any]) -> list[float]:
         alone = full
     rounds = zip(calm, full, alone, strict=False)
     return [(without - (a - b)) / samples["block_steps"] for without, a, b in rounds]
+
+
+def gaps(samples: Mapping[str, Any], busy_s: float) -> list[float]:
+    """Seconds of a step, of each round, in which a GPU need wait for nothing and yet is not busy."""
+    return [seconds - busy_s for seconds in waiting_for_nothing(samples)]
+
+
+def gaps_shown(samples: Mapping[str, Any], busy_s: float | None) -> bool | None:
+    """Whether such gaps are more than the noise of the blocks; None where they are not known."""
+    found = [] if busy_s is None else gaps(samples, busy_s)
+    if not found:
+        return None
+    return median_interval(found, 1 - 2 * pairs.CHANCE).low > 0
 
 
 def late(samples: Mapping[str, Any]) -> Late | None:
@@ -80,9 +92,9 @@ def late(samples: Mapping[str, Any]) -> Late | None:
     ]
     latest = max(range(ranks), key=lambda rank: sum(block[rank] for block in blocks))
     behind = [(block[latest] - _others(block, latest)) / samples["block_steps"] for block in blocks]
-    found = serial_median_interval(behind)
+    found, shown_ = pairs.difference_interval(behind), pairs.shown(behind, looks=ranks)
     slowest = sum(block[latest] == max(block) for block in blocks)
-    return Late(latest, found.median, found.low, found.high, slowest, len(blocks))
+    return Late(latest, found.middle, found.low, found.high, shown_, slowest, len(blocks))
 
 
 def flop_of_a_step(metrics: Mapping[str, Mapping[str, Any]], samples: Mapping[str, Any]) -> float | None:

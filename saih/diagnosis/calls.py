@@ -6,9 +6,9 @@ read and decode, and with whoever else is on the machine. Corrections, one after
     the profiler    where a profiled step took longer than a timed one of its kind, busy time is longer in proportion;
                     that is taken out of the groups by their number of operations, each of which costs the profiler as
                     much, but none becomes shorter than what calling a tiny one costs
-    calling         launch is the time of groups whose operations take hardly longer than a tiny one, and what the step
-                    that waits for nothing leaves between operations (no more than the profiled steps had there: where
-                    it is more, timed steps were disturbed), as far as both together are no more than
+    calling         the host's part is the time of groups whose operations take hardly longer than a tiny one, and what
+                    the step that waits for nothing leaves between operations (no more than the profiled steps had
+                    there: where it is more, timed steps were disturbed), as far as both together are no more than
                     `SLOWER` x operations x the measured cost of calling a tiny one. Where they are less than operations
                     x that cost, the other groups give what calling their operations costs, as far as they have it
     sharing         where the groups still add up to more than the step that waits for nothing, less calling, profiled

@@ -1,31 +1,28 @@
 """Parts of a step -> the causes that are named, each with its evidence, what would help, and its gain. Pure.
 
-Named is a part that takes at least `NAMED_SHARE` of the step, and that is no noise (parts.Part).
-What is saved by removing a cause alone, all else as it is:
-
-    input, communication, launch, straggler    the part itself
-    memory     its groups then take their arithmetic's time:          sum of t - c
-    compute    arithmetic takes no time, what must be moved remains:  sum of t - m
-    kernels    its groups reach the nearer ceiling:                   sum of t - max(c, m)
-
-and the gain is step / (step - saved).
+Named is a part that takes at least `NAMED_SHARE` of the step, and that is no noise (parts.Part). Work from caches never
+is: no ceiling of caches is measured, so nobody knows whether it could be faster. What removing a cause gains is told by
+gains.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from saih.diagnosis import evidence
-from saih.diagnosis.evidence import Told
+from saih.diagnosis import advice, evidence, work
+from saih.diagnosis.gains import gain
 from saih.diagnosis.parts import Part, Parts
+from saih.diagnosis.suspect import suspect
+from saih.diagnosis.words import Told
 
 NAMED_SHARE = 0.12
 """A part that costs less of the step than this is not called a bottleneck: removing it gains under 14 %. What costs
 over 15 % is to be named without fail, although its share is seen with noise: hence a fifth less."""
 VERDICTS = {
-    "launch": "launch-bound",
+    "host": "host-bound",
     "memory": "memory-bandwidth-bound",
     "compute": "compute-bound",
     "kernels": "kernel-bound",
@@ -34,25 +31,38 @@ VERDICTS = {
     "straggler": "straggler",
     "capacity": "capacity-limited",
 }
-"""What a cause is called in a verdict; "input-bound" goes with its kind in brackets, where that is known."""
+"""What a cause is called in a verdict; "input-bound" and "host-bound" go with their kind in brackets, where known."""
+
+TELEMETRY = {"host", "device", "gpu", "host_cpu", "allocation_retries"}
+"""Of a rank, without which nothing is said of what disturbed it."""
 
 
-def named(
-    parts: Parts, metrics: Mapping[str, Mapping[str, Any]], samples: Mapping[str, Any], device_kind: str
-) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Measured:
+    """What is known of a point besides its parts. ``run``: the record's point["run"], or {}."""
+
+    metrics: Mapping[str, Mapping[str, Any]]
+    samples: Mapping[str, Any]
+    ceilings: Mapping[str, Any]
+    device_kind: str
+    run: Mapping[str, Any]
+
+
+def named(parts: Parts, point: Measured) -> list[dict[str, Any]]:
     """The causes of a divided step (form: saih/diagnosis/), largest share first; capacity, which has none, last."""
+    samples, run = point.samples, point.run
     tell: dict[str, Callable[[], Told]] = {
-        "input": partial(evidence.told_of_input, parts, metrics, samples),
+        "input": partial(evidence.told_of_input, parts, point.metrics, samples),
         "communication": partial(evidence.told_of_communication, parts, samples),
         "straggler": partial(evidence.told_of_straggler, parts, samples),
-        "launch": partial(evidence.told_of_launch, parts, samples, device_kind),
-        "memory": partial(evidence.told_of_memory, parts),
-        "compute": partial(evidence.told_of_compute, parts),
-        "kernels": partial(evidence.told_of_kernels, parts, samples),
+        "host": partial(evidence.told_of_host, parts, samples, point.ceilings, point.device_kind, run),
+        "memory": partial(work.told_of_memory, parts, run),
+        "compute": partial(work.told_of_compute, parts, run),
+        "kernels": partial(work.told_of_kernels, parts, run),
     }
-    found = [_cause(parts, name, tell[name]()) for name in tell if _large(parts.of[name], parts)]
+    found = [_cause(parts, point, name, tell[name]()) for name in tell if _large(parts.of[name], parts)]
     found.sort(key=lambda cause: -cause["share"])
-    return [*found, *_capacity(samples)]
+    return [*found, *_capacity(samples, run)]
 
 
 def verdict(cause: str, kind: str | None) -> str:
@@ -60,21 +70,21 @@ def verdict(cause: str, kind: str | None) -> str:
     return f"{VERDICTS[cause]} ({kind})" if kind else VERDICTS[cause]
 
 
-def alone(cause: str, told_of_it: str, advice: str) -> dict[str, Any]:
+def alone(cause: str, told_of_it: str, help_: str) -> dict[str, Any]:
     """A cause whose cost in time is not known."""
-    numbers = dict.fromkeys(("share", "saved_s", "low_s", "high_s", "gain"))
+    numbers = dict.fromkeys(("share", "saved_s", "low_s", "high_s", "gain", "gain_low", "gain_high", "gain_interval"))
     told = {"cause": cause, "kind": None, "verdict": verdict(cause, None)}
-    return {**told, **numbers, "evidence": told_of_it, "help": advice}
+    return {**told, **numbers, "caveat": None, "evidence": told_of_it, "help": help_}
 
 
 def _large(part: Part, parts: Parts) -> bool:
     return part.seconds is not None and part.seconds >= NAMED_SHARE * parts.step_s and part.certain
 
 
-def _cause(parts: Parts, name: str, told: Told) -> dict[str, Any]:
-    kind, saved_s, seen, advice = told
-    part = parts.of[name]
-    left = parts.step_s - saved_s
+def _cause(parts: Parts, point: Measured, name: str, told: Told) -> dict[str, Any]:
+    kind, saved_s, seen, help_ = told
+    part, caveat = parts.of[name], _caveat(point.samples)
+    without = gain(parts, name, saved_s, point.metrics["step_s"], point.ceilings)
     return {
         "cause": name,
         "kind": kind,
@@ -83,13 +93,26 @@ def _cause(parts: Parts, name: str, told: Told) -> dict[str, Any]:
         "saved_s": saved_s,
         "low_s": part.low,
         "high_s": part.high,
-        "gain": parts.step_s / left if left > 0 else None,
-        "evidence": seen,
-        "help": advice,
+        "gain": without.value,
+        "gain_low": without.low,
+        "gain_high": without.high,
+        "gain_interval": without.interval,
+        "caveat": caveat,
+        "evidence": f"{seen} {caveat[:1].upper()}{caveat[1:]}." if caveat else seen,
+        "help": help_,
     }
 
 
-def _capacity(samples: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _caveat(samples: Mapping[str, Any]) -> str | None:
+    """Why figures of this point may not repeat, the evidence and the gain included."""
+    telemetry = samples.get("telemetry") or []
+    complete = all(set(rank) >= TELEMETRY for rank in telemetry)  # older versions watched less
+    found = [each["words"] for each in suspect(telemetry if complete else [], samples)]
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"this point is suspect: {found[0]}{more}" if found else None
+
+
+def _capacity(samples: Mapping[str, Any], run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     retries = {i: rank.get("allocation_retries") or 0 for i, rank in enumerate(samples.get("telemetry") or [])}
     if any(retries.values()):
         rank, most = max(retries.items(), key=lambda item: item[1])
@@ -97,10 +120,4 @@ def _capacity(samples: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             f"Memory is nearly used up: while it was measured, rank {rank}'s allocator emptied its cache and asked the "
             f"driver again {most} time{'s' * (most > 1)}, which stops the device."
         )
-        yield alone("capacity", told, MEMORY_HELP)
-
-
-MEMORY_HELP = (
-    "Less memory a device is needed by a smaller batch, lower precision, activations computed anew in backward, or a "
-    "model divided among devices."
-)
+        yield alone("capacity", told, advice.for_capacity(run))

@@ -20,7 +20,11 @@ MORE = 1.02
 """Of the step, for one part: what is more is more than the step."""
 BEYOND = 1.10
 """Of the step, for all parts together, which come from different passes."""
-VARIANTS = {"exposed_input_s": "input", "exposed_comm_s": "communication"}
+VARIANTS = {
+    "exposed_input_s": "input",
+    "exposed_input_wait_s": "waiting for input",
+    "exposed_comm_s": "communication",
+}
 
 
 def contradictions(parts: Parts, metrics: Mapping[str, Mapping[str, Any]], checked: Sequence[Check]) -> list[str]:
@@ -39,9 +43,9 @@ def _variants(metrics: Mapping[str, Mapping[str, Any]], step_s: float) -> Iterat
 
 
 def _clearly_below(part: Part, step_s: float) -> bool:
-    """Whether a part is less than nothing by more than passes differ by, all of its interval."""
-    negative = (part.seconds or 0.0) < BELOW * step_s
-    return negative and (part.high is None or part.high < 0)
+    """Whether a part is less than nothing by more than passes differ by, with all of its interval."""
+    most = part.seconds if part.high is None else part.high
+    return most is not None and most < BELOW * step_s
 
 
 def _shares(parts: Parts) -> Iterator[str]:

@@ -6,13 +6,14 @@ less than c = flop / F, and the bytes that it must move not less than m = bytes 
 and Patterson, Comm. ACM 52(4), 2009). A group's *limit* is the larger of both; max(c, m) / t says how near it came.
 
     memory    the limit is memory, and it came within NEAR of it
-    compute   the limit is arithmetic, and it came within NEAR of it; or it takes, alone, at least OWN_SHAPE of what it
-              takes in the step and comes within SHAPE_NEAR: the library's best kernel for this very shape is the limit
-    kernels   neither: it could be faster on this machine than it is
+    cache     the limit is memory, and it is beyond it: m > BEYOND t. Its data came from caches, whose rates are not
+              measured; it is no bottleneck of this machine's memory, and nothing tells how near to a limit it is
+    compute   the limit is arithmetic, and it came within NEAR of it
+    kernels   it came near neither limit: other kernels could do it faster on this machine
     None      not known: a count or a ceiling is missing
 
-Bytes are the least that could be moved (inputs and outputs once), so that real traffic is higher and m a lower bound. A
-memory bound group may therefore be taken for "kernels", never the other way round.
+Bytes are the least that could be moved (inputs and outputs once), so that real traffic is higher and m a lower bound,
+unless a cache keeps some. A memory bound group may therefore be taken for "kernels", never the other way round.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from typing import Any
 
 NEAR = 0.4
 """Of a ceiling. From there on better kernels gain at most 2.5-fold; what reaches less has more to gain from them."""
-OWN_SHAPE = 0.6
-SHAPE_NEAR = 0.1
+BEYOND = 1.1
+"""Of the fastest memory bandwidth measured. What needs up to a tenth more is at that ceiling, for clocks differ between
+the two moments; what needs still more did not move all of it to and from memory."""
 ARITHMETIC = ("convolution", "matrix product", "attention")
 """Classes whose time is arithmetic: outside layers, the FLOPs of the step that no layer has are theirs."""
 UNCOUNTED = ("fused", "other")
@@ -52,6 +54,8 @@ class Group:
     memory_s: float | None
     alone_s: float | None
     had: float = 1.0
+    faster: float = 1.0
+    """How many times the memory bandwidth its highest known value is, where the ceiling's spread is known."""
 
     @property
     def limit(self) -> str | None:
@@ -67,17 +71,24 @@ class Group:
 
     @property
     def cause(self) -> str | None:
-        """memory | compute | kernels: what its time is spent on; None where that is not known."""
+        """memory | cache | compute | kernels: what its time is spent on; None where that is not known."""
+        if self.near is None:
+            return None
+        if self.near >= NEAR:
+            return "cache" if self.from_caches else self.limit
+        return None if self.part == "outside" and self.name in UNCOUNTED else "kernels"
+
+    @property
+    def from_caches(self) -> bool:
+        """Whether its bytes are too many for the memory, also if it had its cores all the time."""
+        return self.limit == "memory" and (self.memory_s or 0.0) > BEYOND * self.faster * self.own_s
+
+    @property
+    def near(self) -> float | None:
+        """The share of the nearer ceiling that it reaches, by the time in which it had its cores."""
         if self.limit_s is None or self.own_s <= 0:
             return None
-        running_s = self.had * self.own_s
-        near = self.limit_s / running_s
-        if near >= NEAR:
-            return self.limit
-        if self.part == "outside" and self.name in UNCOUNTED:
-            return None
-        own_shape = self.alone_s is not None and self.alone_s >= OWN_SHAPE * running_s
-        return "compute" if own_shape and self.limit == "compute" and near >= SHAPE_NEAR else "kernels"
+        return self.limit_s / (self.had * self.own_s)
 
     @property
     def label(self) -> str:
@@ -151,7 +162,13 @@ def _outside(
 def _against(group: Group, ceilings: Mapping[str, Any]) -> Group:
     compute = _least_s(group.flop, ceilings.get("flop_per_s"))
     memory = _least_s(group.bytes, ceilings.get("memory_bytes_per_s"))
-    return replace(group, compute_s=compute, memory_s=memory)
+    return replace(group, compute_s=compute, memory_s=memory, faster=spread(ceilings, "memory_bytes_per_s")[1])
+
+
+def spread(ceilings: Mapping[str, Any], name: str) -> tuple[float, float]:
+    """The ends of a ceiling's interval as multiples of it; (1, 1) where it has none."""
+    rate, low, high = (ceilings.get(key) for key in (name, f"{name}_low", f"{name}_high"))
+    return (low / rate, high / rate) if rate and low and high else (1.0, 1.0)
 
 
 def _least_s(amount: float | None, rate: float | None) -> float | None:

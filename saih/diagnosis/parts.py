@@ -2,14 +2,16 @@
 
 Parts are seconds of the slowest rank's median step:
 
-    input          the step less the step without input; of it the *copy* is what the timer of copies says, at most all
+    input          the step less the step without input; of it the *copy* is the time in which the device's compute
+                   stream stood still for it, where that was measured: copies overlap, and what they last is not it
     communication  the step less the step without communication
     straggler      how much later the latest rank ends than the mean of the others (blocks.late)
-    launch         GPU: the step that waits for nothing (blocks.waiting_for_nothing) less the device's busy time, but
-                   no more than the gaps of the profiled steps, which the profiler only widens
-                   CPU: time in tiny operations and between operations, of these again no more than the profiled steps
-                   had, as far as calling explains it (calls.py)
-    compute, memory, kernels     groups of work by what limits them (groups.py)
+    host           GPU: the gaps in which the device has no work from its host: the step that waits for nothing
+                   (blocks.waiting_for_nothing) less the device's busy time, but no more than the gaps of the profiled
+                   steps, which the profiler only widens. The rest is then about zero by construction
+                   CPU: calling operations: time in tiny ones and between operations, of these again no more than the
+                   profiled steps had, as far as calling explains it (calls.py)
+    compute, memory, cache, kernels     groups of work by what limits them (groups.py)
     rest           the step less all of these; negative where parts overlap or a GPU's profiled steps were slower
 
 No second counts twice. The profile is of rank 0, on a CPU of its steps without input where there are such. Where rank 0
@@ -31,8 +33,8 @@ from saih.diagnosis import blocks
 from saih.diagnosis.calls import beside_others, fitted, less_calling, less_profiler
 from saih.diagnosis.groups import Group, groups, scaled
 
-WORK = ("compute", "memory", "kernels")
-NAMES = ("input", "copy", "communication", "straggler", "launch", *WORK)
+WORK = ("compute", "memory", "cache", "kernels")
+NAMES = ("input", "copy", "communication", "straggler", "host", *WORK)
 """The parts in the order in which they are told; "rest" is what they leave."""
 
 
@@ -40,7 +42,7 @@ NAMES = ("input", "copy", "communication", "straggler", "launch", *WORK)
 class Part:
     """Seconds a step; None: not known. With an interval where blocks give one.
 
-    ``shown``: whether enough rounds of blocks show it (blocks.shown); None: the interval tells.
+    ``shown``: whether the rounds of blocks show it beyond noise (blocks.py); None: they cannot tell.
     """
 
     seconds: float | None
@@ -73,6 +75,16 @@ class Parts:
         shares = {name: None if of[name] is None else (of[name] or 0.0) / self.step_s for name in NAMES}
         return shares | {"rest": 1 - sum(share for share in shares.values() if share is not None)}
 
+    def intervals(self) -> dict[str, list[float]]:
+        """[low, high] as shares of the step, of the parts that have an interval; input's without its copy."""
+        copy_s = self.of["copy"].seconds or 0.0
+        found = {}
+        for name, part in self.of.items():
+            if part.low is not None and part.high is not None:
+                less = copy_s if name == "input" else 0.0
+                found[name] = [(part.low - less) / self.step_s, (part.high - less) / self.step_s]
+        return found
+
 
 def divide(
     metrics: Mapping[str, Mapping[str, Any]],
@@ -88,9 +100,9 @@ def divide(
     waitless = statistics.median(calm) if calm else None
     shrunk = _shrinking(late, waitless)
     found = groups(profile, ceilings, blocks.flop_of_a_step(metrics, samples))
-    launch = _part(metrics.get("launch_gap_s", {}))
+    host = _part(metrics.get("launch_gap_s", {}), blocks.gaps_shown(samples, profile.get("busy_s")))
     if device_kind == "cuda":
-        launch = _at_most(_less_lateness(launch, late, shrunk), _gaps_s(profile))
+        host = _at_most(_less_lateness(host, late, shrunk), _gaps_s(profile))
         found = scaled(found, shrunk)
     else:
         there_s = step_s if waitless is None else waitless
@@ -98,18 +110,18 @@ def divide(
         calling_s = ceilings.get("launch_s") or 0.0
         timed_s = blocks.step_s(samples, profile.get("variant", "full"))
         found = scaled(less_profiler(found, profile, timed_s, calling_s), shrunk)
-        if launch.seconds is not None:
-            found, launch_s = less_calling(found, launch.seconds, calling_s, there_s, _gaps_s(profile))
-            launch = Part(launch_s)
-        found = fitted(found, there_s - (launch.seconds or 0.0))
+        if host.seconds is not None:
+            found, host_s = less_calling(found, host.seconds, calling_s, there_s, _gaps_s(profile))
+            host = Part(host_s)
+        found = fitted(found, there_s - (host.seconds or 0.0))
         found = beside_others(found, samples.get("telemetry") or [])
     exposed = _part(metrics.get("exposed_input_s", {}), blocks.shown(samples, "without_input"))
     of = {
         "input": exposed,
-        "copy": Part(_copy_s(exposed, metrics.get("h2d_s", {}).get("value"))),
+        "copy": Part(_copy_s(exposed, metrics)),
         "communication": _part(metrics.get("exposed_comm_s", {}), blocks.shown(samples, "without_communication")),
-        "straggler": Part(late.seconds, late.low, late.high) if late else Part(0.0, 0.0, 0.0),
-        "launch": launch,
+        "straggler": Part(late.seconds, late.low, late.high, late.shown) if late else Part(0.0, 0.0, 0.0),
+        "host": host,
         **_by_cause(found),
     }
     unjudged = sum(group.own_s for group in found if group.cause is None)
@@ -120,11 +132,12 @@ def _part(metric: Mapping[str, Any], shown: bool | None = None) -> Part:
     return Part(metric.get("value"), metric.get("low"), metric.get("high"), shown)
 
 
-def _copy_s(exposed: Part, copy_s: float | None) -> float | None:
-    """Of what input costs, the copy: more than that overlaps with computing, and costs nothing."""
-    if exposed.seconds is None or copy_s is None:
-        return None
-    return min(copy_s, max(exposed.seconds, 0.0))
+def _copy_s(exposed: Part, metrics: Mapping[str, Mapping[str, Any]]) -> float | None:
+    """Of what input costs, the device's wait for the copy; None where it was not measured and there are copies."""
+    if metrics.get("h2d_s", {}).get("value") == 0:
+        return 0.0
+    found = metrics.get("copy_wait_s", {}).get("value")
+    return None if exposed.seconds is None or found is None else float(found)
 
 
 def _shrinking(late: blocks.Late | None, waitless_s: float | None) -> float:
@@ -161,7 +174,7 @@ def _changed(part: Part, change: Callable[[float], float]) -> Part:
 
 
 def _by_cause(found: Sequence[Group]) -> dict[str, Part]:
-    """Time of compute, memory and kernels; all null where no group could be judged."""
+    """Time of each kind of work; all null where no group could be judged."""
     if not any(group.cause for group in found):
         return {name: Part(None) for name in WORK}
     return {name: Part(sum(group.own_s for group in found if group.cause == name)) for name in WORK}

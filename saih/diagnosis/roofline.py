@@ -1,8 +1,12 @@
-"""Data for a roofline, and the bound that the layers' own shapes set. Pure.
+"""Data for a roofline, and the time of a step's layers alone. Pure.
 
-Intensity is operations by closed form over the least bytes that must be moved. Real traffic is higher, so that the true
-intensity is lower, and a point lies further left of where it is drawn; but a cache that keeps what one layer hands to
-the next saves traffic: a CosmoFlow step of edge 32 moved half of it (H200, hardware counters).
+Intensity is operations by closed form over the least traffic of the step's operations as they ran: each reads its
+inputs and writes its output once. Layers have the application's closed form; what ran outside them (activations that
+no kernel took along, changes of type, the optimiser) is read off the shapes in the trace. Were such work done by the
+layers, as `augment.model.cost` counts it, less would have to move: of CosmoFlow at edge 128, width 1, batch 8, in bf16
+9.98 GB instead of 18.07. Real traffic is higher than either, so that the true intensity is lower, and a point lies
+further left of where it is drawn; but a cache that keeps what one layer hands to the next saves traffic: a CosmoFlow
+step of edge 32 moved half of it (H200, hardware counters).
 """
 
 from __future__ import annotations
@@ -16,10 +20,11 @@ NO_LAYERS = "the profiled pass tells no layers"
 
 
 def layer_bound(profile: Mapping[str, Any], ceilings: Mapping[str, Any], flop: float | None) -> dict[str, Any]:
-    """{"seconds", "alone": layer parts timed alone, "of": layer parts} or {"why"}: the least time for a step's work.
+    """{"seconds", "alone": layer parts timed alone, "of": layer parts} or {"why"}: the step's layers, each run alone.
 
-    A layer's part counts what it takes alone (or in the step, if it was faster there), one that was not timed alone its
-    time at the machine's ceilings; what is outside layers counts its least traffic at the measured memory bandwidth.
+    With the same kernels: it is no bound, for other kernels may be faster. A layer's part counts what it takes alone
+    (or in the step, if it was faster there), one that was not timed alone its time at the machine's ceilings; what is
+    outside layers counts its least traffic at the measured memory bandwidth.
     """
     if not profile.get("layers"):
         return {"why": _why(profile, "layers") or NO_LAYERS}
@@ -34,7 +39,10 @@ def layer_bound(profile: Mapping[str, Any], ceilings: Mapping[str, Any], flop: f
 
 
 def least_traffic(profile: Mapping[str, Any]) -> dict[str, Any]:
-    """{"bytes"} that a step must move at least between the device's memory and its arithmetic, or {"why"}."""
+    """{"bytes", "layers"}, or {"why"}: what the operations of a step move at least, and its layers of that.
+
+    Between the device's memory and its arithmetic, one operation after the other.
+    """
     layers = profile.get("layers")
     others = (profile.get("outside") if layers else profile.get("classes")) or []
     entries = [*(layers or []), *(entry for entry in others if entry["class"] not in NO_WORK)]
@@ -44,7 +52,7 @@ def least_traffic(profile: Mapping[str, Any]) -> dict[str, Any]:
     unknown_s = sum(entry.get("busy_s") or 0.0 for entry in entries if entry.get("bytes") is None)
     if not known or unknown_s > UNKNOWN_SHARE * (profile.get("busy_s") or 0.0):
         return {"why": "the least traffic of some operations is not known"}
-    return {"bytes": sum(known)}
+    return {"bytes": sum(known), "layers": sum(entry.get("bytes") or 0 for entry in layers or [])}
 
 
 UNKNOWN_SHARE = 0.1
@@ -54,7 +62,10 @@ UNKNOWN_SHARE = 0.1
 def roofline(
     found: Sequence[Group], ceilings: Mapping[str, Any], point: Mapping[str, Any], bound_s: float | None
 ) -> dict[str, Any] | None:
-    """The chart's data, or None where a ceiling or all counts are missing. ``point``: "flop", "bytes", "step_s"."""
+    """The chart's data, or None where a ceiling or all counts are missing.
+
+    ``point``: "flop", "bytes", "layer_bytes" and "step_s".
+    """
     flop_per_s, bytes_per_s = ceilings.get("flop_per_s"), ceilings.get("memory_bytes_per_s")
     layers = [group for group in found if group.part != "outside" and group.flop is not None and group.bytes]
     if not flop_per_s or not bytes_per_s or not (layers or point["bytes"]):
@@ -66,6 +77,7 @@ def roofline(
         "point": {
             "flop": point["flop"],
             "bytes": point["bytes"],
+            "layer_bytes": point["layer_bytes"],
             "intensity": point["flop"] / point["bytes"] if point["flop"] is not None and point["bytes"] else None,
             "flop_per_s": None if point["flop"] is None else point["flop"] / point["step_s"],
         },
@@ -85,6 +97,7 @@ def _mark(group: Group) -> dict[str, Any]:
         "seconds": group.seconds,
         "flop_per_s": flop / group.seconds,
         "limit": group.limit,
+        "cause": group.cause,
         "limit_s": group.limit_s,
         "alone_s": group.alone_s,
     }

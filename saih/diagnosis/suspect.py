@@ -46,11 +46,16 @@ def suspect(telemetry: Sequence[Mapping[str, Any]], samples: Mapping[str, Any]) 
     ``telemetry``: what `saih.telemetry.watch.Telemetry.end` gave on every rank; ``samples``: raw times, as in the
     record.
     """
+    return [*disturbances(telemetry), *({"cause": cause, "words": told} for cause, told in _slower(samples))]
+
+
+def disturbances(telemetry: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """What telemetry alone speaks of, around a point's blocks as around a ceiling's repeats."""
     found: list[Reason] = []
     for number, rank in enumerate(telemetry):
         found += [(cause, f"rank {number} on {rank['host']}: {text}") for cause, text in _rank(rank)]
         found += [(cause, f"{rank['host']}: {text}") for cause, text in _host(rank["host_cpu"])]
-    return [{"cause": cause, "words": told} for cause, told in [*found, *_slower(samples)]]
+    return [{"cause": cause, "words": told} for cause, told in found]
 
 
 def _rank(rank: Mapping[str, Any]) -> Iterable[Reason]:

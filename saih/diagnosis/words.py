@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+Told = tuple[str | None, float, str, str]
+"""What is said of a cause: its kind, seconds saved a step, evidence, help."""
+
 _STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 

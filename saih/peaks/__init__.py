@@ -1,7 +1,8 @@
 """The machine's ceilings: quoted from datasheets (`datasheet`, `bandwidth`), and measured.
 
 `measure` is arithmetic in one precision; `ceiling` one of the others, by its name in `PARTS`. All of them run on every
-rank at once, and answer the same on every rank. `doubts` says where they do not fit one another.
+rank at once, and answer the same on every rank. `doubts` says where they do not fit one another, or physics (limit.py).
+Which are sustained rates, and which the fastest repeat's, is told in timing.py.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from saih.measure import Ranks
 from saih.peaks import allreduce, copies, launches, memory, storage
 from saih.peaks.arithmetic import measure
 from saih.peaks.datasheets import DATASHEETS, bandwidth, datasheet, quoted
 from saih.peaks.plausible import doubts
+from saih.peaks.sustained import WatchedRanks
 
 __all__ = ["DATASHEETS", "PARTS", "bandwidth", "ceiling", "datasheet", "doubts", "measure", "quoted"]
 
@@ -21,7 +22,7 @@ PARTS = ("memory", "copies", "launches", "allreduce", "storage")
 """What besides arithmetic has a ceiling. Storage needs a path to read."""
 
 
-def ceiling(ranks: Ranks, part: str, request: Mapping[str, Any]) -> dict[str, Any]:
+def ceiling(ranks: WatchedRanks, part: str, request: Mapping[str, Any]) -> dict[str, Any]:
     """The ceiling of ``part``: what its module's ``measure`` returns.
 
     ``request`` holds "seconds_each" of a case; for all-reduce also "largest_bytes" and "smaller_groups"; for storage
@@ -32,6 +33,6 @@ def ceiling(ranks: Ranks, part: str, request: Mapping[str, Any]) -> dict[str, An
     seconds = request["seconds_each"]
     if part == "allreduce":
         return allreduce.measure(ranks, seconds, request["largest_bytes"], request["smaller_groups"])
-    others: dict[str, Callable[[Ranks, float], dict[str, Any]]]
+    others: dict[str, Callable[[WatchedRanks, float], dict[str, Any]]]
     others = {"memory": memory.measure, "copies": copies.measure, "launches": launches.measure}
     return others[part](ranks, seconds)

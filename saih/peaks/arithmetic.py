@@ -1,19 +1,16 @@
-"""The measured ceiling of arithmetic: the best of a set of matrix products and 3D convolutions in one precision.
+"""The measured ceiling of arithmetic: the best sustained rate of a set of products and convolutions in one precision.
 
-It is what this machine gives a library's best kernels: random data, and all ranks at once.
+It is what this machine gives a library's best kernels for as long as they run: random data, and all ranks at once.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from saih.measure import Ranks
-from saih.peaks.timing import best, repeats
+from saih.peaks.sustained import Operation, WatchedRanks, best_of
 
 if TYPE_CHECKING:
     import torch
@@ -24,37 +21,15 @@ LONGEST_RUN = 3
 precision; one that emulates it would need minutes for the set."""
 
 
-@dataclass(frozen=True)
-class Operation:
-    """One operation of the set: its name, its FLOPs, and what does it once."""
+def measure(ranks: WatchedRanks, precision: str, seconds_each: float) -> dict[str, Any]:
+    """The ceiling of a device in ``precision`` while all ranks run: {"precision", and what `best_of` tells}.
 
-    name: str
-    flop: int
-    run: Callable[[], Any]
-
-
-def measure(ranks: Ranks, precision: str, seconds_each: float) -> dict[str, Any]:
-    """The ceiling of a device in ``precision`` while all ranks run, with the operations it is the best of.
-
-    {"flop_per_s" of the best operation's fastest repeat, a device, "median_flop_per_s", "spread_percent" from there
-    down to its median, "best": its name, "entries": the same of each, "left_out": names of those that would have taken
-    longer than `LONGEST_RUN` x ``seconds_each`` a run by the best rate so far}.
+    The rate is "flop_per_s". An operation of which a single run takes longer than `LONGEST_RUN` x ``seconds_each`` is
+    left out.
     """
-    makers = _makers(ranks.device, precision)
-    entries: list[dict[str, Any]] = []
-    left_out: list[str] = []
     with _datapath(precision):
-        for done, make in enumerate(makers):
-            ranks.progress(f"measuring the {precision} ceiling", done, len(makers))
-            operation = make()
-            fastest = max((entry["flop_per_s"] for entry in entries), default=math.inf)
-            if operation.flop > LONGEST_RUN * seconds_each * fastest:
-                left_out.append(operation.name)
-                continue
-            rate = best("flop_per_s", operation.flop, repeats(operation.run, ranks, seconds_each))
-            entries.append({"name": operation.name, **rate})
-    highest = max(entries, key=lambda entry: entry["flop_per_s"])
-    return {"precision": precision} | highest | {"best": highest["name"], "entries": entries, "left_out": left_out}
+        makers = _makers(ranks.device, precision)
+        return {"precision": precision} | best_of("flop_per_s", makers, ranks, seconds_each, LONGEST_RUN * seconds_each)
 
 
 @contextmanager

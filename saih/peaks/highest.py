@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_PARTS = {
+from saih.peaks.limit import limit
+
+FIGURES = {
     "memory_bytes_per_s": "memory",
+    "memory_bytes_per_s_low": "memory",
+    "memory_bytes_per_s_high": "memory",
     "h2d_bytes_per_s": "copies",
     "launch_s": "launches",
     "round_trip_s": "launches",
@@ -14,21 +18,102 @@ _PARTS = {
     "allreduce_bytes_per_s": "allreduce",
 }
 """Figure -> the ceiling (saih/peaks/) that holds it."""
-_NAMES = {"allreduce_bytes_per_s": "bus_bytes_per_s"}
+NAMES = {"allreduce_bytes_per_s": "bus_bytes_per_s"}
+RATE = "flop_per_s"
+NOT_MEASURED = "the ceiling was not measured"
+OLDER = "method versions before 8 kept no repeats"
 
 
 def highest(system: Mapping[str, Any], ranks: int, precision: str) -> dict[str, Any]:
-    """{"flop_per_s" in ``precision``, and the figures of `_PARTS`, each of a device while ``ranks`` ranks run, "why"}.
+    """What a record keeps as its ceilings, each of a device while ``ranks`` ranks run. ``system`` is system.json.
 
-    ``system`` is system.json; "why" gives the reason of every null.
+    Arithmetic in ``precision``: "flop_per_s", the sustained rate, with "_low" and "_high" (its interval, named by
+    "_interval"), "_fastest" (a burst's), "_limit" (what physics allows, limit.py, with "_limit_method"), "_method", and
+    "_suspect", sentences that say why it may not stand for the device. Then `FIGURES`, with
+    "memory_bytes_per_s_suspect". "why" gives the reason of every null.
     """
     peaks = [peak for peak in system["peaks"] if (peak["ranks"], peak["precision"]) == (ranks, precision)]
     others: Mapping[str, Any] = next((each for each in system["ceilings"] if each["ranks"] == ranks), {})
-    found: dict[str, Any] = {"flop_per_s": peaks[0]["flop_per_s"] if peaks else None}
-    why = {} if peaks else {"flop_per_s": "the ceiling was not measured"}
-    for name, part in _PARTS.items():
+    found, why = _arithmetic(peaks[0]) if peaks else _unknown(NOT_MEASURED)
+    for name, part in FIGURES.items():
         measured = others.get(part, {})
-        found[name] = measured.get(_NAMES.get(name, name))
+        found[name] = measured.get(NAMES.get(name, name))
         if found[name] is None:
-            why[name] = measured.get("why", "the ceiling was not measured")
+            older = OLDER if measured.get("memory_bytes_per_s") and name != "memory_bytes_per_s" else None
+            why[name] = measured.get("why") or older or NOT_MEASURED
+    found["memory_bytes_per_s_suspect"] = _suspect(others.get("memory", {}))
+    machine = system.get("machine") or {}
+    known = machine.get("device_kind") and machine.get("device")
+    physics = limit(machine, precision, system.get("cores_per_rank")) if known else {}
+    found[f"{RATE}_limit"], found[f"{RATE}_limit_method"] = physics.get("flop_per_s"), physics.get("method")
+    if not physics.get("flop_per_s"):
+        why[f"{RATE}_limit"] = physics.get("why", "the machine is not recorded")
     return {**found, "why": why}
+
+
+def _arithmetic(peak: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Folders of method versions before 8 hold short repeats only: there the highest median stands for steady work."""
+    if "repeats" in peak:
+        return {
+            RATE: peak[RATE],
+            f"{RATE}_low": peak[f"{RATE}_low"],
+            f"{RATE}_high": peak[f"{RATE}_high"],
+            f"{RATE}_interval": peak["interval"],
+            f"{RATE}_fastest": peak[f"fastest_{RATE}"],
+            f"{RATE}_method": _method(peak),
+            f"{RATE}_suspect": _suspect(peak),
+        }, {}
+    medians = [(median, each) for each in peak.get("entries") or [peak] if (median := _median(each)) is not None]
+    if not medians:
+        return _unknown(NOT_MEASURED)
+    rate, steady = max(medians, key=lambda each: each[0])
+    short = (
+        f"the median of short repeats, for a sustained rate was not measured: {steady.get('name', peak.get('best'))}"
+    )
+    missing = (f"{RATE}_low", f"{RATE}_high", f"{RATE}_interval")
+    return {
+        RATE: rate,
+        **dict.fromkeys(missing),
+        f"{RATE}_fastest": peak[RATE],
+        f"{RATE}_method": short,
+        f"{RATE}_suspect": [],
+    }, dict.fromkeys(missing, OLDER)
+
+
+def _median(entry: Mapping[str, Any]) -> float | None:
+    """The median of short repeats; the first versions kept how far it lies below the fastest."""
+    if entry.get(f"median_{RATE}") is not None:
+        return float(entry[f"median_{RATE}"])
+    fastest, spread = entry.get(RATE), entry.get("spread_percent")
+    return None if fastest is None or spread is None or spread >= 100 else float(fastest * (1 - spread / 100))
+
+
+def _method(peak: Mapping[str, Any]) -> str:
+    settling = peak["settling"]
+    counted = f"{len(peak['repeats'])} repeats after {settling['seconds']:.2g} s of settling"
+    return f"sustained, total operations over total time of {counted}: {peak['best']}"
+
+
+def _suspect(measured: Mapping[str, Any]) -> list[str]:
+    return [str(each["words"]) for each in measured.get("suspect") or []]
+
+
+def _unknown(why: str) -> tuple[dict[str, Any], dict[str, str]]:
+    names = [RATE, *(f"{RATE}_{each}" for each in ("low", "high", "interval", "fastest", "method"))]
+    return {**dict.fromkeys(names), f"{RATE}_suspect": []}, dict.fromkeys(names, why)
+
+
+def ceilings_of(own: Mapping[str, Any], system: Mapping[str, Any]) -> dict[str, Any]:
+    """The ceilings of a record (its "system" and "point" as ``own``), whatever version of the method wrote it.
+
+    Before version 8 records kept a burst's rate: theirs are made anew from ``system``, system.json, if it is there.
+    What that does not tell is as the record has it.
+    """
+    kept: Mapping[str, Any] = own["system"].get("ceilings") or {}
+    if f"{RATE}_method" in kept or not system.get("peaks"):
+        return dict(kept)
+    ranks = len(own["system"].get("ranks") or []) or int(own["point"]["run"]["ranks"])
+    told = highest({"ceilings": [], **system}, ranks, own["point"]["run"]["precision"])
+    others = {name: kept[name] for name in FIGURES if told[name] is None and kept.get(name) is not None}
+    why = {name: reason for name, reason in told["why"].items() if name not in others}
+    return {**told, **others, "why": why}

@@ -10,10 +10,11 @@ from typing import Any
 
 from saih.peaks.allreduce import bus_factor
 from saih.peaks.datasheets import bandwidth, datasheet
+from saih.peaks.limit import limit
 from saih.peaks.memory import CACHES
 
 BEYOND = 1.05
-"""Clocks may exceed the one that a datasheet computes with, and printed figures are rounded."""
+"""Printed figures are rounded, and counts of what moves are not exact. Arithmetic has a limit of its own, limit.py."""
 FAR_BELOW = 0.1
 """A tenth of the datasheet: shared, throttled, or not the device that its name says."""
 LAUNCH_S = (50e-9, 1e-3)
@@ -22,34 +23,40 @@ LAUNCH_S = (50e-9, 1e-3)
 Found = Mapping[str, Any]
 
 
-def doubts(machine: Found, peaks: Sequence[Found], ceilings: Sequence[Found]) -> list[str]:
+def doubts(
+    machine: Found, peaks: Sequence[Found], ceilings: Sequence[Found], cores_per_rank: int | None = None
+) -> list[str]:
     """Sentences about figures that must not be believed as they stand; empty where all fit.
 
-    ``machine``, ``peaks`` and ``ceilings`` as in system.json (docs/peaks.md).
+    ``machine``, ``peaks``, ``ceilings`` and ``cores_per_rank`` as in system.json (docs/peaks.md).
     """
     rules: tuple[Callable[[Found, Sequence[Found], Found], Iterator[str]], ...]
     rules = (_memory, _copies, _launches, _allreduce, _storage)
-    found = list(_arithmetic(machine, peaks))
+    found = list(_arithmetic(machine, peaks, cores_per_rank))
     for ceiling in ceilings:
         found += [sentence for rule in rules for sentence in rule(machine, peaks, ceiling)]
     return found
 
 
-def _arithmetic(machine: Found, peaks: Sequence[Found]) -> Iterator[str]:
+def _arithmetic(machine: Found, peaks: Sequence[Found], cores: int | None) -> Iterator[str]:
     for peak in peaks:
+        what, rate = f"{peak['precision']} arithmetic", peak["flop_per_s"]
+        most = limit(machine, peak["precision"], cores)
+        if most.get("flop_per_s") is not None and rate > most["flop_per_s"]:
+            can = f"{most['flop_per_s']:.4g} ({most['method']})"
+            yield f"{what} reached {rate:.4g} FLOP/s: more than the device can do, {can}"
         quoted = datasheet(machine["device"], peak["precision"], machine.get("device_memory_bytes"))
-        yield from _beside_datasheet(f"{peak['precision']} arithmetic", peak["flop_per_s"], quoted.get("flop_per_s"))
+        yield from _far_below(what, rate, quoted.get("flop_per_s"))
         yield from _slower_than_fp32(machine, peak, peaks)
 
 
-def _beside_datasheet(what: str, measured: float, printed: float | None) -> Iterator[str]:
-    if printed is None:
-        return
-    percent = f"{100 * measured / printed:.3g} % of the datasheet's {printed:.4g}"
-    if measured > BEYOND * printed:
-        yield f"{what} reached {percent}: more than the device can do"
-    if measured < FAR_BELOW * printed:
-        yield f"{what} reached {percent}: is the device shared or throttled?"
+def _far_below(what: str, measured: float, printed: float | None) -> Iterator[str]:
+    if printed is not None and measured < FAR_BELOW * printed:
+        yield f"{what} reached {_percent(measured, printed)}: is the device shared or throttled?"
+
+
+def _percent(measured: float, printed: float) -> str:
+    return f"{100 * measured / printed:.3g} % of the datasheet's {printed:.4g}"
 
 
 def _slower_than_fp32(machine: Found, peak: Found, peaks: Sequence[Found]) -> Iterator[str]:
@@ -72,7 +79,9 @@ def _memory(machine: Found, peaks: Sequence[Found], ceiling: Found) -> Iterator[
     if rate is None:
         return
     printed = bandwidth(machine["device"], machine.get("device_memory_bytes")).get("memory_bytes_per_s")
-    yield from _beside_datasheet("memory", rate, printed)
+    if printed is not None and rate > BEYOND * printed:
+        yield f"memory reached {_percent(rate, printed)}: more than the device can do"
+    yield from _far_below("memory", rate, printed)
     if memory["array_bytes"] < CACHES * memory["cache_bytes"]:
         cache = f"{memory['array_bytes']} B, the cache holds {memory['cache_bytes']} B"
         yield f"memory: an array had only {cache}: this may be the cache's rate"

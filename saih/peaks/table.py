@@ -9,7 +9,9 @@ Line = tuple[str, str, str]
 """What, how much, and what goes with it."""
 
 ARITHMETIC = "FLOPs of the best matrix product or convolution / time, a device, random data, all ranks at once"
-FASTEST = "every figure is that of the fastest repeat; the median of the repeats is given beside it"
+SUSTAINED = "arithmetic and memory: the sustained rate, once clocks and power have settled, with its interval"
+FASTEST = "all else: the fastest repeat; the median of the repeats is given beside it"
+MOST_REASONS = 4
 _STEPS = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0), ("m", 1e-3), ("u", 1e-6), ("n", 1e-9))
 _SIZES = (("MiB", 2**20), ("KiB", 2**10), ("B", 1))
 
@@ -17,7 +19,7 @@ _SIZES = (("MiB", 2**20), ("KiB", 2**10), ("B", 1))
 def lines(result: Mapping[str, Any]) -> list[str]:
     """What is printed of what `saih peaks` found (docs/peaks.md), without what is doubtful about it."""
     rows = [*_arithmetic(result)]
-    methods = [FASTEST, f"arithmetic: {ARITHMETIC}"]
+    methods = [SUSTAINED, FASTEST, f"arithmetic: {ARITHMETIC}"]
     for ceiling in result["ceilings"]:
         for part, tell in _PARTS.items():
             rows += tell(ceiling[part])
@@ -52,6 +54,14 @@ def _rate(found: Mapping[str, Any], name: str, unit: str) -> tuple[str, str]:
     return quantity(found[name], unit), f"median {quantity(found[f'median_{name}'], unit)}"
 
 
+def _sustained(found: Mapping[str, Any], name: str, unit: str) -> tuple[str, str]:
+    """The sustained rate, its interval and the fastest repeat; of what was no finalist its short repeats."""
+    if name not in found:
+        return quantity(found[f"median_{name}"], unit), "median of short repeats: not among the best"
+    low, high = (quantity(found[f"{name}_{end}"], unit) for end in ("low", "high"))
+    return quantity(found[name], unit), f"{low} to {high}; a burst {quantity(found[f'fastest_{name}'], unit)}"
+
+
 def _time(found: Mapping[str, Any]) -> tuple[str, str]:
     return quantity(found["seconds"], "s"), f"median {quantity(found['median_seconds'], 's')}"
 
@@ -62,8 +72,8 @@ def _unknown(what: str, why: str) -> Line:
 
 def _arithmetic(result: Mapping[str, Any]) -> Iterator[Line]:
     for peak in result["peaks"]:
-        value, median = _rate(peak, "flop_per_s", "FLOP/s")
-        yield f"arithmetic, {peak['precision']}", value, f"{median}; {peak['best']}"
+        value, beside = _sustained(peak, "flop_per_s", "FLOP/s")
+        yield f"arithmetic, {peak['precision']}", value, f"{beside}; {peak['best']}"
     for name, quoted in result["datasheet"].items():
         unit = "B/s" if name == "memory" else "FLOP/s"
         figure = quoted.get("memory_bytes_per_s" if name == "memory" else "flop_per_s")
@@ -73,7 +83,7 @@ def _arithmetic(result: Mapping[str, Any]) -> Iterator[Line]:
 
 def _memory(found: Mapping[str, Any]) -> Iterator[Line]:
     for entry in found["entries"]:
-        yield (f"memory, {entry['name']}", *_rate(entry, "memory_bytes_per_s", "B/s"))
+        yield (f"memory, {entry['name']}", *_sustained(entry, "memory_bytes_per_s", "B/s"))
 
 
 def _copies(found: Mapping[str, Any]) -> Iterator[Line]:
@@ -116,6 +126,19 @@ _PARTS = {
     "allreduce": _allreduce,
     "storage": _storage,
 }
+
+
+def suspect(result: Mapping[str, Any]) -> list[str]:
+    """Why ceilings may not stand for the device, a line each."""
+    named = [(f"arithmetic, {peak['precision']}", peak) for peak in result["peaks"]]
+    named += [("memory", ceiling["memory"]) for ceiling in result["ceilings"]]
+    found = []
+    for what, measured in named:
+        reasons = [str(each["words"]) for each in measured.get("suspect") or []]
+        found += [f"suspect: {what}: {words}" for words in reasons[:MOST_REASONS]]
+        if more := len(reasons) - MOST_REASONS:
+            found += [f"suspect: {what}: {more} reasons more (--out keeps them)"] if more > 0 else []
+    return found
 
 
 def doubtful(doubts: Sequence[str]) -> list[str]:

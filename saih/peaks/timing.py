@@ -1,7 +1,14 @@
-"""How every ceiling is timed: all ranks begin together, a repeat lasts as long as its slowest rank, the fastest counts.
+"""How ceilings are timed: all ranks begin together, and a repeat lasts as long as its slowest rank.
 
-A ceiling should be a ceiling, so the fastest repeat counts; the median is given with it, and the distance from the
-fastest down to it is the spread.
+Which repeat counts depends on what the ceiling is for:
+
+    arithmetic, memory bandwidth    the sustained rate (sustained.py): a step keeps the device busy with these, so that
+                                    its power, clocks and heat are those of steady work; shares are shares of it
+    copies, launches, all-reduce    the fastest of a few repeats: they come now and then within a step, a device rests
+                                    meanwhile, and they serve as the least time that something can take
+    storage                         the fastest part of a file, each byte being read once
+
+With the fastest goes the median, and the distance from the fastest down to it is the spread.
 """
 
 from __future__ import annotations
@@ -49,7 +56,12 @@ def best(unit: str, amount: float, times_s: Sequence[float]) -> dict[str, Any]:
     """{``unit`` of the fastest repeat, "median_<unit>", "spread_percent"} of ``amount`` (FLOPs, bytes) a run."""
     rates = [amount / seconds for seconds in times_s]
     fastest, median = max(rates), statistics.median(rates)
-    return {unit: fastest, f"median_{unit}": median, "spread_percent": 100 * (1 - median / fastest)}
+    return {unit: fastest, f"median_{unit}": median, "spread_percent": spread_percent(fastest, median)}
+
+
+def spread_percent(fastest: float, other: float) -> float:
+    """How far another rate is below the fastest, in percent of the fastest."""
+    return 100 * (1 - other / fastest)
 
 
 def shortest(times_s: Sequence[float]) -> dict[str, Any]:

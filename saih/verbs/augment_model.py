@@ -89,7 +89,8 @@ def _table(app: Any, point: Point) -> list[str]:
         *(line.rstrip() for line in lines),
         f"{whole.parameters:,} parameters, {whole.forward_flop_per_sample / 1e9:.4g} GFLOP a sample forward, "
         f"{whole.flop_per_sample / 1e9:.4g} in training",
-        f"at least {moved / 1e6:,.0f} MB moved a step of training: {flop / moved:,.0f} FLOP/B",
+        f"at least {moved / 1e6:,.0f} MB moved a step of training, activations done by the layers before them: "
+        f"{flop / moved:,.0f} FLOP/B",
         f"GPU memory {whole.memory_bytes / 2**20:,.0f} MiB, workspaces up to {whole.workspace_bytes / 2**20:,.0f} MiB",
     ]
 

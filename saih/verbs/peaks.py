@@ -40,7 +40,7 @@ class Effort:
     bytes_a_rank: int
 
 
-FULL = Effort(2.0, 256 * 2**20, 2**30)
+FULL = Effort(1.0, 256 * 2**20, 2**30)
 QUICK = Effort(0.25, 16 * 2**20, 128 * 2**20)
 
 
@@ -51,7 +51,7 @@ def add_parser(verbs: Any) -> None:
     parser.add_argument("--ranks", type=int, metavar="N", help="default: a rank for each GPU of a node; 1 without GPUs")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--storage", type=Path, metavar="PATH", help="read a file, or write and read in a folder")
-    parser.add_argument("--quick", action="store_true", help="shorter and smaller: under a minute, and less sure")
+    parser.add_argument("--quick", action="store_true", help="shorter and smaller: about a minute, and less sure")
     parser.set_defaults(command=_command)
 
 
@@ -64,7 +64,7 @@ def _command(arguments: argparse.Namespace) -> int:
     _check(arguments)
     interrupt_when_told()
     result = _measured(arguments)
-    for line in [*table.lines(result), *table.doubtful(result["doubts"])]:
+    for line in [*table.lines(result), *table.suspect(result), *table.doubtful(result["doubts"])]:
         print(line)
     if arguments.out:
         records.write_json(arguments.out, result)
@@ -131,7 +131,7 @@ class _Measurement:
             "peaks": measured,
             "ceilings": ceilings,
             "datasheet": peaks.quoted(machine, PRECISIONS[machine["device_kind"]]),
-            "doubts": peaks.doubts(machine, measured, ceilings),
+            "doubts": peaks.doubts(machine, measured, ceilings, cores),
         }
 
     def _place(self, machine: Mapping[str, Any]) -> tuple[int, int]:

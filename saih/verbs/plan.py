@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,14 @@ from saih import grow
 from saih.app import App, Cost, Execution, Point, load
 from saih.config import Config
 from saih.config import load as load_config
-from saih.driver import START_S
 from saih.errors import InputError
+from saih.estimate import Range, total
+from saih.expectation import DEVICES, cores_per_rank, estimates, load_of
+from saih.folder import Folder
 from saih.points import Points, expand
-from saih.progress import duration
-from saih.room import cost_on
+from saih.progress import roughly
+from saih.records import UNDECIDED
+from saih.room import GIB, cost_on
 
 
 def read(path: Path) -> tuple[Config, App, Points]:
@@ -28,23 +30,31 @@ def read(path: Path) -> tuple[Config, App, Points]:
         raise error.at(str(path)) from error
 
 
-DEVICES = {"cuda": "GPU", "cpu": "CPU"}
 ANY = "any"
 
 
-def rows(config: Config, app: App, points: Points) -> list[dict[str, Any]]:
-    """One row a point, in plain JSON types. ``time_s`` is soak and time limit with start-up: most points end earlier.
+def rows(config: Config, app: App, points: Points, folder: Folder | None = None) -> list[dict[str, Any]]:
+    """One row a point, in plain JSON types.
 
-    ``memory_bytes`` and, of it, libraries' ``workspace_bytes`` are a rank's, by kind of device: the one that
-    launch.device names, "cuda" and "cpu" for auto, "any" where the application does not tell them apart. Of a growing
-    sweep the sizes that it comes to if nothing ends it.
+    ``memory_bytes`` and, of it, libraries' ``workspace_bytes`` are the most that a rank takes, by kind of device: the
+    one that launch.device names, "cuda" and "cpu" for auto, "any" where the application does not tell them apart.
+    ``time_s`` is an estimate by kind of device, most likely between ``time_low_s`` and ``time_high_s``, and
+    ``time_basis`` what it rests on: the records of the run in ``folder``, else the ceilings there, else what devices
+    of the kind usually reach. The first point of a worker group has its start, the first of a rank count its ceilings.
+    Of a growing sweep the sizes that it comes to if nothing ends it; ``fits`` says, by kind of device, whether the
+    predicted memory is within what a rank may take, null where that is not known before the machine is.
     """
     cores = cores_per_rank(config)
-    found = []
     wanted = points.wanted
     if config.sweep.grow:
         wanted = tuple(point for start in points.wanted for point in grow.sizes(app, config.sweep.grow, start))
-    for point in wanted:
+    system, kept = (folder.system(), list(folder.records().values())) if folder else ({}, [])
+    expected = estimates(config, app, system, kept)
+    loads = [load_of(app, point) for point in wanted]
+    times = {kind: estimate.in_turn(loads) for kind, estimate in expected.items()}
+    basis = {kind: estimate.basis for kind, estimate in expected.items()}
+    found = []
+    for number, point in enumerate(wanted):
         costs = _costs(app, point, config.launch.device, cores)
         cost = next(iter(costs.values()))
         found.append(
@@ -56,18 +66,16 @@ def rows(config: Config, app: App, points: Points) -> list[dict[str, Any]]:
                 "flop_per_step_per_device": cost.flop_per_sample * point.run.batch,
                 "memory_bytes": {kind: each.memory_bytes + each.workspace_bytes for kind, each in costs.items()},
                 "workspace_bytes": {kind: each.workspace_bytes for kind, each in costs.items()},
+                "fits": {kind: _fits(config, system, point, each) for kind, each in costs.items()},
                 "cores_per_rank": cores,
                 "sample_bytes": cost.sample_bytes,
-                "time_s": config.measure.longest_s + START_S,
+                "time_s": {kind: each[number].middle for kind, each in times.items()},
+                "time_low_s": {kind: each[number].low for kind, each in times.items()},
+                "time_high_s": {kind: each[number].high for kind, each in times.items()},
+                "time_basis": basis,
             }
         )
     return found
-
-
-def cores_per_rank(config: Config) -> int:
-    """The cores that a rank has on a CPU: as configured, else as on this host."""
-    most = max(config.run.ranks)
-    return config.launch.cores_per_rank or max(1, len(os.sched_getaffinity(0)) // most)
 
 
 def _costs(app: App, point: Point, device: str, cores: int) -> dict[str, Cost]:
@@ -77,8 +85,19 @@ def _costs(app: App, point: Point, device: str, cores: int) -> dict[str, Cost]:
     return {kind: cost_on(app, point, kind, cores) for kind in DEVICES if device in (kind, "auto")}
 
 
-def table(rows: list[dict[str, Any]], statuses: Mapping[str, str]) -> list[str]:
-    """The rows as lines for people; with ``statuses`` also what is measured already."""
+def _fits(config: Config, system: Mapping[str, Any], point: Point, cost: Cost) -> bool | None:
+    """Whether a point's tensors are within the limit of a rank's memory; None where there is no limit yet."""
+    limit_gib, machine = config.limits.memory_gib, system.get("machine")
+    if limit_gib is not None:
+        return cost.memory_bytes <= limit_gib * GIB
+    if not machine:
+        return None
+    most = machine["device_memory_bytes"] or machine["memory_bytes"] // point.run.ranks
+    return cost.memory_bytes <= int(most)
+
+
+def table(rows: list[dict[str, Any]], statuses: Mapping[str, str], grows: bool = False) -> list[str]:
+    """The rows as lines for people; with ``statuses`` also what is measured already. ``grows``: memory may end it."""
     varying = _varying([row["point"]["run"] for row in rows])
     head = [
         "point",
@@ -86,7 +105,7 @@ def table(rows: list[dict[str, Any]], statuses: Mapping[str, str]) -> list[str]:
         "parameters",
         "GFLOP/sample",
         "GFLOP/step",
-        *(f"memory {DEVICES[kind]}" if kind in DEVICES else "memory" for kind in rows[0]["memory_bytes"]),
+        *(f"{DEVICES[kind]} memory <=" if kind in DEVICES else "memory <=" for kind in rows[0]["memory_bytes"]),
         *(["status"] if statuses else []),
     ]
     body = [
@@ -103,9 +122,35 @@ def table(rows: list[dict[str, Any]], statuses: Mapping[str, str]) -> list[str]:
     ]
     widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in [head, *body]]
-    most_s = sum(row["time_s"] for row in rows)
-    time = f"{len(rows)} points, at most about {duration(most_s)} and the data set's making"
-    return [*lines, time + _memory_words(rows[0])]
+    return [*lines, f"{_time_words(rows, statuses, grows)}{_memory_words(rows[0])}"]
+
+
+def _time_words(rows: list[dict[str, Any]], statuses: Mapping[str, str], grows: bool) -> str:
+    """How long what is still to be measured will take."""
+    left = [row for row in rows if statuses.get(row["id"]) in (None, *UNDECIDED)]
+    if grows:
+        count = f"{len(rows)} points unless memory or a flat gain ends the growth before"
+    else:
+        count = f"{len(rows)} point{'' if len(rows) == 1 else 's'}"
+    count += f", {len(left)} of them to be measured" if len(left) < len(rows) else ""
+    if not left:
+        return count
+    told, several = [], len(rows[0]["time_s"]) > 1
+    for kind in rows[0]["time_s"]:
+        where, counted = f" on a {DEVICES[kind]}" if several else "", left
+        if grows:
+            fits = [row["fits"].get(kind, row["fits"].get(ANY)) for row in left]
+            if None in fits:
+                told.append(f"no time{where}, for where memory ends is not known before the machine is")
+                continue
+            counted = [row for row, fit in zip(left, fits, strict=True) if fit]
+            where += f" for the {len(counted)} that are predicted to fit the memory"
+        times = [Range(row["time_low_s"][kind], row["time_s"][kind], row["time_high_s"][kind]) for row in counted]
+        found = total(times)
+        told.append(f"about {roughly(found.middle)} ({roughly(found.low)} to {roughly(found.high)}){where}")
+    basis = next(iter(rows[0]["time_basis"].values()))
+    data = ", plus the data set's making" if any(row["point"]["data"] for row in left) else ""
+    return f"{count}; estimated {basis}: {', '.join(told)}{data}"
 
 
 def _memory_words(row: Mapping[str, Any]) -> str:
@@ -113,7 +158,7 @@ def _memory_words(row: Mapping[str, Any]) -> str:
     if "cpu" not in row["memory_bytes"]:
         return ""
     cores = row["cores_per_rank"]
-    return f"; a CPU's memory for {cores} {'core' if cores == 1 else 'cores'} a rank, without its process's libraries"
+    return f"; a CPU's memory is for {cores} {'core' if cores == 1 else 'cores'} a rank"
 
 
 def _varying(runs: list[Mapping[str, Any]]) -> list[str]:

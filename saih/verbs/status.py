@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -15,13 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from saih import grow, records, slurm
+from saih import expectation, grow, records, slurm
 from saih.app import App, Point
 from saih.config import Config
 from saih.errors import InputError
+from saih.estimate import Range, total
 from saih.folder import Folder, gone
 from saih.points import Points
-from saih.progress import duration
+from saih.progress import duration, roughly
 from saih.records import UNDECIDED, Record, Unread
 
 MOST_UNREAD = 5
@@ -44,6 +44,8 @@ class Status:
     """Files that should say something and cannot be read."""
     growth: tuple[str, ...] = ()
     """Of a growing sweep, which never knows how many points it will have: how far each of its lanes is."""
+    left_s: Range | None = None
+    """How long the points still to be measured will take; None where that is not known."""
 
     @property
     def at_work(self) -> bool:
@@ -79,7 +81,8 @@ def read(path: Path, now: float) -> Status:
     if config.sweep.grow:
         lanes = (_stands(found, config, app, start, folder.system()) for start in points.wanted)
         return replace(found, growth=tuple(lanes))
-    return replace(found, wanted=frozenset(point.id for point in points.wanted))
+    found = replace(found, wanted=frozenset(point.id for point in points.wanted))
+    return replace(found, left_s=_left_s(found, config, app, points, folder.system()))
 
 
 def lines(status: Status) -> list[str]:
@@ -103,9 +106,20 @@ def _unread(status: Status) -> list[str]:
 def _left(status: Status) -> list[str]:
     if status.left is None:
         return ["how many are left is unknown: the configuration or its application cannot be read here"]
-    took_s = [r.provenance["wall_s"] for r in status.records.values() if r.provenance.get("wall_s")]
-    time_s = f", about {duration(status.left * statistics.mean(took_s))}" if took_s and status.left else ""
+    time_s = f", about {roughly(status.left_s.middle)}" if status.left_s and status.left else ""
     return [f"{status.left} to be measured{time_s}"]
+
+
+def _left_s(status: Status, config: Config, app: App, points: Points, system: Mapping[str, Any]) -> Range | None:
+    """By what the run has measured; None before it has measured anything, as a first guess is a plan's."""
+    taken = expectation.all_taken(app, status.records.values())
+    if not (taken and system):
+        return None
+    (estimate,) = expectation.estimates(config, app, system, status.records.values()).values()
+    decided = {id_ for id_, record in status.records.items() if record.status not in UNDECIDED}
+    left = [expectation.load_of(app, point) for point in points.wanted if point.id not in decided]
+    last = taken[-1].load
+    return total(estimate.in_turn(left, (last.repeat, last.run.ranks)))
 
 
 def _at_work(status: Status) -> list[str]:

@@ -14,6 +14,7 @@ from saih import everywhere, metrics
 from saih.app import Cost, Execution, Point
 from saih.diagnosis import diagnose
 from saih.diagnosis.suspect import suspect
+from saih.peaks.highest import highest
 from saih.records import Record
 
 HOSTS, GPUS, BLOCKS, STEPS, BATCH = ("gpu07", "gpu08"), 8, 9, 4, 4
@@ -85,13 +86,13 @@ def record(
 ) -> Record:
     """The record of a point that ran: ``raw`` holds the samples of all copies, and of the one the figures are of."""
     everything, one = raw
-    ceiling = next(peak for peak in base["peaks"] if peak["precision"] == "bf16")
+    ceilings = highest({"ceilings": [], **base}, 1, "bf16")
     quoted = {"flop_per_s": 989e12, "source": f"{base['machine']['device']} datasheet, dense"}
-    found = metrics.compute(one, cost(point.size["edge"]), point.run, ceiling, quoted)
+    found = metrics.compute(one, cost(point.size["edge"]), point.run, quoted, ceilings)
     found["peak_mem_bytes"] = metrics.peak_memory(3_000_000_000, "cuda")
     about = {"machine": base["machine"], "software": base["software"], "ranks": places}
     origin = {"saih": "0.1.0", "app_version": "1", "started": base["created"], "wall_s": 14.2}
-    judged = diagnose(found, one, {}, "cuda") | told
+    judged = diagnose(found, one, {}, "cuda", point.to_dict()["run"]) | told
     return Record(point.id, "ok", point.to_dict(), found, everything, judged, about, origin)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from saih import metrics, records
 from saih.app import Cost, Execution, MetricSpec, Point
 from saih.diagnosis import diagnose
+from saih.peaks.highest import highest
 from saih.records import Record
 from tests.gold import devices_run, io_run, profile_run
 
@@ -94,12 +95,12 @@ def measured(point: Point, law: Law, system: dict[str, Any], datasheet: dict[str
     law = replace(law, noise=8 * law.noise) if rough else law
     raw = samples(point, law, 5 if rough else 9, "limit" if rough else "precise")
     run = point.run
-    ceiling = next(p for p in system["peaks"] if p["ranks"] == run.ranks and p["precision"] == run.precision)
-    found = metrics.compute(raw, cost(dict(point.size)), run, ceiling, datasheet)
+    ceilings = highest({"ceilings": [], **system}, run.ranks, run.precision)
+    found = metrics.compute(raw, cost(dict(point.size)), run, datasheet, ceilings)
     held = cost(dict(point.size)).memory_bytes + 400_000_000
     found["peak_mem_bytes"] = metrics.metric("peak_mem_bytes", held, "the most a rank held, reset before the point")
     found |= metrics.declared([LOSS], {} if rough else {"loss_after": round(0.31 + 0.001 * point.size["edge"], 4)})
-    judged = diagnose(found, raw, {}, system["machine"]["device_kind"])
+    judged = diagnose(found, raw, {}, system["machine"]["device_kind"], point.to_dict()["run"])
     return Record(point.id, "ok", point.to_dict(), found, raw, judged, *_origin(system, point))
 
 

@@ -44,7 +44,6 @@ def system(base: dict[str, Any]) -> dict[str, Any]:
 def records(base: Mapping[str, Any]) -> Iterator[Record]:
     """Five sizes that ran and one that did not."""
     quoted = {"flop_per_s": 989e12, "source": f"{base['machine']['device']} datasheet, dense"}
-    ceiling = next(peak for peak in base["peaks"] if peak["precision"] == "bf16")
     for edge in EDGES:
         run = Execution(1, BATCH, "bf16", "plain", "dataset")
         point = Point("example", {"edge": edge}, run, {"path": "/scratch/universes"})
@@ -57,9 +56,9 @@ def records(base: Mapping[str, Any]) -> Iterator[Record]:
             yield Record(point.id, "oom", point.to_dict(), {}, {}, told, about, origin, error)
             continue
         raw = samples(edge)
-        found = metrics.compute(raw, cost(edge), run, ceiling, quoted, CEILINGS)
+        found = metrics.compute(raw, cost(edge), run, quoted, CEILINGS)
         found["peak_mem_bytes"] = metrics.peak_memory(9 * 10**9, "cuda")
-        judged = diagnose(found, raw, CEILINGS, "cuda") | {"suspect": []}
+        judged = diagnose(found, raw, CEILINGS, "cuda", point.to_dict()["run"]) | {"suspect": []}
         yield Record(point.id, "ok", point.to_dict(), found, raw, judged, about, origin)
 
 
@@ -164,11 +163,15 @@ def samples(edge: int) -> dict[str, Any]:
         "block_s": {
             "full": [block(full, i) for i in range(BLOCKS)],
             "without_input": [block(computing, i + 3) for i in range(BLOCKS)],
+            "without_input_wait": [block(computing + 0.1 * taken_s(edge), i + 5) for i in range(BLOCKS)],
         },
         "phases_s": {
-            "input_wait_s": phase(0.8 * taken_s(edge)), "h2d_s": phase(0.1 * taken_s(edge)),
+            "input_wait_s": phase(0.8 * taken_s(edge)), "storage_wait_s": phase(0.05 * taken_s(edge)),
+            "decode_wait_s": phase(0.7 * taken_s(edge)), "h2d_s": phase(0.1 * taken_s(edge)),
+            "copy_wait_s": phase(0.08 * taken_s(edge)),
             "read_s": phase(0.2 * taken_s(edge)), "decode_s": phase(1.9 * taken_s(edge)),
         },
-        "read_bytes": [[steps * BATCH * 8 * edge**3]] * BLOCKS, "values": {}, "background": [], "telemetry": [],
+        "read_bytes": [[steps * BATCH * 8 * edge**3]] * BLOCKS, "storage_bytes": [[0]] * BLOCKS,
+        "values": {}, "background": [], "telemetry": [],
         "warmup_steps": 5, "warmup_s": 1.1, "warmup_ended": "steady", "stopped": "precise", "profile": told,
     }  # fmt: skip

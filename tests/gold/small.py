@@ -46,6 +46,25 @@ def measured(
     return Record(point.id, "ok", point.to_dict(), found | more.pop("metrics", {}), samples, **more)
 
 
+def held(
+    percent: float,
+    ceiling: float,
+    half_percent: float = 0.5,
+    ranks: int = 1,
+    suspect: tuple[str, ...] = (),
+    **more: Any,
+) -> Record:
+    """A point at ``percent`` of a ceiling (GFLOP/s) whose interval reaches ``half_percent`` either way."""
+    value, half = ceiling * 1e9, ceiling * 1e7 * half_percent
+    share: dict[str, Any] = {"value": percent, "unit": "%", "better": "higher", "method": "m", "low": 0.99 * percent}
+    share |= {"high": 1.01 * percent, "interval": "rate and ceiling in quadrature"}
+    share["ceiling"] = {"flop_per_s": value, "low": value - half, "high": value + half, "suspect": list(suspect)}
+    rate = {"value": percent / 100 * value, "unit": "FLOP/s", "better": "higher", "method": "m"}
+    given = {"percent_of_measured_peak": share, "flop_per_s_per_device": rate}
+    size, flop = more.pop("size", {"edge": 16}), more.pop("flop", 1e9)
+    return measured(size, percent, flop=flop, ranks=ranks, metrics=given, **more)
+
+
 def lost(size: dict[str, Any], status: str, message: str = "no reason", ranks: int = 1, **more: Any) -> Record:
     """A point without a result."""
     point = Point("example", size, Execution(ranks, more.pop("batch", 1), "fp32", "plain", "dataset"))

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import time
+
 import numpy as np
 import pytest
 import torch
 
+from apps.cosmoflow import APP, training
 from apps.cosmoflow.batches import Batches, Shape
 from apps.cosmoflow.loader import Loader
 from apps.cosmoflow.order import Order
 from apps.cosmoflow.sources import hold
+from apps.cosmoflow.timers import Reading, stall
+from augment.data.storage import transfer
 from augment.data.storage.reader import SampleReader
 from augment.data.storage.transfer import BLOCK_BYTES
 from augment.data.volumes.views import View, choose, seen
+from tests.gpu.test_planted_gpu import OnDevice
 from tests.sets import random_set
+from tests.unit.test_cosmoflow_training import point
+
+CYCLES = 1.5e9
+"""Of a device's clock in about a second."""
 
 pytestmark = [
     pytest.mark.gpu,
@@ -52,5 +63,74 @@ def test_batches_on_the_device_hold_their_samples(tmp_path, direct: bool, turned
     cost = loader.collect()
     loader.close()
     assert not torch.stack(wrong).any()
-    assert cost.h2d_s > 0
+    torch.cuda.synchronize()
+    assert cost.phases()["h2d_s"] > 0
     assert cost.bytes == 60 * shape.bytes
+
+
+def test_a_stall_for_a_copy_is_timed_and_one_that_was_made_ahead_costs_nothing() -> None:
+    """The compute stream waits for a copy that another stream makes after 0.1 s of other work, and for a made one."""
+    cuda = torch.device("cuda")
+    compute, copying = torch.cuda.current_stream(cuda), torch.cuda.Stream(cuda)
+    ready = torch.cuda.Event()
+    torch.cuda.synchronize()
+    with torch.cuda.stream(copying):
+        torch.cuda._sleep(int(0.1 * CYCLES))
+        ready.record()
+    begin = time.perf_counter()
+    stalled = stall(compute, ready)
+    assert time.perf_counter() - begin < 0.05  # the host does not wait
+    assert stalled is not None
+    torch.cuda.synchronize()
+    seconds = Reading(stalls=[stalled]).phases()["copy_wait_s"]
+    assert 0.02 < seconds < 0.5  # clocks of devices differ
+    assert stall(compute, ready) is None
+
+
+def test_work_that_is_queued_before_the_copy_is_not_its_stall() -> None:
+    """The copy ends while the device still computes: it is not waited for, however late the host asks."""
+    cuda = torch.device("cuda")
+    compute, copying, ready = torch.cuda.current_stream(cuda), torch.cuda.Stream(cuda), torch.cuda.Event()
+    torch.cuda.synchronize()
+    with torch.cuda.stream(copying):
+        torch.cuda._sleep(int(0.02 * CYCLES))
+        ready.record()
+    torch.cuda._sleep(int(0.2 * CYCLES))
+    stalled = stall(compute, ready)
+    torch.cuda.synchronize()
+    assert Reading(stalls=[stalled] if stalled else []).phases()["copy_wait_s"] < 1e-3
+
+
+@pytest.mark.parametrize("slow_s", [0.0, 0.05])
+def test_training_waits_for_input_only_where_it_should(tmp_path, monkeypatch, slow_s: float) -> None:
+    """Real training with all its variants; slow reads are waited for as storage, and not without waiting."""
+    real = os.preadv
+
+    def slow(*words: object) -> int:
+        time.sleep(slow_s)
+        return real(*words)
+
+    monkeypatch.setattr(transfer.os, "preadv", slow)
+    APP.prepare(OnDevice(), [wanted := point(tmp_path, batch=4, precision="bf16")])
+    work = training.build(OnDevice(), wanted)
+    unwaited, without = work.without("input_wait"), work.without("input")
+    took = {}
+    for name, each in (("full", work), ("unwaited", unwaited), ("without", without)):
+        assert each is not None
+        for n in (2, 8):
+            torch.cuda.synchronize()
+            begin = time.perf_counter()
+            ran = each.run(n)
+            torch.cuda.synchronize()
+            took[name] = time.perf_counter() - begin
+            found = ran.finished()
+        if name == "full":
+            phases = found.phases
+        else:
+            assert set(found.phases.values()) == {0.0}
+    work.close()
+    assert 0 <= phases["copy_wait_s"] < phases["input_wait_s"] + took["full"]
+    assert phases["h2d_s"] > 0
+    assert phases["storage_wait_s"] + phases["decode_wait_s"] <= phases["input_wait_s"]
+    if slow_s:
+        assert phases["storage_wait_s"] > 0.5 * took["full"] > took["unwaited"]

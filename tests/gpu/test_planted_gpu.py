@@ -38,9 +38,18 @@ def test_products_are_of_the_precision_asked_for(precision: str, kind: torch.dty
 def test_copies_take_the_time_of_copies_and_are_input() -> None:
     work = APP.build(OnDevice(), point(copies_mb=200))
     work.run(2)
-    copied = work.run(5).phases["h2d_s"]
-    assert 1e9 < 5 * 200e6 / copied < 1e12  # bytes a second, of any link there is
+    ran = work.run(5)
+    torch.cuda.synchronize()
+    copied = ran.finished().phases
+    assert 1e9 < 5 * 200e6 / copied["h2d_s"] < 1e12  # bytes a second, of any link there is
+    assert copied["copy_wait_s"] == copied["h2d_s"]  # nothing else runs on their stream meanwhile
     lacking = work.without("input")
     assert lacking is not None
-    assert lacking.run(5).phases["h2d_s"] == 0.0
+    assert lacking.run(5).finished().phases["h2d_s"] == 0.0
+    unwaited = work.without("input_wait")
+    assert unwaited is not None
+    ran = unwaited.run(5)
+    torch.cuda.synchronize()
+    beside = ran.finished().phases
+    assert beside["h2d_s"] > 0 == beside["copy_wait_s"]
     work.close()

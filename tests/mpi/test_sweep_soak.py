@@ -1,5 +1,7 @@
 """A sweep that soaks its points: what the records and the report tell of it."""
 
+import json
+
 import pytest
 
 from saih import records
@@ -30,4 +32,6 @@ def test_a_point_is_soaked_and_watched_before_it_counts(saih):
 
     saih.write("toy.yaml", config | {"measure": MEASURE | {"soak_s": 2}})
     assert "was measured with measure.soak_s = 1.5" in saih("sweep", "toy.yaml", status=2).stderr
-    assert "at most about 10 s" in saih("plan", "toy.yaml").stdout
+    (row,) = json.loads(saih("plan", "toy.yaml", "--json").stdout)["points"]
+    assert row["time_basis"] == {"cpu": "from 1 measured point"}
+    assert 2 < row["time_low_s"]["cpu"] < row["time_s"]["cpu"] < row["time_high_s"]["cpu"]

@@ -6,11 +6,14 @@ from typing import Any
 
 from tests.planted.plants import launched
 
-OUTSIDE = ("input (storage)", "input (decode)", "input (copy)", "input", "communication", "straggler", "capacity")
+OUTSIDE = (
+    "input (storage)", "input (decode)", "input (copy)", "input (contention)", "input", "communication", "straggler",
+    "capacity",
+)  # fmt: skip
 """What lies outside the step itself: with input held in memory and one rank none of it may be named."""
 
-EXPECTED = {"tiny-batch": "launch", "wide": "compute"}
-"""What a GPU is bound by at the two ends: kernels shorter than their launch, and arithmetic in wide layers."""
+EXPECTED = {"tiny-batch": "host", "wide": "compute"}
+"""What a GPU is bound by at the two ends: its host, where kernels are short, and arithmetic in wide layers."""
 
 
 def cosmoflow(device: str, max_s: float, repeats: int = 1) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ MANY = Planting(
         strengths(BASE, "passes", [1, 2, 4, 8]),
         strengths(BASE, "calls", [500, 1000, 2000, 4000]),
         strengths(BASE, "inflate_mb", [1, 4, 8]),
+        strengths(BASE, "parse_kb", [100, 400]),
         strengths(BASE, "reads_mb", [16, 64]),
         strengths(BASE, "copies_mb", [32, 128, 512]),
         strengths({"passes": 4}, "products", [1, 2, 8]),

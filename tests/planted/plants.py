@@ -18,9 +18,10 @@ Dials = Mapping[str, int]
 PLANTS: dict[str, str] = {
     "products": "compute",
     "passes": "memory",
-    "calls": "launch",
+    "calls": "host",
     "reads_mb": "input (storage)",
     "inflate_mb": "input (decode)",
+    "parse_kb": "input (contention)",
     "copies_mb": "input (copy)",
     "sums_mb": "communication",
     "late": "straggler",
@@ -34,8 +35,12 @@ SIZE = {"n": 512, "array_mb": 64}
 
 
 def cause_of(cause: Mapping[str, Any]) -> str:
-    """An entry of a diagnosis's causes in one word, or two: "memory", "input (decode)"."""
-    return f"{cause['cause']} ({cause['kind']})" if cause.get("kind") else str(cause["cause"])
+    """An entry of a diagnosis's causes in one word, or two: "memory", "input (decode)".
+
+    What the host does between launches is no plant of its own: on a GPU calls cost the framework's work, too.
+    """
+    kind = cause.get("kind") if cause["cause"] != "host" else None
+    return f"{cause['cause']} ({kind})" if kind else str(cause["cause"])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ the truth. Products are turned back to m, not to none: all of k cost (3 k - 1) /
 m, as that is their share of equally large products (each one forward and two backward, the first one backward).
 
 Operations on one number keep a GPU waiting for its host, and while they run it reaches neither ceiling: there `kernels`
-belong to the launches that were planted, and what both save together is compared.
+belong to the host's part that was planted, and what both save together is compared.
 """
 
 from __future__ import annotations
@@ -134,15 +134,15 @@ def _plant(dial: str, record: Record, shares: Sequence[float] | None, causes: Ma
         all_of_it = (3 * products - 1) / (3 * (products - left))
     cost = median_interval([all_of_it * share for share in shares])
     predicted_s = causes[name]["saved_s"] if named else None
-    return Found(name, named, cost.median, cost.low, cost.high, cost.median * step_s, predicted_s)
+    return Found(name, named, cost.middle, cost.low, cost.high, cost.middle * step_s, predicted_s)
 
 
 def _with_tiny_kernels(causes: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Launches and kernels as one, where both are named."""
-    if not {"launch", "kernels"} <= set(causes):
+    """The host's part and kernels as one, where both are named."""
+    if not {"host", "kernels"} <= set(causes):
         return dict(causes)
-    launch = {**causes["launch"], "saved_s": causes["launch"]["saved_s"] + causes["kernels"]["saved_s"]}
-    return {name: cause for name, cause in causes.items() if name != "kernels"} | {"launch": launch}
+    host = {**causes["host"], "saved_s": causes["host"]["saved_s"] + causes["kernels"]["saved_s"]}
+    return {name: cause for name, cause in causes.items() if name != "kernels"} | {"host": host}
 
 
 def label_of(dials: Mapping[str, int]) -> str:

@@ -39,7 +39,7 @@ def test_a_plant_costs_the_median_of_its_pairs_and_its_gain_is_a_share_of_the_st
 
 
 def test_a_plant_that_matters_must_be_named_and_a_weak_one_need_not():
-    for share, missed in ((0.14, []), (0.16, [("missed", "products=2 calls=30", "launch")])):
+    for share, missed in ((0.14, []), (0.16, [("missed", "products=2 calls=30", "host")])):
         assert list(scoring.complaints(judge(made({"products": 2, "calls": 30}, 0.1, COMPUTE), calls=share))) == missed
 
 
@@ -50,7 +50,7 @@ def test_what_a_plant_costs_is_judged_by_its_interval():
     assert [kind for kind, _, _ in scoring.complaints(judge(unnamed, calls=shares))] == ["missed"]
     assert not scoring.complaints(judge(unnamed, calls=[0.1, *shares[1:]]))
     for predicted_s, wrong in ((0.21, 0), (0.19, 1), (0.52, 0), (0.54, 1)):
-        point = made({"products": 2, "calls": 9}, 1.0, ("launch", None, predicted_s))
+        point = made({"products": 2, "calls": 9}, 1.0, ("host", None, predicted_s))
         assert [kind for kind, _, _ in scoring.complaints(judge(point, calls=shares))] == ["gain"] * wrong
 
 
@@ -89,17 +89,17 @@ def test_a_point_that_fails_of_its_hoard_has_its_capacity_to_blame_and_one_that_
 
 def test_the_matrix_counts_points_and_limits_say_from_where_a_plant_is_named():
     weak, strong = (made({"products": 2, "calls": n}, 0.125, COMPUTE) for n in (15, 25))
-    named = made({"products": 2, "calls": 100}, 0.2, COMPUTE, ("launch", None, 0.12))
+    named = made({"products": 2, "calls": 100}, 0.2, COMPUTE, ("host", None, 0.12))
     points = zip((weak, strong, named), (0.13, 0.2, 0.5), strict=True)
     found = judged([BARE, weak, strong, named], {record.id: {"calls": [share]} for record, share in points})
     assert scoring.confusion(found) == {
         "nothing": {"points": 1, "none of these": 1},
-        "launch": {"points": 2, "none of these": 1, "launch": 1},
+        "host": {"points": 2, "none of these": 1, "host": 1},
     }
-    launch = scoring.limits(found)["launch"]
-    assert launch["named_from_share"] == pytest.approx(0.5)
-    assert launch["not_named_up_to_share"] == pytest.approx(0.2)
-    assert launch["gain_error"]["median"] == pytest.approx(0.2)
+    host = scoring.limits(found)["host"]
+    assert host["named_from_share"] == pytest.approx(0.5)
+    assert host["not_named_up_to_share"] == pytest.approx(0.2)
+    assert host["gain_error"]["median"] == pytest.approx(0.2)
 
 
 def test_a_sweep_has_exactly_the_points_that_were_planted():
@@ -115,6 +115,6 @@ def test_a_sweep_has_exactly_the_points_that_were_planted():
 
 def test_a_second_look_takes_the_points_that_complaints_are_about():
     points = [{"products": 2, **more} for more in ({}, {"passes": 1}, {"calls": 2}, {"passes": 1, "calls": 2})]
-    assert scoring.involved(points, [("missed", "products=2 passes=1 calls=2", "launch")]) == [points[3]]
+    assert scoring.involved(points, [("missed", "products=2 passes=1 calls=2", "host")]) == [points[3]]
     wrong = [("gain", "products=2 passes=1", "memory"), ("accused", "products=2", "input")]
     assert scoring.involved(points, wrong) == points[:2]

@@ -11,6 +11,7 @@ dials say; all are 0 unless set, but the first three:
     calls       operations on a single number (forward): nothing but the calling of them
     reads_mb    MB of a file, read past the page cache by a thread, one step ahead
     inflate_mb  MB that this thread inflates afterwards (zlib, of a stream in memory, counts as universes have them)
+    parse_kb    kB that this thread then parses byte by byte in Python, holding the interpreter against the step
     copies_mb   MB copied from pinned memory to the GPU before the step computes, not overlapped; GPUs only
     sums_mb     MB that the ranks all-reduce after backward; nothing overlaps it. 2 ranks or more
     late        products forward that rank 1 does on top, outside its layers. 2 ranks or more
@@ -25,8 +26,9 @@ CPUs; fp32, tf32, bf16 or fp16 on GPUs (matrices, gradients and inputs are of th
                               `check` keeps what each plant costs, by so many `pairs` of blocks (planted_cost.py).
 
 Regions: input, forward, backward (with communication), optimiser. Layers: "product 1", ..., "pass 1", ...
-without("input") where one of reads_mb, inflate_mb, copies_mb is set; without("communication") with 2 ranks or more.
-Phases: input_wait_s, h2d_s, read_s, decode_s.
+without("input") and without("input_wait") where one of reads_mb, inflate_mb, parse_kb, copies_mb is set;
+without("communication") with 2 ranks or more. Phases: input_wait_s, storage_wait_s, decode_wait_s, h2d_s, copy_wait_s,
+read_s, decode_s. The thread has a core that is not the step's, where there is one.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ NUMBER_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2}
 
 class Planted:
     name = "planted"
-    version = "1"
+    version = "2"
     dials: ClassVar = {
         "n": Dial("rows and columns of the matrices", default=512, minimum=8),
         "products": Dial("layers of one matrix product", default=4, minimum=1),
@@ -54,6 +56,7 @@ class Planted:
         "calls": Dial("operations on one number", default=0),
         "reads_mb": Dial("MB read by a thread", default=0),
         "inflate_mb": Dial("MB inflated by a thread", default=0),
+        "parse_kb": Dial("kB parsed by a thread", default=0),
         "copies_mb": Dial("MB copied to the device", default=0),
         "sums_mb": Dial("MB all-reduced", default=0),
         "late": Dial("products more on rank 1", default=0),

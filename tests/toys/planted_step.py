@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 import torch.distributed as dist
@@ -13,10 +15,11 @@ from torch import Tensor, nn
 from saih.app import Context, Point, Ran
 from tests.toys import planted_cost
 from tests.toys.planted import ARRAYS, MIB
-from tests.toys.planted_input import MB, Nothing, Thread
+from tests.toys.planted_input import MB, Nothing, Thread, Unwaited
 
+Source = Thread | Unwaited | Nothing
 LEARNING_RATE = 1e-6
-INPUTS = ("reads_mb", "inflate_mb", "copies_mb")
+INPUTS = ("reads_mb", "inflate_mb", "parse_kb", "copies_mb")
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -54,17 +57,21 @@ class Tensors:
         copied = MB * size["copies_mb"]
         self.there = torch.empty(copied, dtype=torch.uint8, device=device)
         self.here = torch.empty(copied, dtype=torch.uint8, pin_memory=True).random_() if copied else self.there
+        self.aside = torch.cuda.Stream(device) if copied else None
 
 
 class Step:
     """Steps on this rank: a `saih.app.Work`. Its variants share `tensors`, and lack some of what is planted.
 
-    ``meet``: whether the ranks do, as they must where there are several.
+    ``meet``: whether the ranks do, as they must where there are several. ``waits``: whether the steps wait for what is
+    copied; without, it goes to a place that nobody looks at, on a stream of its own.
     """
 
-    def __init__(self, context: Context, point: Point, tensors: Tensors, source: Thread | Nothing, meet: bool) -> None:
+    def __init__(
+        self, context: Context, point: Point, tensors: Tensors, source: Source, meet: bool, waits: bool = True
+    ) -> None:
         self._context, self._point, self._tensors, self.source = context, point, tensors, source
-        self._meet = meet
+        self._meet, self._waits = meet, waits
         self._late = point.size["late"] if context.rank == 1 else 0
         self._copied: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
 
@@ -88,12 +95,24 @@ class Step:
             with region("input"):
                 source.stop()
         self._y = y.detach()
-        phases = source.collect() | {"h2d_s": self._copied_s()}
-        return Ran(n * self._point.run.batch, phases, n * source.read_bytes)
+        copied, self._copied = self._copied, []
+        return Ran(n * self._point.run.batch, finish=partial(self._finish, n, copied))
+
+    def _finish(self, n: int, copied: Sequence[tuple[torch.cuda.Event, torch.cuda.Event]]) -> Ran:
+        """What the steps cost. Copies that are waited for are on the stream that computes, which does nothing else."""
+        source = self.source
+        source.settle()
+        seconds = sum(begin.elapsed_time(end) for begin, end in copied) / 1000
+        phases = source.collect() | {"h2d_s": seconds, "copy_wait_s": seconds if self._waits else 0.0}
+        samples = n * self._point.run.batch
+        return Ran(samples, phases, n * source.read_bytes, storage_bytes=source.fetched())
 
     def without(self, part: str) -> Step | None:
         if part == "input" and any(self._point.size[dial] for dial in INPUTS):
             return self.lacking(dict.fromkeys(INPUTS, 0))
+        if part == "input_wait" and any(self._point.size[dial] for dial in INPUTS):
+            source = Unwaited(self.source) if isinstance(self.source, Thread) else self.source
+            return Step(self._context, self._point, self._tensors, source, self._meet, waits=False)
         if part == "communication" and self._meet:
             return Step(self._context, self._point, self._tensors, self.source, meet=False)
         return None
@@ -138,16 +157,11 @@ class Step:
 
     def _copy(self) -> None:
         begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        begin.record()
-        self._tensors.there.copy_(self._tensors.here, non_blocking=True)
-        end.record()
+        with nullcontext() if self._waits else torch.cuda.stream(self._tensors.aside):
+            begin.record()
+            self._tensors.there.copy_(self._tensors.here, non_blocking=True)
+            end.record()
         self._copied.append((begin, end))
-
-    def _copied_s(self) -> float:
-        if self._copied:
-            self._copied[-1][1].synchronize()
-        copied, self._copied = self._copied, []
-        return sum(begin.elapsed_time(end) for begin, end in copied) / 1000
 
 
 def numbers(point: Point) -> int:
@@ -156,7 +170,7 @@ def numbers(point: Point) -> int:
 
 
 def source_of(point: Point) -> Thread | Nothing:
-    return Thread(point) if point.size["reads_mb"] or point.size["inflate_mb"] else Nothing()
+    return Thread(point) if any(point.size[dial] for dial in ("reads_mb", "inflate_mb", "parse_kb")) else Nothing()
 
 
 def build(context: Context, point: Point) -> Step:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -14,13 +13,15 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from apps.cosmoflow import APP, training
-from apps.cosmoflow.architecture import blocks, describe
+from apps.cosmoflow.architecture import blocks, describe, network_of
+from apps.cosmoflow.cost import COMPUTE_BYTES
 from apps.cosmoflow.model import CosmoFlow, make, volumes_of
 from augment.model.cost import forward_flop, parameters, training_flop
 from augment.model.deepen import deepen
 from augment.model.grow import grow
 from augment.model.network import Network
 from augment.model.torch_weights import load_weights, weights_of
+from augment.model.workspace import cpu_workspace_bytes
 from saih.app import Execution, Point
 from saih.verbs import plan
 from tests.unit.test_cosmoflow_training import Alone
@@ -126,20 +127,6 @@ def test_the_torch_free_half_is_torch_free() -> None:
     assert found.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("machine", ["h100", "h200"])
-def test_memory_is_what_gpus_held(machine: str) -> None:
-    """Against the peaks that torch's allocator reported on GPUs, kept with the benchmarks: within 7 %."""
-    results = Path(__file__).parents[2] / "benchmarks" / "results" / f"cosmoflow-{machine}.json"
-    compared = 0
-    for point in json.loads(results.read_text(encoding="utf-8"))["points"]:
-        run = Execution(**point["run"])
-        if run.execution == "plain" and point["size"]["depth"] == 1 and point["peak_mem_bytes"]:
-            cost = APP.cost(Point("cosmoflow", point["size"], run))
-            assert cost.memory_bytes + cost.workspace_bytes == pytest.approx(point["peak_mem_bytes"], rel=0.07)
-            compared += 1
-    assert compared >= 10
-
-
 def drawn(size: tuple[int, float, int], batch: int, precision: str) -> Point:
     run = Execution(ranks=1, batch=batch, precision=precision, execution="plain", input="synthetic")
     return Point("cosmoflow", dict(zip(("edge", "width", "depth"), size, strict=True)), run)
@@ -178,6 +165,10 @@ def allocated(point: Point) -> tuple[int, int]:
     return most_tensors, most
 
 
+def one_dnn_bytes(point: Point) -> int:
+    return cpu_workspace_bytes(network_of(point), COMPUTE_BYTES[point.run.precision], 1)
+
+
 def taken_and_given(own) -> set[int]:
     """Events (by id) of memory that is taken and given back among these; the same place may be taken again and kept."""
     found: set[int] = set()
@@ -203,15 +194,15 @@ ON_CPU = [
 def test_memory_is_what_a_cpu_step_allocates(
     size: tuple[int, float, int], batch: int, precision: str, one_thread: None
 ) -> None:
-    """Tensors within 5 %, and what oneDNN takes besides within its cap."""
+    """Tensors from above, by less than 0.2 % or 1.5 kB, and what oneDNN takes besides within its cap."""
     if precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         pytest.skip("this processor has no bf16 convolutions in oneDNN")
     point = drawn(size, batch, precision)
     cost = APP.cost_on(point, "cpu", 1)
     tensors, most = allocated(point)
-    assert cost.memory_bytes == pytest.approx(tensors, rel=0.05)
+    assert tensors <= cost.memory_bytes <= 1.002 * tensors + 1500
     if torch.backends.cpu.get_cpu_capability() == "AVX512" and not torch.cpu._is_amx_tile_supported():
-        assert most <= 1.01 * (cost.memory_bytes + cost.workspace_bytes)
+        assert most <= 1.01 * (cost.memory_bytes + one_dnn_bytes(point))
 
 
 def test_a_process_grows_by_what_is_allocated() -> None:
@@ -240,8 +231,39 @@ def test_a_process_grows_by_what_is_allocated() -> None:
     command = [sys.executable, "-c", program]
     found = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     for precision, grown_bytes in zip(precisions, map(int, found.stdout.split()), strict=True):
-        cost = APP.cost_on(drawn((64, 0.25, 1), 2, precision), "cpu", 1)
-        assert 0.95 * cost.memory_bytes < grown_bytes < cost.memory_bytes + cost.workspace_bytes + 16 * 2**20
+        point = drawn((64, 0.25, 1), 2, precision)
+        cost = APP.cost_on(point, "cpu", 1)
+        assert 0.95 * cost.memory_bytes < grown_bytes < cost.memory_bytes + one_dnn_bytes(point) + 16 * 2**20
+
+
+def test_a_process_grows_by_no_more_than_is_predicted() -> None:
+    """As a rank measures it, check included: libraries that come with the first point, and holes where tensors were."""
+    sizes = [((16, 0.25, 1), 4), ((48, 0.5, 1), 4), ((16, 1.0, 2), 1), ((32, 0.25, 1), 4), ((48, 0.25, 1), 4)]
+    program = f"""if True:
+        import ctypes
+        import re
+        import torch
+        from apps.cosmoflow import training
+        from tests.unit.test_cosmoflow_cost import Alone, drawn
+        torch.set_num_threads(1)
+        def held(key):
+            return 1024 * int(re.search(key + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
+        for size, batch in {sizes}:
+            ctypes.CDLL(None).malloc_trim(0)
+            open("/proc/self/clear_refs", "w").write("5")
+            before = held("VmRSS")
+            work = training.build(Alone(), drawn(size, batch, "fp32"))
+            work.run(5)
+            work.check()
+            print(held("VmHWM") - before)
+            work.close()
+    """
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    grown = list(map(int, found.stdout.split()))
+    assert grown[0] > 50 * 2**20, "the first point loads libraries"
+    for (size, batch), grown_bytes in zip(sizes, grown, strict=True):
+        cost = APP.cost_on(drawn(size, batch, "fp32"), "cpu", 1)
+        assert grown_bytes <= cost.memory_bytes + cost.workspace_bytes
 
 
 def test_a_plan_tells_memory_for_the_devices_that_may_be_meant(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from apps.cosmoflow import APP, training
 from apps.cosmoflow.batches import Batches, Shape
 from apps.cosmoflow.dataset import open_set, training_files, training_samples
 from apps.cosmoflow.dials import INPUTS
-from apps.cosmoflow.loader import Held, Loader
+from apps.cosmoflow.kept import Held
+from apps.cosmoflow.loader import Loader
 from apps.cosmoflow.order import Order
 from apps.cosmoflow.sources import Source, automatic_threads, hold, open_source, staging_folder
 from augment.data.storage import cache, host
@@ -110,7 +111,7 @@ def test_in_memory_a_rank_has_a_share_of_its_own_and_reads_no_file_any_more(open
         seen_by.append(set(found))
     assert not seen_by[0] & seen_by[1]
     assert seen_by[0] | seen_by[1] == set(map(int, training_samples(universes)))
-    assert set(sources[0].evidence.values()) == {"data_to_memory_ratio"}
+    assert set(sources[0].evidence.look().values) == {"data_to_memory_ratio"}
 
 
 def on_disk(universes: UniverseSet) -> bool:
@@ -127,31 +128,37 @@ def test_the_figures_say_where_samples_came_from(opened, folder, name: str) -> N
     source = opened(wanted)
     cached = {"cold": 0.0, "warm": 100.0}.get(name.partition("-")[2])
     if cached is not None:
-        assert source.evidence.values()["page_cache_percent"] == cached
+        assert source.evidence.look().values["page_cache_percent"] == cached
     taken(source, 20)
-    found = source.evidence.values()
+    seen = source.evidence.look()
+    found = seen.values
     assert set(found) == {spec.name for spec in APP.metrics}
     size = sum(path.stat().st_size for path in training_files(universes))
     assert found["data_to_memory_ratio"] == pytest.approx(size / host.memory_bytes())
     assert found["direct_read_percent"] == (100 if cached == 0 else 0)
     if cached is not None:
         assert found["from_storage_percent"] == 100 - cached
+        assert (seen.storage_bytes > 0) == (cached == 0)
     if name == "dataset":  # out of the page cache at first, and then in it: every file has come from storage once
         assert 0 < found["from_storage_percent"] < 100
+        assert seen.storage_bytes > 0
+    again = source.evidence.look().storage_bytes
+    assert again == 0  # since the last look
 
 
 def test_a_run_hands_the_figures_on_and_counts_what_was_read_from_files(folder) -> None:
     for name, read_bytes in (("dataset-cold", 2 * 2 * 8**3 * 8), ("memory", 0), ("synthetic", 0)):
         work = training.build(Alone(), point(folder, input=name))
-        ran = work.run(2)
+        ran = work.run(2).finished()
         assert ran.read_bytes == read_bytes
+        assert (ran.storage_bytes != 0) == (name == "dataset-cold")
         assert set(ran.values) <= {spec.name for spec in APP.metrics}
         assert all(np.isfinite(value) for value in ran.values.values())
         lacking = work.without("input")
         assert (lacking is None) == (name == "synthetic")
         if lacking:
-            assert lacking.run(2).read_bytes == 0
-            assert lacking.run(1).values == {}
+            assert lacking.run(2).finished().read_bytes == 0
+            assert lacking.run(1).finished().values == {}
         work.close()
 
 
@@ -263,7 +270,7 @@ def test_no_wait_for_input_while_files_deliver(tmp_path) -> None:
         for _ in range(steps):
             time.sleep(step_s)  # as a step on a device: the host is free
             loader.next()
-    waited_s = loader.collect().input_wait_s
+    waited_s = loader.collect().waited.input_wait_s
     loader.close()
     assert waited_s < 0.1 * steps * step_s
 

@@ -9,30 +9,28 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from apps.cosmoflow.loader import THREAD_NAME, Batch, Loader, Spent
+from apps.cosmoflow.loader import THREAD_NAME, Batch, Loader
+from apps.cosmoflow.timers import Spent
 
 DEPTH = 2
 
 
 class Made:
-    """Batches whose parts `read(step, part)` makes; `step` is all that is in them."""
+    """Batches whose parts `read(step, part)` makes, and may tell what went to it; `step` is all that is in them."""
 
-    def __init__(self, read: Callable[[int, int], None] = lambda step, part: None, parts: int = 1) -> None:
+    def __init__(self, read: Callable[[int, int], Spent | None] = lambda step, part: None, parts: int = 1) -> None:
         self._read, self.parts = read, parts
         self.fetched: list[tuple[int, int]] = []
 
     def begin(self, step: int) -> int:
         return step
 
-    def read(self, step: int, part: int) -> None:
+    def read(self, step: int, part: int) -> Spent:
         self.fetched.append((step, part))
-        self._read(step, part)
+        return self._read(step, part) or Spent()
 
     def finish(self, step: int) -> Batch:
         return Batch(torch.full((2, 4, 4, 4, 1), step, dtype=torch.int16), torch.zeros(2, 4), step)
-
-    def collect(self) -> Spent:
-        return Spent()
 
 
 @pytest.fixture
@@ -91,9 +89,9 @@ def test_waiting_is_counted(start) -> None:
         for _ in range(4):
             loader.next()
     found = loader.collect()
-    assert 4 * 0.05 <= found.input_wait_s < 1
-    assert found.h2d_s == 0
-    assert loader.collect().input_wait_s == 0
+    assert 4 * 0.05 <= found.waited.input_wait_s < 1
+    assert found.phases()["h2d_s"] == found.phases()["copy_wait_s"] == 0
+    assert loader.collect().waited.input_wait_s == 0
 
 
 def test_reading_ahead_hides_reading(start) -> None:
@@ -104,7 +102,7 @@ def test_reading_ahead_hides_reading(start) -> None:
         for _ in range(4):
             time.sleep(0.1)
             loader.next()
-        assert loader.collect().input_wait_s < 4 * 0.02
+        assert loader.collect().waited.input_wait_s < 4 * 0.02
 
 
 def test_nothing_is_read_between_runs(start) -> None:
@@ -116,7 +114,7 @@ def test_nothing_is_read_between_runs(start) -> None:
     with loader.reading():
         loader.next()
     so_far = list(maker.fetched)
-    assert loader.collect().input_wait_s >= 0.05
+    assert loader.collect().waited.input_wait_s >= 0.05
     assert loader._reads == 0
     time.sleep(0.2)
     assert maker.fetched == so_far
@@ -184,9 +182,7 @@ def test_closing_waits_for_the_reads_that_are_under_way_and_twice_is_no_fault() 
 
     loader = Loader(Made(read), 1, DEPTH, lambda: order.append("released"))
     assert threads_alive()
-    with loader._work:
-        loader._may_read = True
-        loader._work.notify_all()
+    loader.allow()
     begun.wait(5)
     threading.Timer(0.1, may_end.set).start()
     loader.close()

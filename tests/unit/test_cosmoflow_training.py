@@ -17,11 +17,16 @@ from apps.cosmoflow.loader import Batch
 from apps.cosmoflow.model import make, volumes_of
 from apps.cosmoflow.sources import hold
 from apps.cosmoflow.training import Training
+from saih import metrics
 from saih.app import Execution, InputError, Point, Work
+from saih.diagnosis import blocks
+from saih.measure import measure
+from tests.alone import Alone as Ranks
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 RECIPE = {"universes": 8, "edge": 8}
+PHASES = {"input_wait_s", "storage_wait_s", "decode_wait_s", "h2d_s", "copy_wait_s", "read_s", "decode_s"}
 
 
 class Alone:
@@ -86,13 +91,14 @@ def no_dropout(net: nn.Module) -> None:
 def test_a_run_says_what_it_did_and_can_be_believed(built, precision: str) -> None:
     work = built(precision=precision, depth=2)
     assert isinstance(work, Work)
-    ran = work.run(3)
+    ran = work.run(3).finished()
     assert ran.samples == 3 * 2
     assert ran.read_bytes == 3 * 2 * 8**3 * 4 * 2
-    assert set(ran.phases) == {"input_wait_s", "h2d_s", "read_s", "decode_s"}
+    assert set(ran.phases) == PHASES
     for phase in ("input_wait_s", "read_s", "decode_s"):
         assert ran.phases[phase] > 0
-    assert ran.phases["h2d_s"] == 0.0
+    assert 0 < ran.phases["storage_wait_s"] + ran.phases["decode_wait_s"] <= ran.phases["input_wait_s"]
+    assert ran.phases["h2d_s"] == ran.phases["copy_wait_s"] == 0.0
     assert work.check() is None
 
 
@@ -154,12 +160,56 @@ def test_without_input_reads_nothing_and_trains_the_same_network(built) -> None:
     lacking = work.without("input")
     assert lacking is not None
     before = sanity.checksum(work._parts.net.parameters())
-    ran = lacking.run(4)
+    ran = lacking.run(4).finished()
     assert ran.samples == 8
     assert ran.read_bytes == 0
-    assert ran.phases == {"input_wait_s": 0.0, "h2d_s": 0.0, "read_s": 0.0, "decode_s": 0.0}
+    assert ran.phases == dict.fromkeys(PHASES, 0.0)
     assert sanity.checksum(work._parts.net.parameters()) != before
-    assert work.run(1).read_bytes == 2 * 8**3 * 4 * 2
+    assert work.run(1).finished().read_bytes == 2 * 8**3 * 4 * 2
+
+
+def test_without_waiting_for_input_batches_are_read_and_not_used(built) -> None:
+    work = built()
+    work.run(1).finished()
+    unwaited = work.without("input_wait")
+    assert unwaited is not None
+    loader = work._parts.source
+    used = unwaited._parts.source.next()
+    assert used is work.without("input")._parts.source.next()  # one batch for both: it takes memory
+    ahead, step = loader.parts_ahead(), loader._step
+    before, counts = sanity.checksum(work._parts.net.parameters()), used.counts.clone()
+    ran = unwaited.run(20).finished()
+    assert (ran.samples, ran.read_bytes) == (40, 0)
+    assert ran.phases == dict.fromkeys(PHASES, 0.0)
+    assert sanity.checksum(work._parts.net.parameters()) != before
+    assert torch.equal(used.counts, counts)
+    assert loader._step > step + 10  # read at the steps' pace
+    assert loader.parts_ahead() == ahead
+    own = work.run(2).finished()
+    assert own.phases["read_s"] > 0
+    assert own.read_bytes == 2 * 2 * 8**3 * 4 * 2
+
+
+def test_the_harness_measures_waiting_and_competing_readers(built) -> None:
+    """All variants in turn, on real training; what waits and what competes add up to what input costs."""
+    work = built()
+    wanted = work._parts.point
+    samples = measure(work, Ranks(), target_percent=50, max_s=2, begin=int)
+    assert set(samples["block_s"]) == {"full", "without_input", "without_input_wait"}
+    rounds = len(samples["block_s"]["full"])
+    assert [len(blocks) for blocks in samples["block_s"].values()] == [rounds] * 3
+    assert len(samples["storage_bytes"]) == len(samples["read_bytes"]) == rounds
+    assert {type(each) for block in samples["storage_bytes"] for each in block} <= {int, type(None)}
+    samples |= {"telemetry": [], "background": [], "profile": {}}
+    found = metrics.compute(samples, APP.cost(wanted), wanted.run, None, {"why": "none"})
+    waits = blocks.excess(samples, "without_input_wait")
+    competes = blocks.excess(samples, "without_input", of="without_input_wait")
+    together = [a + b for a, b in zip(waits, competes, strict=True)]
+    assert together == pytest.approx(blocks.excess(samples, "without_input"))
+    for name in ("exposed_input_wait_s", "input_contention_s"):
+        assert found[name]["low"] <= found[name]["value"] <= found[name]["high"]
+    storage_s, decode_s, wait_s = (found[name]["value"] for name in ("storage_wait_s", "decode_wait_s", "input_wait_s"))
+    assert 0 <= storage_s + decode_s <= wait_s
 
 
 def test_one_rank_has_no_communication_to_do_without(built) -> None:
@@ -174,8 +224,8 @@ def test_synthetic_input_is_counts_and_needs_no_file(tmp_path) -> None:
     assert counts.min() == 0
     assert counts.float().mean().item() == pytest.approx(1, abs=0.03)
     assert counts.float().var().item() == pytest.approx(1, abs=0.05)
-    assert work.without("input") is None
-    assert work.run(2).read_bytes == 0
+    assert work.without("input") is work.without("input_wait") is None
+    assert work.run(2).finished().read_bytes == 0
     assert work.check() is None
     work.close()
     assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from saih.diagnosis import diagnose, out_of_memory
 from saih.diagnosis.causes import VERDICTS
+from saih.diagnosis.parts import divide
 from tests.made_points import BYTES_PER_S, CEILINGS, FLOP_PER_S, Layer, Truth, passes, product
 
 NEITHER = Layer("odd", 1.0, 0.1 * FLOP_PER_S, 0.01 * BYTES_PER_S)
@@ -27,11 +28,14 @@ def named(found):
         (Truth((passes(1.0),)), "memory-bandwidth-bound"),
         (Truth((), (BARE,)), "memory-bandwidth-bound"),
         (Truth((NEITHER,)), "kernel-bound"),
-        (Truth((product(0.2),), input_s=0.8, phases={"read_s": 0.6, "decode_s": 0.1}), "input-bound (storage)"),
-        (Truth((product(0.2),), input_s=0.8, phases={"read_s": 0.1, "decode_s": 1.6}), "input-bound (decode)"),
-        (Truth((product(0.2),), input_s=0.8, phases={"h2d_s": 0.5, "decode_s": 1.6}), "input-bound (copy)"),
+        (
+            Truth((product(0.2),), input_s=0.8, phases={"storage_wait_s": 0.6}, from_storage=1.0),
+            "input-bound (storage)",
+        ),
+        (Truth((product(0.2),), input_s=0.8, phases={"decode_wait_s": 0.6}), "input-bound (decode)"),
+        (Truth((product(0.2),), input_s=0.8, phases={"copy_wait_s": 0.5}), "input-bound (copy)"),
+        (Truth((product(0.2),), input_s=0.8, contention_s=0.7), "input-bound (contention)"),
         (Truth((product(0.2),), input_s=0.8), "input-bound"),
-        (Truth((product(0.2),), input_s=0.8, phases={"read_s": 0.1, "decode_s": 0.3}), "input-bound"),
         (Truth((product(0.2),), comm_s=0.8, late=(0.0, 0.0)), "communication-bound"),
         (Truth((product(0.2),), late=(0.0, 0.8)), "straggler"),
     ],
@@ -43,31 +47,34 @@ def test_each_cause_leads_where_it_takes_most_of_the_step(truth, verdict, device
     assert {cause["cause"] for cause in found["causes"][1:]} <= {"compute"}  # the fifth that is left
 
 
-def test_a_gpu_that_waits_for_its_host_is_launch_bound():
+def test_a_gpu_that_waits_for_its_host_is_host_bound():
     found = Truth((product(0.2),), gaps_s=0.8).diagnosis()
-    assert found["verdict"] == "launch-bound and compute-bound"
-    assert found["causes"][0]["evidence"].startswith("For 800 ms of 1 s (80 %) the device is idle")
+    assert found["verdict"] == "host-bound (framework) and compute-bound"
+    assert found["causes"][0]["evidence"].startswith(
+        "For 800 ms of 1 s (80 %, 800 ms to 800 ms) the device is idle for want"
+    )
     assert found["causes"][0]["low_s"] == pytest.approx(0.8)
 
 
-def test_a_gpu_that_was_slower_while_timed_is_not_launch_bound():
+def test_a_gpu_that_was_slower_while_timed_is_not_host_bound():
     samples = Truth((product(1.0),)).samples()
     samples["block_s"] = {name: [[1.2 * block[0]] for block in each] for name, each in samples["block_s"].items()}
     found = diagnose(Truth().metrics(samples), samples, CEILINGS, "cuda")
     assert named(found) == ["compute"]
-    assert found["shares"]["launch"] == pytest.approx(0.0)
+    assert found["shares"]["host"] == pytest.approx(0.0)
     assert found["shares"]["rest"] == pytest.approx(0.2 / 1.2)
 
 
 MIXTURE = Truth(
-    (product(0.3), passes(0.3)), input_s=0.4, comm_s=0.35, gaps_s=0.25, late=(0.0, 0.0, 0.3), phases={"read_s": 1.0}
-)
+    (product(0.3), passes(0.3)), input_s=0.4, comm_s=0.35, gaps_s=0.25, late=(0.0, 0.0, 0.3),
+    phases={"storage_wait_s": 0.3}, from_storage=1.0,
+)  # fmt: skip
 
 
 def test_a_mixture_is_named_whole_the_largest_first():
     found = MIXTURE.diagnosis()
     assert named(found)[:2] == ["input", "communication"]
-    assert set(named(found)) == {"input", "communication", "straggler", "compute", "memory", "launch"}
+    assert set(named(found)) == {"input", "communication", "straggler", "compute", "memory", "host"}
     assert found["verdict"].startswith("input-bound (storage) and communication-bound and ")
 
 
@@ -76,25 +83,37 @@ def test_no_second_is_counted_twice_whichever_rank_is_late(late):
     truth = MIXTURE.but(late=late)
     shares = truth.diagnosis()["shares"]
     told = {
-        "input": 0.4, "copy": None, "communication": 0.35, "straggler": max(late), "launch": 0.25, "compute": 0.3,
-        "memory": 0.3, "kernels": 0.0, "rest": 0.0,
+        "input": 0.4, "copy": None, "communication": 0.35, "straggler": max(late), "host": 0.25, "compute": 0.3,
+        "memory": 0.3, "cache": 0.0, "kernels": 0.0, "rest": 0.0,
     }  # fmt: skip
     for part, seconds in told.items():
         expected = None if seconds is None else pytest.approx(seconds / truth.step_s, abs=1e-9)
         assert shares[part] == expected, part
 
 
-def test_the_copy_is_set_apart_from_the_input_and_is_never_more():
-    shares = Truth(input_s=0.5, phases={"h2d_s": 0.2}).diagnosis()["shares"]
-    assert (shares["input"], shares["copy"]) == (pytest.approx(0.2), pytest.approx(0.2 / 1.5))
-    shares = Truth(input_s=0.5, phases={"h2d_s": 0.9}).diagnosis()["shares"]
-    assert (shares["input"], shares["copy"]) == (pytest.approx(0.0), pytest.approx(0.5 / 1.5))
+@pytest.mark.parametrize("input_s", [0.5, 0.1, 0.0])
+@pytest.mark.parametrize(
+    ("phases", "copy_s"),
+    [
+        ({"h2d_s": 0.9, "copy_wait_s": 0.2}, 0.2),  # it overlaps
+        ({"h2d_s": 0.9, "copy_wait_s": 0.0}, 0.0),  # it overlaps wholly
+        ({"h2d_s": 0.9}, None),  # how much of it overlaps was not measured
+        ({"h2d_s": 0.0}, 0.0),  # there is none
+        ({}, None),
+    ],
+)
+def test_the_copy_is_what_the_device_waits_for_it_and_unknown_where_that_was_not_timed(input_s, phases, copy_s):
+    found = Truth(input_s=input_s, phases=phases).diagnosis()
+    shares, step_s = found["shares"], 1 + input_s
+    assert shares["copy"] == (None if copy_s is None else pytest.approx(copy_s / step_s))
+    assert shares["input"] == pytest.approx((input_s - (copy_s or 0.0)) / step_s)
+    assert sum(share for share in shares.values() if share is not None) == pytest.approx(1)
 
 
 REMOVED = {
     "input": {"input_s": 0.0},
     "communication": {"comm_s": 0.0},
-    "launch": {"gaps_s": 0.0},
+    "host": {"gaps_s": 0.0},
     "straggler": {"late": (0.0, 0.0, 0.0)},
     "memory": {"layers": (product(0.3), passes(0.003, 0.0))},  # its arithmetic is 1 % of its time
     "compute": {"layers": (passes(0.003, 1.0), passes(0.3))},  # what it moves takes 1 % of its time
@@ -145,16 +164,22 @@ def test_a_difference_whose_interval_includes_zero_is_not_named():
     assert found["verdict"] == "undetermined"
 
 
-def test_a_difference_that_all_rounds_but_one_show_is_named_though_its_interval_holds_zero():
+def test_a_difference_that_all_rounds_but_one_show_is_named():
+    """The one that does not is the smallest: signs and sizes together exclude chance, as signs alone would not."""
     samples = Truth(input_s=0.5).samples()
     input_s = [0.86, 0.75, 0.58, 0.52, 0.30, 0.35, 0.67, 0.41, 0.47, 0.44, -0.05, 0.68]
     samples["block_s"]["full"] = [[4 * (1.0 + each)] for each in input_s]
     samples["block_s"]["without_input"] = [[4.0]] * len(input_s)
     metrics = Truth(input_s=0.5).metrics(samples)
-    assert metrics["exposed_input_s"]["low"] < 0
-    found = diagnose(metrics, samples, CEILINGS, "cuda")
-    assert named(found) == ["compute", "input"]
-    assert ", and was in 11 of 12 pairs of blocks." in found["causes"][1]["evidence"]
+    assert metrics["exposed_input_s"]["low"] > 0
+    assert named(diagnose(metrics, samples, CEILINGS, "cuda")) == ["compute", "input"]
+
+
+def test_a_difference_of_few_rounds_is_not_named_however_large():
+    samples = Truth(input_s=0.5).samples()
+    samples["block_s"] = {name: blocks[:7] for name, blocks in samples["block_s"].items()}
+    found = diagnose(Truth(input_s=0.5).metrics(samples), samples, CEILINGS, "cuda")
+    assert named(found) == ["compute"]
 
 
 def test_what_a_gpus_profile_shows_of_waiting_stands_beside_what_removing_it_saves():
@@ -163,7 +188,10 @@ def test_what_a_gpus_profile_shows_of_waiting_stands_beside_what_removing_it_sav
     metrics = Truth(input_s=0.5, comm_s=0.5, late=(0.0, 0.0)).metrics(samples)
     told = {cause["cause"]: cause["evidence"] for cause in diagnose(metrics, samples, CEILINGS, "cuda")["causes"]}
     assert told["input"].startswith("Without input the step is 25 % shorter (500 ms of 2 s, 500 ms to 500 ms).")
-    assert told["input"].endswith(" In the profiled steps the device waits for input for 560 ms (28 % of the step).")
+    assert told["input"].endswith(
+        " In the profiled steps the host is at the input, or a copy runs, while the device computes nothing, for "
+        "560 ms (28 % of the step)."
+    )
     assert told["communication"].endswith("included, for 540 ms (27 % of the step).")
 
 
@@ -182,33 +210,36 @@ def test_a_negative_difference_is_shown_and_what_is_left_grows_by_it():
     assert found["shares"]["rest"] == pytest.approx(0.0, abs=1e-9)
 
 
-def test_work_that_is_faster_alone_is_told_apart_from_a_poor_shape():
-    slow_alone = Truth((replace(NEITHER, alone_s=0.9),), late=(0.0, 0.0)).diagnosis()["causes"][0]
-    assert slow_alone["cause"] == "compute"  # its own shape's ceiling
-    poor = replace(NEITHER, flop=0.05 * FLOP_PER_S)
-    slow_alone = Truth((replace(poor, alone_s=0.9),)).diagnosis()["causes"][0]
-    assert slow_alone["cause"] == "kernels"
-    assert "as slow alone" in slow_alone["help"]
-    disturbed = Truth((replace(poor, alone_s=0.2),)).diagnosis()["causes"][0]
+@pytest.mark.parametrize("layer", [NEITHER, Layer("odd", 1.0, 0.01 * FLOP_PER_S, 0.1 * BYTES_PER_S)])
+def test_work_that_is_as_slow_alone_is_told_apart_from_what_the_step_slows_down(layer):
+    slow_alone = Truth((replace(layer, alone_s=0.9),)).diagnosis()["causes"][0]
+    assert slow_alone["cause"] == "kernels"  # arithmetic and memory alike
+    assert (
+        "1 s of it is as slow alone: that is due to the library's kernels for these shapes." in slow_alone["evidence"]
+    )
+    disturbed = Truth((replace(layer, alone_s=0.2),)).diagnosis()["causes"][0]
     assert "Alone, 1 s of it take 200 ms." in disturbed["evidence"]
     assert "faster alone" in disturbed["help"]
 
 
-def test_a_device_that_others_use_is_told_beside_poor_kernels():
+def test_a_suspect_point_is_told_beside_each_cause():
     cpu = {"cores": [0, 1], "others_cores": 0.8, "throttled_cores": []}
     samples = Truth((NEITHER,)).samples()
     samples["telemetry"] = [{"host": "a", "device": "cpu", "gpu": None, "allocation_retries": None, "host_cpu": cpu,
                              "cpu_clock_mhz": None}]  # fmt: skip
     metrics = Truth((NEITHER,)).metrics()
     (told,) = diagnose(metrics, samples, CEILINGS, "cuda")["causes"]
-    assert "not left alone: a: others kept 0.8 of the ranks' 2 cores busy" in told["evidence"]
+    assert told["caveat"] == "this point is suspect: a: others kept 0.8 of the ranks' 2 cores busy (40 % of them)"
+    assert told["evidence"].endswith(
+        " This point is suspect: a: others kept 0.8 of the ranks' 2 cores busy (40 % of them)."
+    )
 
 
 def test_the_hosts_time_to_hand_out_is_told_beside_a_gpus_gaps():
     samples = Truth((product(0.2),), gaps_s=0.8).samples()
     samples["handed_out_s"] = [[0.97 * seconds for seconds in block] for block in samples["block_s"]["full"]]
     told = diagnose(Truth().metrics(samples), samples, CEILINGS, "cuda")["causes"][0]
-    assert told["evidence"].endswith("100 kernels a step; the host handed work out for 97 % of the blocks' time.")
+    assert told["evidence"].endswith("framework. The host was handing out work for 97 % of the blocks' time.")
 
 
 def test_without_a_profile_the_differences_still_tell():
@@ -217,7 +248,7 @@ def test_without_a_profile_the_differences_still_tell():
     assert found["verdict"] == "input-bound"
     assert found["shares"]["input"] == pytest.approx(1 / 3)
     assert found["shares"]["rest"] == pytest.approx(2 / 3)
-    for part in ("launch", "compute", "memory", "kernels"):
+    for part in ("host", "compute", "memory", "cache", "kernels"):
         assert found["shares"][part] is None
     assert found["roofline"] is None
 
@@ -251,7 +282,7 @@ def test_an_allocator_that_had_to_ask_again_is_capacity_beside_what_else_holds()
     assert found["causes"][1]["gain"] is None
 
 
-@pytest.mark.parametrize(("needed", "words"), [(40 * 2**30, "40 GiB at once, and a rank has 16 GiB."), (2**30, "fits")])
+@pytest.mark.parametrize(("needed", "words"), [(40 * 2**30, "at most 40 GiB, and has 16 GiB."), (2**30, "sufficed")])
 def test_the_end_of_memory_is_told_with_what_was_needed(needed, words):
     found = out_of_memory("rank 0: CUDA out of memory", needed, 16 * 2**30)
     assert found["verdict"] == "capacity-limited"
@@ -261,6 +292,7 @@ def test_the_end_of_memory_is_told_with_what_was_needed(needed, words):
     assert set(found["shares"].values()) == {None}
 
 
+PHASES = ("input_wait_s", "storage_wait_s", "decode_wait_s", "h2d_s", "copy_wait_s", "read_s", "decode_s")
 seconds = st.floats(0.0, 10.0)
 signed = st.floats(-0.3, 10.0)
 near = st.floats(0.01, 1.2)
@@ -274,7 +306,8 @@ TRUTHS = st.builds(
     outside=st.tuples(st.fixed_dictionaries({"class": st.sampled_from(["copy", "other", "convolution"]),
                                              "busy_s": seconds, "bytes": st.none() | st.floats(0, 1e12)})),
     input_s=st.floats(-0.05, 10.0), comm_s=st.floats(0.0, 10.0), gaps_s=seconds,
-    late=st.tuples(seconds, seconds), phases=st.fixed_dictionaries({}, optional={"h2d_s": seconds, "read_s": seconds}),
+    late=st.tuples(seconds, seconds), phases=st.fixed_dictionaries({}, optional=dict.fromkeys(PHASES, seconds)),
+    contention_s=st.none() | st.floats(-0.01, 5.0), from_storage=st.none() | st.floats(0, 1.2),
     device=st.sampled_from(["cuda", "cpu"]), operations=st.floats(1, 1e5), profiler_s=st.floats(-0.05, 5.0),
 )  # fmt: skip
 
@@ -289,9 +322,15 @@ def test_shares_add_up_whatever_is_known(truth, data):
     ):
         for key in data.draw(st.lists(st.sampled_from(keys), unique=True)):
             place[key] = None if key != "why" else {}
-    found = diagnose(truth.metrics(samples, ceilings), samples, ceilings, truth.device)
-    shares = found["shares"]
+    metrics = truth.metrics(samples, ceilings)
+    found = diagnose(metrics, samples, ceilings, truth.device)
+    shares = divide(metrics, samples, ceilings, truth.device).shares()
     assert sum(share for share in shares.values() if share is not None) == pytest.approx(1, abs=1e-6)
+    if found["contradictions"]:  # a profiler may have cost five steps
+        assert found["causes"] == []
+        assert set(found["shares"].values()) == {None}
+        return
+    assert found["shares"] == shares
     for cause in found["causes"]:
         assert cause["share"] >= 0.12
         assert cause["verdict"].startswith(VERDICTS[cause["cause"]])

@@ -19,13 +19,13 @@ def shares_of(truth, samples):
     return diagnose(truth.metrics(samples), samples, CEILINGS, "cpu")["shares"]
 
 
-def test_a_cpu_that_calls_small_operations_is_launch_bound():
+def test_a_cpu_that_calls_small_operations_is_host_bound():
     calls = {"class": "elementwise", "bytes": 100.0, "busy_s": 50_000 * LAUNCH_S}
     truth = Truth((product(0.2),), (calls,), device="cpu", operations=50_000)
     samples = samples_of(truth, 49_900)
     found = diagnose(truth.metrics(samples), samples, CEILINGS, "cpu")
-    assert found["verdict"] == "launch-bound and compute-bound"
-    assert found["shares"]["launch"] == pytest.approx(0.5 / 0.7)
+    assert found["verdict"] == "host-bound (launches) and compute-bound"
+    assert found["shares"]["host"] == pytest.approx(0.5 / 0.7)
     assert found["shares"]["compute"] == pytest.approx(0.2 / 0.7, rel=0.01)
     assert found["shares"]["rest"] == pytest.approx(0.0, abs=0.01)
 
@@ -36,7 +36,7 @@ def test_a_cpu_whose_timed_steps_were_disturbed_does_not_call_that_calling():
     samples = samples_of(truth, 49_900)
     samples["block_s"] = {name: [[1.2 * block[0]] for block in each] for name, each in samples["block_s"].items()}
     shares = shares_of(truth, samples)
-    assert shares["launch"] == pytest.approx(0.5 / 1.8, rel=0.01)
+    assert shares["host"] == pytest.approx(0.5 / 1.8, rel=0.01)
     assert shares["rest"] == pytest.approx(0.3 / 1.8, rel=0.05)
 
 
@@ -47,7 +47,7 @@ def test_a_cpus_profiler_pays_for_itself(input_s):
     truth = Truth(layers, input_s=input_s, device="cpu", operations=1000, profiler_s=0.2)
     plain, profiled = truth.but(profiler_s=0.0).diagnosis()["shares"], truth.diagnosis()["shares"]
     assert plain["compute"] > 0.95 * 0.6 / (0.6 + input_s)
-    for part in ("launch", "compute", "memory", "kernels", "rest"):
+    for part in ("host", "compute", "memory", "kernels", "rest"):
         assert profiled[part] == pytest.approx(plain[part], abs=0.02), part
 
 
@@ -55,7 +55,7 @@ def test_calling_takes_no_more_than_there_is_time_for():
     calls = {"class": "elementwise", "bytes": 100.0, "busy_s": 0.1}
     truth = Truth((product(0.8),), (calls,), gaps_s=0.1, device="cpu", operations=50_000)  # 0.5 s, were they as slow
     shares = shares_of(truth, samples_of(truth, 49_999))
-    assert shares["launch"] == pytest.approx(0.2, rel=1e-3)
+    assert shares["host"] == pytest.approx(0.2, rel=1e-3)
     assert shares["compute"] == pytest.approx(0.8, rel=1e-3)
     assert shares["rest"] == pytest.approx(0.0, abs=1e-3)
 
@@ -71,7 +71,7 @@ def test_a_cpus_work_is_not_longer_for_the_threads_that_decode_beside_it():
     del samples["profile"]["variant"]
     shares, undisturbed = shares_of(truth, samples), truth.diagnosis()["shares"]
     assert shares["compute"] == pytest.approx(0.6 / 1.9, rel=0.01)
-    for part in ("input", "launch", "compute", "memory", "rest"):
+    for part in ("input", "host", "compute", "memory", "rest"):
         assert shares[part] == pytest.approx(undisturbed[part], abs=1e-3), part
 
 

@@ -16,24 +16,29 @@ def judged(layer=None, outside=None, flop=None, ceilings=CEILINGS):
     return group.cause
 
 
+@pytest.mark.parametrize("alone_s", [None, 0.99])
+@pytest.mark.parametrize("work", [product, passes])
+@pytest.mark.parametrize("near", [0.09, 0.39])
+def test_what_is_far_from_its_ceiling_is_due_to_its_kernels_arithmetic_and_traffic_alike(near, work, alone_s):
+    assert judged(replace(work(1.0, near), alone_s=alone_s)) == "kernels"
+
+
+@pytest.mark.parametrize(("near", "cause"), [(0.41, "compute"), (1.04, "compute"), (1.3, "compute")])
+def test_arithmetic_counts_from_near_its_ceiling_on(near, cause):
+    assert judged(product(1.0, near)) == cause
+
+
 @pytest.mark.parametrize(
-    ("near", "alone_s", "cause"),
-    [
-        (0.41, None, "compute"),
-        (0.39, None, "kernels"),
-        (0.39, 0.59, "kernels"),
-        (0.39, 0.61, "compute"),
-        (0.11, 0.61, "compute"),
-        (0.09, 0.99, "kernels"),
-    ],
+    ("near", "cause"), [(0.41, "memory"), (1.0, "memory"), (1.09, "memory"), (1.11, "cache"), (2.26, "cache")]
 )
-def test_arithmetic_counts_near_its_ceiling_or_near_that_of_its_shape(near, alone_s, cause):
-    assert judged(replace(product(1.0, near), alone_s=alone_s)) == cause
+def test_traffic_that_the_memory_cannot_have_moved_came_from_caches(near, cause):
+    assert judged(passes(1.0, near)) == cause
 
 
-@pytest.mark.parametrize(("near", "alone_s", "cause"), [(0.41, None, "memory"), (0.39, 1.0, "kernels")])
-def test_traffic_counts_near_the_bandwidth_only(near, alone_s, cause):
-    assert judged(replace(passes(1.0, near), alone_s=alone_s)) == cause
+@pytest.mark.parametrize(("high", "cause"), [(1.0e11, "cache"), (1.2e11, "memory")])
+def test_what_the_spread_of_the_bandwidth_explains_is_not_from_caches(high, cause):
+    ends = {"memory_bytes_per_s_low": 0.9e11, "memory_bytes_per_s_high": high}
+    assert judged(passes(1.0, 1.25), ceilings=CEILINGS | ends) == cause
 
 
 @pytest.mark.parametrize(
@@ -102,9 +107,9 @@ def test_there_is_no_layer_bound_without_layers_or_ceilings():
 def test_least_traffic_is_known_where_little_is_unknown():
     known = {"class": "copy", "busy_s": 9.5, "bytes": 2e9}
     unknown = {"class": "sort", "busy_s": 0.5, "bytes": None}
-    assert least_traffic(Truth((), (known, unknown)).profile()) == {"bytes": 2e9}
+    assert least_traffic(Truth((), (known, unknown)).profile()) == {"bytes": 2e9, "layers": 0}
     talk = {"class": "communication", "busy_s": 20.0, "bytes": None}
-    assert least_traffic(Truth((), (known, talk)).profile()) == {"bytes": 2e9}
+    assert least_traffic(Truth((), (known, talk)).profile()) == {"bytes": 2e9, "layers": 0}
     assert "why" in least_traffic(Truth((), (known | {"busy_s": 1.0}, unknown)).profile())
     assert least_traffic({"why": {"profile": "off"}}) == {"why": "off"}
 
@@ -114,7 +119,7 @@ def test_the_roofline_holds_the_point_and_its_layers():
     assert found["ridge_flop_per_byte"] == FLOP_PER_S / BYTES_PER_S == 10
     flop, moved = 0.8e12 + 0.02e12, 0.01e11 + 1.6e11
     assert found["point"] == pytest.approx(
-        {"flop": flop, "bytes": moved, "intensity": flop / moved, "flop_per_s": flop / 4.0}
+        {"flop": flop, "bytes": moved, "layer_bytes": moved, "intensity": flop / moved, "flop_per_s": flop / 4.0}
     )
     first, second = found["layers"]
     assert (first["limit"], first["limit_s"]) == ("compute", pytest.approx(0.8))

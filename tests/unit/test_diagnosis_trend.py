@@ -13,14 +13,14 @@ def told(**shares):
 
 
 def test_a_turn_is_where_the_leading_cause_changes():
-    path = turns([("16", told(launch=0.9)), ("32", told(launch=0.5, compute=0.3)), ("64", told(compute=0.8))])
-    assert path.turns == (Turn("32", "64", "launch-bound", "compute-bound"),)
+    path = turns([("16", told(host=0.9)), ("32", told(host=0.5, compute=0.3)), ("64", told(compute=0.8))])
+    assert path.turns == (Turn("32", "64", "host-bound", "compute-bound"),)
     assert path.end is None
 
 
 def test_sizes_at_which_nothing_is_named_lie_between():
-    path = turns([("16", told(launch=0.9)), ("32", told()), ("48", told()), ("64", told(compute=0.8)), ("96", told())])
-    assert path.turns == (Turn("16", "64", "launch-bound", "compute-bound", ("32", "48")),)
+    path = turns([("16", told(host=0.9)), ("32", told()), ("48", told()), ("64", told(compute=0.8)), ("96", told())])
+    assert path.turns == (Turn("16", "64", "host-bound", "compute-bound", ("32", "48")),)
 
 
 def test_causes_that_lead_by_little_do_not_take_turns():
@@ -32,21 +32,21 @@ def test_causes_that_lead_by_little_do_not_take_turns():
 
 def test_the_end_is_the_first_size_without_result_after_the_last_with_one():
     path = turns(
-        [("16", told(launch=0.9)), ("24", "failed"), ("32", told(compute=0.9)), ("64", "oom"), ("96", "skipped")]
+        [("16", told(host=0.9)), ("24", "failed"), ("32", told(compute=0.9)), ("64", "oom"), ("96", "skipped")]
     )
     assert path.end == End("64", "oom", "32", "compute-bound")
-    assert path.turns == (Turn("16", "32", "launch-bound", "compute-bound"),)
+    assert path.turns == (Turn("16", "32", "host-bound", "compute-bound"),)
 
 
 def test_what_led_before_is_not_told_where_nothing_led():
-    assert turns([("16", told(launch=0.9)), ("32", told()), ("64", "flat")]).end == End("64", "flat", "32", None)
+    assert turns([("16", told(host=0.9)), ("32", told()), ("64", "flat")]).end == End("64", "flat", "32", None)
     assert turns([("16", "oom")]).end == End("16", "oom", None, None)
     assert turns([]) == turns([("16", {"verdict": "capacity-limited", "causes": [{"verdict": "x", "share": None}]})])
 
 
 STEPS = st.lists(
     st.sampled_from(["oom", "failed"])
-    | st.builds(told, launch=st.floats(0.15, 0.5), compute=st.floats(0.15, 0.5))
+    | st.builds(told, host=st.floats(0.15, 0.5), compute=st.floats(0.15, 0.5))
     | st.just(told())
 )
 

@@ -10,14 +10,14 @@ PAIR = Execution(2, 4, "fp32", "plain", "synthetic")
 
 
 def samples_of(*times_s):
-    """Three blocks in which every rank takes its own time."""
-    blocks = [list(times_s) for _ in range(3)]
+    """Ten blocks in which every rank takes its own time."""
+    blocks = [list(times_s) for _ in range(10)]
     return {
         "block_steps": 2,
         "block_s": {"full": blocks},
         "handed_out_s": blocks,
         "phases_s": {"input_wait_s": blocks},
-        "read_bytes": [[10 * number for number, _ in enumerate(times_s)] for _ in range(3)],
+        "read_bytes": [[10 * number for number, _ in enumerate(times_s)] for _ in range(10)],
         "telemetry": [{} for _ in times_s],
         "stopped": "limit",
     }

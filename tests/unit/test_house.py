@@ -14,7 +14,8 @@ ALLOWED = {
     "apps": {"apps", "saih.app", "augment"},
     "reports": {
         "reports", "saih.records", "saih.metrics", "saih.diagnosis", "saih.errors", "saih.app", "saih.stats",
-        "saih.emulate", "saih.judge", "saih.plain_yaml", "saih.read_json", "saih.shapes", "saih.sound",
+        "saih.serial", "saih.emulate", "saih.judge", "saih.plain_yaml", "saih.read_json", "saih.shapes", "saih.sound",
+        "saih.peaks.highest",
     },
 }  # fmt: skip
 LAZY = {

@@ -1,5 +1,6 @@
 """Metrics from hand-made samples whose results follow by arithmetic."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,10 +8,16 @@ import pytest
 from saih import metrics
 from saih.app import Cost, Execution, MetricSpec
 from saih.peaks import datasheet
+from saih.serial import mean_interval
+from saih.shares import shares
 
 COST = Cost(1000, 300, 50, 64, 900)
 RUN = Execution(2, 4, "fp32", "plain", "dataset")
-CEILING = {"flop_per_s": 1e5, "spread_percent": 10.0, "best": "matrix product"}
+CEILING = {
+    "flop_per_s": 1e5, "flop_per_s_low": 0.96e5, "flop_per_s_high": 1.03e5, "flop_per_s_interval": "within-run, 95 %",
+    "flop_per_s_method": "sustained: matrix product", "flop_per_s_suspect": [], "flop_per_s_limit": None,
+    "why": {"flop_per_s_limit": "unheard of"},
+}  # fmt: skip
 SAMPLES = {
     "block_steps": 5,
     "block_s": {
@@ -27,7 +34,7 @@ SAMPLES = {
 
 @pytest.fixture
 def found():
-    return metrics.compute(SAMPLES, COST, RUN, CEILING, datasheet("NVIDIA H200", "fp32"))
+    return metrics.compute(SAMPLES, COST, RUN, datasheet("NVIDIA H200", "fp32"), CEILING)
 
 
 def test_throughput_is_total_samples_over_total_time_of_the_slowest_rank(found):
@@ -36,8 +43,18 @@ def test_throughput_is_total_samples_over_total_time_of_the_slowest_rank(found):
 
 def test_step_is_the_median_block(found):
     assert found["step_s"]["value"] == pytest.approx(1.0 / 5)
-    assert (found["step_s"]["low"], found["step_s"]["high"]) == pytest.approx((0.2, 0.4))
-    assert "75 %" in found["step_s"]["interval"]
+    assert 0 < found["step_s"]["low"] < 0.2
+    assert found["step_s"]["high"] > 0.4  # three blocks tell little: beyond all of them
+    assert found["step_s"]["interval"] == "within-run, the median of blocks, 95 %"
+
+
+def test_a_rate_has_the_interval_of_the_mean_block(found):
+    """Of the same kind and confidence in samples and in FLOP, and not that of the median step."""
+    rate, speed = found["samples_per_s"], found["flop_per_s_per_device"]
+    blocks = mean_interval([1.0, 1.0, 2.0], positive=True)
+    assert (rate["low"], rate["high"]) == pytest.approx((40 / blocks.high, 40 / blocks.low))
+    assert speed["low"] / speed["value"] == pytest.approx(rate["low"] / rate["value"])
+    assert rate["interval"] == speed["interval"] == "within-run, the mean of blocks, 95 %"
 
 
 def test_flops_are_a_device_and_percentages_of_the_stated_peak(found):
@@ -61,8 +78,8 @@ def test_background_reading_is_the_sum_of_the_hosts_rates(found):
     host = {"bytes": 3000, "seconds": 2.0, "files": 4, "direct_files": 4, "shares_cores": False}
     other = host | {"bytes": 500, "seconds": 1.0, "direct_files": 3, "shares_cores": True}
     run = replace(RUN, background_read_mb_s=1.0)
-    one = metrics.compute(SAMPLES | {"background": [host]}, COST, run, CEILING, datasheet("x", "fp32"))
-    two = metrics.compute(SAMPLES | {"background": [host, other]}, COST, run, CEILING, datasheet("x", "fp32"))
+    one = metrics.compute(SAMPLES | {"background": [host]}, COST, run, datasheet("x", "fp32"), CEILING)
+    two = metrics.compute(SAMPLES | {"background": [host, other]}, COST, run, datasheet("x", "fp32"), CEILING)
     assert one["background_read_bytes_per_s"]["value"] == 1500
     assert one["background_read_bytes_per_s"]["method"].endswith("O_DIRECT; on cores of their own")
     assert two["background_read_bytes_per_s"]["value"] == 2000
@@ -85,7 +102,7 @@ def test_every_metric_has_unit_direction_and_method(found):
 
 
 def test_an_unknown_device_has_no_datasheet_peak():
-    entry = metrics.compute(SAMPLES, COST, RUN, CEILING, datasheet("Unheard Of", "fp32"))["percent_of_peak"]
+    entry = metrics.compute(SAMPLES, COST, RUN, datasheet("Unheard Of", "fp32"), CEILING)["percent_of_peak"]
     assert entry["value"] is None
     assert "Unheard Of" in entry["why"]
 
@@ -97,16 +114,73 @@ def test_a_v100_has_no_bf16():
 def test_one_rank_does_not_communicate():
     run = Execution(1, 4, "fp32", "plain", "dataset")
     samples = SAMPLES | {"block_s": {"full": [[1.0], [1.0]]}, "phases_s": {}, "read_bytes": [[0], [0]]}
-    found = metrics.compute(samples, COST, run, None, datasheet("x", "fp32"))
+    found = metrics.compute(samples, COST, run, datasheet("x", "fp32"))
     assert found["exposed_comm_s"]["value"] == 0.0
     assert found["percent_of_measured_peak"]["why"] == "the ceiling was not measured"
 
 
-@pytest.mark.parametrize(("flop_per_s", "believed"), [(15000.0, True), (13700.0, True), (13600.0, False)])
-def test_beyond_the_ceilings_spread_is_invalid(flop_per_s, believed):
-    ceiling = CEILING | {"flop_per_s": flop_per_s}
-    found = metrics.compute(SAMPLES, COST, RUN, ceiling, datasheet("x", "fp32"))
-    assert (metrics.invalid_because(found, ceiling) is None) == believed
+def share(rate=None, **changes):
+    """The share of a changed ceiling, of blocks of one second, or of a rate with this interval."""
+    run = Execution(1, 4, "fp32", "plain", "dataset")
+    samples = SAMPLES | {
+        "block_s": {"full": [[1.0], [1.0]]},
+        "phases_s": {},
+        "read_bytes": [[0]] * 2,
+    }
+    found = metrics.compute(samples, COST, run, datasheet("x", "fp32"), CEILING | changes)
+    if rate:
+        found["flop_per_s_per_device"] |= dict(zip(("low", "high", "interval"), rate, strict=True))
+    return shares(found, datasheet("NVIDIA H200", "fp32"), CEILING | changes)
+
+
+def test_a_share_is_as_uncertain_as_rate_and_ceiling_together():
+    """20 samples/s of 1000 FLOP are 20 % of 1e5; the rate reaches 3 % either way, the ceiling 4 % down and 3 up."""
+    found = share(rate=(19_400, 20_600, "bootstrap, 95 %"))["percent_of_measured_peak"]
+    assert found["value"] == pytest.approx(20)
+    assert found["low"] == pytest.approx(20 * (1 - math.hypot(0.03, 1 - 1 / 1.03)))
+    assert found["high"] == pytest.approx(20 * (1 + math.hypot(0.03, 1 / 0.96 - 1)))
+    assert found["interval"] == "rate (bootstrap, 95 %) and ceiling (within-run, 95 %) in quadrature"
+    assert found["ceiling"] == {"flop_per_s": 1e5, "low": 0.96e5, "high": 1.03e5, "suspect": []}
+
+
+def test_a_share_of_the_datasheet_is_as_uncertain_as_the_rate():
+    found = share(rate=(19_000, 22_000, "bootstrap, 95 %"))["percent_of_peak"]
+    assert (found["low"] / found["value"], found["high"] / found["value"]) == pytest.approx((0.95, 1.1))
+    assert found["interval"] == "bootstrap, 95 %"
+
+
+def test_a_ceiling_without_an_interval_adds_none_and_says_so():
+    found = share(rate=(19_000, 22_000, "x"), flop_per_s_low=None)["percent_of_measured_peak"]
+    assert (found["low"], found["high"]) == pytest.approx((19, 22))
+    assert found["interval"] == "the rate's alone, the ceiling's is not known: x"
+
+
+def test_a_share_of_a_suspect_ceiling_says_so():
+    found = share(flop_per_s_suspect=["n1: others kept 1 of the ranks' 2 cores busy"])["percent_of_measured_peak"]
+    assert found["method"].endswith("the ceiling is suspect: n1: others kept 1 of the ranks' 2 cores busy")
+    assert found["ceiling"]["suspect"]
+
+
+@pytest.mark.parametrize(("ceiling", "beyond"), [(1e5, False), (19900.0, False), (19000.0, True)])
+def test_a_rate_beyond_the_ceilings_interval_is_kept_with_the_right_words(ceiling, beyond):
+    """Steady blocks at 20,000 FLOP/s; the ceilings reach 3 % further up."""
+    ends = {"flop_per_s": ceiling, "flop_per_s_low": 0.96 * ceiling, "flop_per_s_high": 1.03 * ceiling}
+    found = share(**ends)["percent_of_measured_peak"]
+    assert found["value"] == pytest.approx(100 * 20000 / ceiling)
+    assert found["beyond"] is beyond
+    assert ("does not hold for this work" in found["method"]) is beyond
+
+
+@pytest.mark.parametrize(("limit", "believed"), [(None, True), (14000.0, False), (16000.0, True)])
+def test_only_physics_makes_a_rate_invalid(limit, believed):
+    """15,000 FLOP/s a device, three times a ceiling that was disturbed."""
+    ceilings = CEILING | {"flop_per_s": 5e3, "flop_per_s_limit": limit, "flop_per_s_limit_method": "1 core x 4 GHz"}
+    found = metrics.compute(SAMPLES, COST, RUN, datasheet("x", "fp32"), ceilings)
+    why = metrics.invalid_because(found, ceilings)
+    assert (why is None) is believed
+    if why:
+        assert "more than the device can do" in why
+        assert "(1 core x 4 GHz)" in why
 
 
 def test_an_invalid_point_keeps_no_rate(found):
@@ -116,6 +190,7 @@ def test_an_invalid_point_keeps_no_rate(found):
         "executed_flop_per_sample",
         "parameters",
     }
+    assert not any("low" in entry or "ceiling" in entry for entry in kept.values())
 
 
 def test_declared_metrics_carry_their_label():
@@ -136,18 +211,18 @@ CEILINGS = {"flop_per_s": 1e5, "memory_bytes_per_s": 1e4, "launch_s": 1e-3, "why
 def profiled(**changes):
     """Metrics of the samples above, with a profile."""
     samples = SAMPLES | {"profile": PROFILE | changes}
-    return metrics.compute(samples, COST, RUN, None, datasheet("x", "fp32"), CEILINGS)
+    return metrics.compute(samples, COST, RUN, datasheet("x", "fp32"), CEILINGS)
 
 
 def test_a_gpus_gaps_are_the_step_that_waits_for_nothing_less_its_busy_time():
     entry = profiled()["launch_gap_s"]
     alone = [0.75 / 5, 0.75 / 5, 1.75 / 5]  # no input to leave out, and one rank late
     assert entry["value"] == pytest.approx(sorted(alone)[1] - 0.1)
-    assert (entry["low"], entry["high"]) == pytest.approx((0.05, 0.25))
+    assert entry["low"] < 0.05 < 0.25 < entry["high"]  # three blocks
     assert entry["method"].endswith("waiting for input would be in it")
     blocks = SAMPLES["block_s"] | {"without_input": [[0.9, 0.5], [0.9, 0.8], [1.9, 1.0]]}
     samples = SAMPLES | {"block_s": blocks, "profile": PROFILE}
-    entry = metrics.compute(samples, COST, RUN, None, datasheet("x", "fp32"), CEILINGS)["launch_gap_s"]
+    entry = metrics.compute(samples, COST, RUN, datasheet("x", "fp32"), CEILINGS)["launch_gap_s"]
     assert entry["value"] == pytest.approx(0.65 / 5 - 0.1)  # 0.9 less 0.25 of communication
     assert "no variant without input" not in entry["method"]
 
@@ -158,13 +233,13 @@ def test_a_cpus_gaps_are_an_estimate_and_at_most_the_step():
     assert profiled(device="cpu")["launch_gap_s"]["method"].startswith("estimate")
     unmeasured = CEILINGS | {"launch_s": None, "why": {"launch_s": "the group died"}}
     samples = SAMPLES | {"profile": PROFILE | {"device": "cpu"}}
-    entry = metrics.compute(samples, COST, RUN, None, datasheet("x", "fp32"), unmeasured)["launch_gap_s"]
+    entry = metrics.compute(samples, COST, RUN, datasheet("x", "fp32"), unmeasured)["launch_gap_s"]
     assert (entry["value"], entry["why"]) == (None, "the group died")
 
 
 def test_ranks_that_cannot_run_without_communication_have_no_launch_gaps():
     samples = SAMPLES | {"block_s": {"full": SAMPLES["block_s"]["full"]}, "profile": PROFILE}
-    entry = metrics.compute(samples, COST, RUN, None, datasheet("x", "fp32"), CEILINGS)["launch_gap_s"]
+    entry = metrics.compute(samples, COST, RUN, datasheet("x", "fp32"), CEILINGS)["launch_gap_s"]
     assert entry["why"] == "the application has no variant without communication"
 
 
@@ -179,7 +254,7 @@ def test_the_profiled_pass_gives_phases_bound_and_intensity():
 
 def test_reading_and_decoding_are_the_reading_threads_own_timers():
     phases = {"read_s": [[0.1, 0.2]] * 3, "decode_s": [[1.0, 1.1]] * 3}
-    found = metrics.compute(SAMPLES | {"phases_s": phases}, COST, RUN, None, datasheet("x", "fp32"))
+    found = metrics.compute(SAMPLES | {"phases_s": phases}, COST, RUN, datasheet("x", "fp32"))
     assert found["read_s"]["value"] == pytest.approx(0.2 / 5)
     assert found["decode_s"]["value"] == pytest.approx(1.1 / 5)
     assert "added up over threads" in found["decode_s"]["method"]

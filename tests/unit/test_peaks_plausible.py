@@ -49,15 +49,26 @@ def test_where_nothing_was_measured_there_is_nothing_to_doubt():
     assert doubts(ranks=1, allreduce=nothing) == []
 
 
-@pytest.mark.parametrize(("precision", "flop_per_s"), [("bf16", 1.1e15), ("tf32", 530e12), ("fp32", 71e12)])
-def test_arithmetic_beyond_the_datasheet(precision, flop_per_s):
+@pytest.mark.parametrize(("precision", "flop_per_s"), [("bf16", 1.15e15), ("tf32", 575e12), ("fp32", 78e12)])
+def test_arithmetic_beyond_what_clocks_explain(precision, flop_per_s):
     (doubt,) = arithmetic(precision, flop_per_s)
     assert doubt.startswith(f"{precision} arithmetic reached ")
     assert "more than the device can do" in doubt
 
 
-def test_arithmetic_just_beyond_a_rounded_figure_is_no_doubt():
-    assert arithmetic("bf16", 1.0e15) == []
+def test_arithmetic_that_higher_clocks_explain_is_no_doubt():
+    """All of an SXM module's units at 1980 MHz; its datasheet computes with 1830."""
+    assert arithmetic("bf16", 132 * 4096 * 1.98e9) == []
+
+
+def test_arithmetic_beyond_all_that_cores_can_do():
+    machine = CPU | {"core_limit": {"flop_per_cycle": {"fp32": 64}, "extensions": ["avx512f"], "clock_hz": 3e9}}
+    machine["core_limit"]["clock_source"] = "cpuinfo_max_freq"
+    peak = {"precision": "fp32", "ranks": 1, "flop_per_s": 400e9}
+    (doubt,) = peaks.doubts(machine, [peak], [{"ranks": 1}], 2)
+    assert "more than the device can do, 3.84e+11 (2 cores x 3 GHz (cpuinfo_max_freq) x 64 FLOP a cycle" in doubt
+    assert peaks.doubts(machine, [peak], [{"ranks": 1}], 4) == []
+    assert peaks.doubts(machine, [peak], [{"ranks": 1}]) == []  # cores are not known
 
 
 def test_arithmetic_far_below_the_datasheet():

@@ -9,7 +9,17 @@ RESULT = {
     "system": {"machine": {"device": "NVIDIA H200", "device_kind": "cuda", "device_memory_bytes": 150_754_820_096}},
     "cores_per_rank": 8,
     "peaks": [
-        {"precision": "bf16", "flop_per_s": 7.9e14, "median_flop_per_s": 7.5e14, "best": "matrix product", **RATE}
+        {
+            "precision": "bf16",
+            "flop_per_s": 7e14,
+            "flop_per_s_low": 6.9e14,
+            "flop_per_s_high": 7.1e14,
+            **RATE,
+            "median_flop_per_s": 7.5e14,
+            "fastest_flop_per_s": 7.9e14,
+            "best": "matrix product",
+            "suspect": [{"cause": "clocks", "words": "rank 0 on n1: the GPU's clock fell by 9 %"}],
+        }
     ],
     "ceilings": [
         {
@@ -17,7 +27,9 @@ RESULT = {
             "memory": {
                 "method": "how memory was",
                 "entries": [
-                    {"name": "copy, b = a", "memory_bytes_per_s": 4.1e12, "median_memory_bytes_per_s": 4e12, **RATE}
+                    {"name": "copy, b = a", "memory_bytes_per_s": 4.1e12, "memory_bytes_per_s_low": 4e12, **RATE}
+                    | {"memory_bytes_per_s_high": 4.15e12, "fastest_memory_bytes_per_s": 4.2e12},
+                    {"name": "in place, a = -a", "median_memory_bytes_per_s": 3.9e12, **RATE},
                 ],
             },
             "copies": {
@@ -46,10 +58,11 @@ def test_every_part_has_its_lines():
     assert printed[0] == "NVIDIA H200, 2 ranks, a device each"
     cells = [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in printed]
     for line in (
-        ["arithmetic, bf16", "790 TFLOP/s", "median 750 TFLOP/s; matrix product"],
+        ["arithmetic, bf16", "700 TFLOP/s", "690 TFLOP/s to 710 TFLOP/s; a burst 790 TFLOP/s; matrix product"],
         ["datasheet, fp32", "67 TFLOP/s", "NVIDIA H200 datasheet, the printed figures with sparsity halved, SXM"],
         ["datasheet, memory", "4.8 TB/s", "NVIDIA H200 datasheet, the printed figures with sparsity halved, SXM"],
-        ["memory, copy, b = a", "4.1 TB/s", "median 4 TB/s"],
+        ["memory, in place, a = -a", "3.9 TB/s", "median of short repeats: not among the best"],
+        ["memory, copy, b = a", "4.1 TB/s", "4 TB/s to 4.15 TB/s; a burst 4.2 TB/s"],
         ["copies, h2d, pinned, 1 MiB", "55 GB/s", "median 50 GB/s"],
         ["copies, h2d, pageable, 1 MiB", "55 GB/s", "median 50 GB/s"],
         ["launch, round trip", "12.5 us", "median 15 us"],
@@ -77,6 +90,11 @@ def test_quantities_have_prefixes(value, unit, text):
 
 def test_sizes_are_powers_of_two():
     assert [table.size(2**exponent) for exponent in (9, 12, 20, 28)] == ["512 B", "4 KiB", "1 MiB", "256 MiB"]
+
+
+def test_a_suspect_ceiling_says_so():
+    told = table.suspect(RESULT)
+    assert told == ["suspect: arithmetic, bf16: rank 0 on n1: the GPU's clock fell by 9 %"]
 
 
 def test_doubts_are_told_a_line_each():

@@ -18,14 +18,14 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def test_every_plant_that_is_turned_on_has_its_cost_kept(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(planted_cost, "MIN_BLOCK_S", 0.01)
-    wanted = point(products=5, passes=2, calls=50, reads_mb=1, inflate_mb=2, data={"folder": str(tmp_path)})
+    wanted = point(products=5, passes=2, calls=50, reads_mb=1, inflate_mb=2, parse_kb=9, data={"folder": str(tmp_path)})
     APP.prepare(Alone(), [wanted])
     work = APP.build(Alone(), wanted)
     work.run(1)
     assert work.check() is None
     work.close()
     kept = json.loads((tmp_path / planted_cost.FOLDER / f"{wanted.id}.json").read_text())
-    assert set(kept) == {"products", "passes", "calls", "reads_mb", "inflate_mb"}
+    assert set(kept) == {"products", "passes", "calls", "reads_mb", "inflate_mb", "parse_kb"}
     assert {len(shares) for shares in kept.values()} == {planted_cost.PAIRS}
 
 
@@ -45,7 +45,7 @@ def test_a_variant_lacks_only_what_is_turned_back(tmp_path) -> None:
     work = APP.build(Alone(), wanted)
     unread = work.lacking({"reads_mb": 0})
     assert unread._point == replace(wanted, size={**wanted.size, "reads_mb": 0})
-    phases = unread.run(2).phases
+    phases = unread.run(2).finished().phases
     assert phases["read_s"] < phases["decode_s"]
     assert unread.source is not work.source
     assert work.lacking({"passes": 0}).source is work.source

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from saih.app import Execution, InputError, Point
 from tests.toys.planted import APP
-from tests.unit.test_cosmoflow_training import Alone
+from tests.unit.test_cosmoflow_training import PHASES, Alone
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -48,11 +48,11 @@ def test_each_layer_computes_and_moves_what_it_says() -> None:
 
 def test_nothing_planted_is_nothing_but_products(tmp_path) -> None:
     work = APP.build(Alone(), point())
-    ran = work.run(2)
-    assert ran.phases == {"input_wait_s": 0.0, "h2d_s": 0.0, "read_s": 0.0, "decode_s": 0.0}
+    ran = work.run(2).finished()
+    assert ran.phases == dict.fromkeys(PHASES, 0.0)
     assert (ran.samples, ran.read_bytes) == (2 * 3, 0)
-    assert work.without("input") is None
-    assert work.without("communication") is None
+    for part in ("input", "input_wait", "communication"):
+        assert work.without(part) is None
     assert work.check() is None
     work.close()
 
@@ -63,16 +63,22 @@ def test_input_is_read_and_inflated_one_step_ahead_and_not_between_runs(tmp_path
     work = APP.build(Alone(), wanted)
     done, source = [], work.source
     all_of_it = source._work
-    source._work = lambda: done.append(all_of_it())
+    source._work = lambda: done.append(all_of_it()) or done[-1]
     for n, so_far in ((3, 4), (2, 6)):
-        ran = work.run(n)
+        ran = work.run(n).finished()
         assert len(done) == so_far
         assert ran.read_bytes == n * 10**6
         assert ran.phases["read_s"] > 0
         assert ran.phases["decode_s"] > 0
+        assert 0 < ran.phases["storage_wait_s"] + ran.phases["decode_wait_s"] <= ran.phases["input_wait_s"] + 1e-9
     lacking = work.without("input")
-    assert set(lacking.run(3).phases.values()) == {0.0}
+    assert set(lacking.run(3).finished().phases.values()) == {0.0}
     assert len(done) == 6
+    unwaited = work.without("input_wait")
+    assert set(unwaited.run(3).finished().phases.values()) == {0.0}
+    assert len(done) in (7, 8, 9)  # as many as were there in time, and none is under way
+    assert source._ahead.done()
+    assert work.run(2).finished().phases["read_s"] > 0
     work.close()
 
 

@@ -79,26 +79,31 @@ CEILINGS = {
 
 
 def test_the_ceilings_of_a_point_are_those_of_its_ranks_and_precision():
-    peaks = [{"ranks": ranks, "precision": p, "flop_per_s": f} for ranks, p, f in ((1, "fp32", 1), (2, "fp32", 2))]
+    peaks = [
+        {"ranks": ranks, "precision": p, "flop_per_s": 2 * f, "median_flop_per_s": f, "best": "product"}
+        for ranks, p, f in ((1, "fp32", 1), (2, "fp32", 2), (2, "bf16", 3))
+    ]
     found = highest({"peaks": peaks, "ceilings": [{"ranks": 1}, CEILINGS]}, 2, "fp32")
-    assert found == {
+    assert {name: found[name] for name in found if not name.startswith("flop_per_s_") and name != "why"} == {
         "flop_per_s": 2,
         "memory_bytes_per_s": 1e10,
+        "memory_bytes_per_s_low": None,
+        "memory_bytes_per_s_high": None,
+        "memory_bytes_per_s_suspect": [],
         "h2d_bytes_per_s": None,
         "launch_s": 2e-6,
         "round_trip_s": None,
         "graph_launch_s": None,
         "allreduce_bytes_per_s": 1e9,
-        "why": {
-            "h2d_bytes_per_s": "nothing is copied",
-            "round_trip_s": "nothing is launched",
-            "graph_launch_s": "nothing is launched",
-        },
     }
+    assert found["why"]["h2d_bytes_per_s"] == "nothing is copied"
+    assert found["why"]["round_trip_s"] == found["why"]["graph_launch_s"] == "nothing is launched"
 
 
 def test_ceilings_that_were_not_measured_are_null_with_the_reason():
     found = highest({"peaks": [], "ceilings": [{"ranks": 2, "memory": {"why": "it fell"}}]}, 2, "fp32")
-    assert all(value is None for name, value in found.items() if name != "why")
-    assert set(found["why"]) == set(found) - {"why"}
+    suspect = {name for name in found if name.endswith("_suspect")}
+    assert all(found[name] == [] for name in suspect)
+    assert all(found[name] is None for name in set(found) - suspect - {"why"})
+    assert set(found["why"]) == set(found) - suspect - {"why", "flop_per_s_limit_method"}
     assert found["why"]["memory_bytes_per_s"] == "it fell"

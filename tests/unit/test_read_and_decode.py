@@ -17,9 +17,10 @@ import pytest
 import torch
 
 from apps.cosmoflow.batches import Batches, Choice
-from apps.cosmoflow.loader import Loader, Spent
+from apps.cosmoflow.loader import Loader
 from apps.cosmoflow.order import Order
 from apps.cosmoflow.prefetch import Shape
+from apps.cosmoflow.timers import Spent
 from augment.data.storage import clock, transfer
 from augment.data.storage.reader import SampleReader
 from augment.data.storage.sets import UniverseSet

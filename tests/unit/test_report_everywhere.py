@@ -22,7 +22,7 @@ RUN = Execution(1, 1, "fp32", "plain", "dataset")
 def point(edge, times_s, a_host=8, **more):
     """A point whose copies took these times; who is odd says the harness."""
     places = [{"host": f"n{i // a_host:03}", "device": f"cuda:{i % a_host}", "cores": [i]} for i in range(len(times_s))]
-    blocks = [list(times_s)] * 3
+    blocks = [list(times_s)] * 16
     raw = {
         "block_steps": 2, "block_s": {"full": blocks}, "phases_s": {}, "read_bytes": blocks, "handed_out_s": blocks,
         "telemetry": [{}] * len(times_s),

@@ -3,10 +3,11 @@
 import pytest
 
 from reports.cases import make_cases
+from reports.facts import run_facts
 from reports.findings import findings
 from reports.input.sources import find_groups
 from reports.trend.lines import find_trend
-from tests.gold.small import lost, measured, run_of
+from tests.gold.small import held, lost, measured, run_of
 
 
 def said(*found, **system):
@@ -144,9 +145,9 @@ def test_a_ceiling_that_wobbles_is_told():
 
 
 def test_what_is_not_known_is_a_finding():
-    launch = {"launch_gap_s": {"value": None, "unit": "s", "better": "lower", "why": "this version does not"}}
-    told = one(said(measured({"edge": 16}, metrics=launch)), "Not known at any point")
-    assert "launch gaps: this version does not" in told
+    gaps = {"launch_gap_s": {"value": None, "unit": "s", "better": "lower", "why": "this version does not"}}
+    told = one(said(measured({"edge": 16}, metrics=gaps)), "Not known at any point")
+    assert "host gaps: this version does not" in told
     assert "Share of the datasheet peak: nobody asked" in told
 
 
@@ -183,3 +184,67 @@ def test_the_datasheet_peak_is_the_yardstick_where_no_ceiling_was_measured():
     told = said(measured({"edge": 16}, None, metrics=quoted), measured({"edge": 32}, None, metrics=quoted))
     assert "7.0 % to 7.0 % of the datasheet peak" in told[0]
     assert "Share of the measured ceiling: not known (nobody asked)" in told[0]
+
+
+def test_the_headline_tells_rates_where_ceilings_differ():
+    """Field case: one rank under 160 and two under 80 GFLOP/s; the share rose where the rate fell."""
+    found = [
+        held(6.6, 160, ranks=1, size={"edge": 16}, flop=16**3),
+        held(12.3, 80, ranks=2, size={"edge": 32}, flop=32**3),
+    ]
+    told = said(*found)
+    assert told[0].startswith("9.84 GFLOP/s to 10.6 GFLOP/s a device | ")
+    assert "(#1)" in told[0]
+    assert "is 10.6 GFLOP/s (10.5 to 10.7), 6.6 % of its own ceiling, at the largest" in told[0]
+    assert "9.84 GFLOP/s (9.74 to 9.94), 12.3 % of its own ceiling" in told[0]
+    assert "Rates are compared, since the measured ceilings differ by more than their intervals: 80 to 160" in told[0]
+    assert not any("6.6 % to 12.3 %" in each for each in told)
+
+
+def test_a_share_of_a_suspect_ceiling_says_so():
+    busy = "n1: others kept 1 of the ranks' 2 cores busy (50 % of them)"
+    told = said(held(10, 100, suspect=(busy,)))
+    assert f"The measured ceiling is suspect: {busy}." in told[0]
+
+
+def test_ceilings_that_were_disturbed_are_told():
+    reason = {"cause": "clocks", "words": "rank 0 on n1: the GPU's clock fell by 9 %"}
+    peaks = [{"ranks": 1, "precision": "bf16", "repeats": [1.0], "suspect": [reason]}]
+    memory = {"ranks": 1, "memory": {"suspect": [{"cause": "unsettled", "words": "its rate had not settled"}]}}
+    told = one(said(*line(5, 20), peaks=peaks, ceilings=[memory]), "2 measured ceilings may not stand for the device")
+    assert "bf16, 1 rank: rank 0 on n1: the GPU's clock fell by 9 %" in told
+    assert "memory bandwidth, 1 rank: its rate had not settled" in told
+
+
+def test_an_uncertain_ceiling_is_told_and_a_sure_one_is_not():
+    sure = {"ranks": 1, "precision": "bf16", "repeats": [1.0], "flop_per_s": 100.0, "flop_per_s_low": 97.0}
+    sure |= {"flop_per_s_high": 102.0, "spread_percent": 30.0}
+    unsure = sure | {"flop_per_s_high": 120.0, "precision": "fp32"}
+    told = one(said(*line(5, 20), peaks=[sure, unsure]), "A measured ceiling is uncertain by more than 5 %")
+    assert "fp32, 1 rank: \u00b1 11.5 %" in told
+    assert "bf16" not in told
+
+
+def test_a_point_beyond_its_ceiling_is_named_and_kept():
+    """143 % once, of a ceiling that others had disturbed."""
+    told = said(held(143, 100), held(90, 100, size={"edge": 32}, flop=8e9))
+    assert "143 % of the measured ceiling, which does not hold for this work" in told[0]
+    found = one(told, "The measured ceiling does not hold for 1 point")
+    assert "#1 (edge=16) 143 % (142 to 144) of it" in found
+    assert "Physics does not forbid these rates" in found
+
+
+def test_a_point_at_its_ceiling_within_the_interval_is_not():
+    told = said(held(100.5, 100), held(90, 100, size={"edge": 32}, flop=8e9))
+    assert not any("does not hold" in each for each in told)
+
+
+def test_what_a_core_can_do_is_told_among_the_facts():
+    core = {"flop_per_cycle": {"fp32": 64}, "extensions": ["avx512f"], "clock_hz": 3.9e9}
+    core["clock_source"] = "cpuinfo_max_freq"
+    run = run_of(*line(5), machine={"device": "x", "core_limit": core | {"why": {}}})
+    told = run_facts(run, [])["a core can do"].replace("\u00a0", " ")
+    assert told == "FLOP a cycle: fp32 64 (avx512f); at most 3.90 GHz (cpuinfo_max_freq)"
+    unknown = {"why": {"fp32": "no bound is known for the architecture riscv64"}}
+    run = run_of(*line(5), machine={"device": "x", "core_limit": unknown})
+    assert run_facts(run, [])["a core can do"] == "not known: no bound is known for the architecture riscv64"

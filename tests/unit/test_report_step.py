@@ -10,11 +10,12 @@ from reports.step.layers import halves
 from reports.step.parts import find_steps
 from reports.step.tables import bounds, steps
 from reports.trend.lines import find_trend
+from saih.diagnosis.gains import ONE_PASS
 from tests.gold.small import cases_of, lost, measured, run_of
 
 SHARES = {
-    "input": 0.1, "copy": 0.05, "communication": 0.0, "straggler": 0.0, "launch": 0.3, "compute": 0.2, "memory": 0.25,
-    "kernels": 0.15, "rest": -0.05,
+    "input": 0.1, "copy": 0.05, "communication": 0.0, "straggler": 0.0, "host": 0.3, "compute": 0.2, "memory": 0.2,
+    "cache": 0.05, "kernels": 0.15, "rest": -0.05,
 }  # fmt: skip
 """They add up to 1."""
 LAYER = {"name": "block 1", "forward_s": 0.02, "backward_s": 0.05, "forward_flop": 8e8, "flop": 2.4e9,
@@ -35,7 +36,7 @@ def cause(name, verdict, share, **more):
             "evidence": f"{name} takes its part", "help": f"Less {name}."} | more  # fmt: skip
 
 
-LAUNCH, KERNELS = cause("launch", "launch-bound", 0.3), cause("kernels", "kernel-bound", 0.5)
+HOST, KERNELS = cause("host", "host-bound", 0.3), cause("kernels", "kernel-bound", 0.5)
 INPUT = cause("input", "input-bound (decode)", 0.2)
 
 
@@ -71,7 +72,7 @@ def test_the_parts_of_a_profiled_step_are_the_diagnosis_s_and_add_up_with_a_nega
     (step,) = find_steps(cases_of(profiled({"edge": 16}, exposed=parts)))
     told = {part.name: part for part in step.parts}
     assert sum(part.share for part in step.parts) == pytest.approx(1)
-    assert told["launch gaps"].seconds == pytest.approx(0.03)
+    assert told["host gaps"].seconds == pytest.approx(0.03)
     assert told["unexplained rest"].share == -0.05
     taken = told["exposed input"]  # of the metric's 15 %, 5 % are the copy
     assert (taken.share, taken.low, taken.high) == (0.1, pytest.approx(0.07), pytest.approx(0.13))
@@ -79,16 +80,16 @@ def test_the_parts_of_a_profiled_step_are_the_diagnosis_s_and_add_up_with_a_nega
     trend = find_trend([step.case])
     (chart,) = step_charts([step], trend)
     assert "negative" in chart.caption
-    assert chart.bars[0].parts[-1] == ("unexplained rest", -0.05, True)
+    assert chart.bars[0].parts[-1] == ("unexplained rest", -0.05, None)
     table = steps([step], trend.axes)
-    assert any("add up to more than the step" in text for _, text in table.notes)
+    assert any("they add up to more than the step" in text for _, text in table.notes)
 
 
 def test_replicates_parts_are_their_means_and_add_up():
-    other = SHARES | {"launch": 0.1, "kernels": 0.35}
+    other = SHARES | {"host": 0.1, "kernels": 0.35}
     found = [profiled({"edge": 16}, told=diagnosed(shares=each), repeat=i) for i, each in enumerate((SHARES, other))]
     (step,) = find_steps(cases_of(*found))
-    assert step.part("launch gaps").share == pytest.approx(0.2)
+    assert step.part("host gaps").share == pytest.approx(0.2)
     assert sum(part.share for part in step.parts) == pytest.approx(1)
 
 
@@ -112,10 +113,10 @@ def test_a_point_without_profile_falls_back_to_the_differences_and_says_so():
 
 
 def test_what_a_diagnosis_does_not_know_is_within_the_rest_with_its_reason():
-    shares = SHARES | {"launch": None, "rest": 0.25}
+    shares = SHARES | {"host": None, "rest": 0.25}
     why = {"launch_gap_s": {"value": None, "unit": "s", "better": "lower", "why": "the pass was cut short"}}
     (step,) = find_steps(cases_of(profiled({"edge": 16}, told=diagnosed(shares=shares), metrics=why)))
-    assert step.missing == (("launch gaps", "the pass was cut short"),)
+    assert step.missing == (("host gaps", "the pass was cut short"),)
     assert sum(part.share for part in step.parts) == pytest.approx(1)
 
 
@@ -172,18 +173,18 @@ def line(*causes, **more):
 
 
 def test_what_bounds_is_told_once_a_cause_with_evidence_help_and_gain():
-    told = said(*line([LAUNCH], [LAUNCH, INPUT], [KERNELS]))
-    found = one(told, "Launch-bound")
-    assert found.startswith("Launch-bound: 2 of 3 measured points, 30.0 % of the step | #1: launch takes its part.")
-    assert "Less launch. Without it, that step is predicted to be 1.2 times as fast." in found
+    told = said(*line([HOST], [HOST, INPUT], [KERNELS]))
+    found = one(told, "Host-bound")
+    assert found.startswith("Host-bound: 2 of 3 measured points, 30.0 % of the step | #1: host takes its part.")
+    assert "Less host. Without it, that step is predicted to be 1.2 times as fast." in found
     order = [each.split(":")[0] for each in told if each.split(":")[0].endswith(("-bound", "(decode)"))]
-    assert order == ["Launch-bound", "Kernel-bound", "Input-bound (decode)"]  # by their shares of all steps
+    assert order == ["Host-bound", "Kernel-bound", "Input-bound (decode)"]  # by their shares of all steps
 
 
 def test_a_named_part_is_not_told_again_as_a_difference():
     parts = {"exposed_input_s": (0.02, 0.019, 0.021)}
-    assert not any(each.startswith("Exposed input") for each in said(*line([INPUT], [LAUNCH], exposed=parts)))
-    assert any(each.startswith("Exposed input") for each in said(*line([KERNELS], [LAUNCH], exposed=parts)))
+    assert not any(each.startswith("Exposed input") for each in said(*line([INPUT], [HOST], exposed=parts)))
+    assert any(each.startswith("Exposed input") for each in said(*line([KERNELS], [HOST], exposed=parts)))
 
 
 def test_points_of_older_versions_are_still_told_as_differences_beside_named_ones():
@@ -194,53 +195,162 @@ def test_points_of_older_versions_are_still_told_as_differences_beside_named_one
 
 
 def test_where_it_turns_and_what_ends_it():
-    found = line([LAUNCH], [LAUNCH], [], [KERNELS], [KERNELS])
+    found = line([HOST], [HOST], [], [KERNELS], [KERNELS])
     told = one(said(*found, lost({"edge": 512}, "oom", "no room")), "what bounds the step turns")
     assert told == (
-        "Along edge, what bounds the step turns: launch-bound, then kernel-bound | Launch-bound up to edge=32, "
+        "Along edge, what bounds the step turns: host-bound, then kernel-bound | Host-bound up to edge=32, "
         "kernel-bound from edge=128 on (between them, at edge=64, nothing is named), memory ends it at edge=512."
     )
 
 
 def test_a_path_that_does_not_turn_is_not_said_to():
-    assert not any("turns" in each for each in said(*line([LAUNCH], [LAUNCH])))
+    assert not any("turns" in each for each in said(*line([HOST], [HOST])))
 
 
 def test_a_size_left_out_of_the_sweep_ends_nothing():
-    found = line([LAUNCH], [KERNELS])
+    found = line([HOST], [KERNELS])
     told = one(said(*found, lost({"edge": 512}, "skipped", "excluded")), "what bounds the step turns")
     assert told.endswith("kernel-bound from edge=32 on.")
 
 
-def test_the_bound_of_the_layers_own_shapes():
-    bound = {"layer_bound_s": {"value": 0.04, "unit": "s", "better": "none", "method": "m"}}
-    told = one(said(*line([LAUNCH], [KERNELS], metrics=bound)), "own shapes")  # steps of 0.1 and 0.4 s
-    assert told.startswith(
-        "At the ceilings of its layers' own shapes the largest step would take 40 ms; it takes 400 ms"
-    )
+BOUND = {"layer_bound_s": {"value": 0.04, "unit": "s", "better": "none", "method": "m"}}
+
+
+def test_the_layers_alone_are_called_the_same_kernels_and_no_bound():
+    told = one(said(*line([HOST], [KERNELS], metrics=BOUND)), "each layer run alone")  # steps of 0.1 and 0.4 s
+    assert told.startswith("The same kernels, each layer run alone, take 40 ms of the largest step's 400 ms")
+    assert "It is no bound" in told
     assert "Over 2 points it is 10.0 % to 40.0 % of the step" in told
+    assert "does the same problem" not in told
+
+
+@pytest.mark.parametrize(("share", "told"), [(50, "execution=compiled) does the same problem in 20 ms"), (20, "")])
+def test_another_execution_that_is_faster_than_the_layers_alone_is_told(share, told):
+    """The same problem at 50 % of the ceiling takes 20 ms, at 20 % 50 ms."""
+    found = [
+        profiled({"edge": 16}, KERNELS, metrics=BOUND),
+        profiled({"edge": 16}, KERNELS, share=share, run={"execution": "compiled"}),
+        profiled({"edge": 16}, KERNELS, share=90, run={"precision": "fp16"}),  # another problem
+    ]
+    finding = one(said(*found), "each layer run alone")
+    assert told in finding
+    assert ("does the same problem" in finding) == bool(told)
+
+
+@pytest.mark.parametrize(
+    ("gain", "words", "cell"),
+    [
+        ((11.79, 7.11, 45.6, "blocks"), "12 (7.1 to 46) times as fast", "x 12 7.1 to 46"),
+        ((1.34, 1.33, 1.36, "blocks"), "1.34 (1.33 to 1.36) times as fast", "x 1.34 1.33 to 1.36"),
+        ((6.29, 4.51, None, "blocks"), "at least 4.5 times as fast (6.3 by the medians)", "x 6.3 at least 4.5"),
+        ((None, 4.51, None, "blocks"), "at least 4.5 times as fast", "> 4.5 no upper end"),
+        ((2.39, None, None, ONE_PASS), f"2.4 times as fast ({ONE_PASS})", "x 2.39"),
+        ((1.25, None, None, None), "1.2 times as fast", "x 1.25"),  # of older versions
+        ((None, None, None, None), "", ""),
+    ],
+)  # fmt: skip
+def test_a_gain_has_its_interval_or_says_why_not(gain, words, cell):
+    numbers = dict(zip(("gain", "gain_low", "gain_high", "gain_interval"), gain, strict=True))
+    found = line([cause("host", "host-bound", 0.9, saved_s=None, **numbers)])
+    told = one(said(*found), "Host-bound")
+    assert (f"predicted to be {words}." in told) if words else ("predicted" not in told)
+    cases = cases_of(*found)
+    table = bounds(cases, find_trend(cases).axes)
+    assert rows(table)[0][-2] == cell
+    assert [text for _, text in table.notes] == [gain[3]] * (gain[1] is None and gain[3] is not None)
+
+
+def test_a_gain_at_a_suspect_point_has_a_caveat():
+    caveat = "this point is suspect: the GPU's clock fell by 12 %"
+    found = line([cause("host", "host-bound", 0.9, caveat=caveat)])
+    assert "1.2 times as fast, if the point can be trusted: it is suspect." in one(said(*found), "Host-bound")
+    cases = cases_of(*found)
+    assert caveat in dict(bounds(cases, find_trend(cases).axes).notes).values()
+
+
+def test_every_part_that_is_drawn_has_an_interval_or_a_mark():
+    parts = {"exposed_input_s": (0.015, 0.012, 0.018), "launch_gap_s": (0.03, 0.028, 0.032)}
+    shares = SHARES | {"straggler": 0.1, "rest": -0.15}
+    intervals = {"straggler": [0.08, 0.13], "input": [0.07, 0.13], "host": [0.28, 0.32]}
+    told = diagnosed(HOST, shares=shares, intervals=intervals)
+    (step,) = find_steps(cases_of(profiled({"edge": 16}, exposed=parts, told=told, ranks=2)))
+    late = step.part("waiting for the slowest rank")
+    assert (late.low, late.high, late.resolved) == (0.08, 0.13, True)
+    assert all(bool(part.why) == (part.low is None) for part in step.parts)
+    trend = find_trend([step.case])
+    (chart,) = step_charts([step], trend)
+    starred = {name for name, _, resolved in chart.bars[0].parts if resolved is None}
+    assert starred == {
+        "waiting for the copy", "compute-bound work", "memory-bound work", "work from caches",
+        "work at neither ceiling", "unexplained rest",
+    }  # fmt: skip
+    stars = chart.caption[chart.caption.index("* No interval: ") :]
+    assert all(name in stars for name in starred)
+    assert "work of the one profiled pass" in stars
+    table = steps([step], trend.axes)
+    (row,) = table.rows
+    noted = {head.text for head, cell in zip(table.head, row, strict=True) if cell.note}
+    assert starred <= noted
+    assert "8.0 to 13.0" in rows(table)[0][[head.text for head in table.head].index(late.name)]
+
+
+def test_replicates_intervals_of_a_part_that_is_no_metric_are_means_and_none_without_all():
+    shares = SHARES | {"straggler": 0.1, "rest": -0.15}
+    ends = ([0.08, 0.12], [0.06, 0.2])
+    found = [
+        profiled({"edge": 16}, ranks=2, repeat=i, told=diagnosed(shares=shares, intervals={"straggler": each}))
+        for i, each in enumerate(ends)
+    ]
+    (step,) = find_steps(cases_of(*found))
+    late = step.part("waiting for the slowest rank")
+    assert (late.low, late.high) == (pytest.approx(0.07), pytest.approx(0.16))
+    (step,) = find_steps(cases_of(found[0], profiled({"edge": 16}, ranks=2, repeat=1, told=diagnosed(shares=shares))))
+    assert step.part("waiting for the slowest rank").low is None
+
+
+@pytest.mark.parametrize(
+    ("device", "words"), [("cuda", "by construction: it checks nothing"), ("cpu", "do not account")]
+)
+def test_the_rest_of_a_gpus_step_is_not_called_a_check(device, words):
+    cases = cases_of(profiled({"edge": 16}, HOST, profile=PROFILE | {"device": device}))
+    (chart,) = step_charts(find_steps(cases), find_trend(cases))
+    assert words in chart.caption
+    assert ("do not account for" in chart.caption) == (device == "cpu")
+
+
+def test_records_of_method_7_are_read_with_todays_words():
+    old = {name: share for name, share in SHARES.items() if name not in ("host", "cache")} | {"launch": 0.35}
+    (case,) = cases_of(profiled({"edge": 16}, told=diagnosed(cause("launch", "launch-bound", 0.35), shares=old)))
+    (step,) = find_steps([case])
+    assert step.part("host gaps").share == 0.35
+    assert step.missing == ()
+    trend = find_trend([case])
+    assert rows(bounds([case], trend.axes))[0][1:3] == ["host-bound", "35.0 %"]
+    none = dict.fromkeys(old) | {"input": 0.2, "rest": 0.8}
+    (step,) = find_steps(cases_of(profiled({"edge": 16}, told=diagnosed(shares=none))))
+    assert not step.profiled
 
 
 def test_undetermined_although_profiled_is_a_gap():
-    told = said(*line([LAUNCH], []))
+    told = said(*line([HOST], []))
     assert one(told, "Undetermined") == "Undetermined what bounds 1 of 2 measured points: #2 | #2: e."
 
 
 def test_the_table_of_bounds_has_a_row_a_cause():
-    cases = cases_of(*line([KERNELS, LAUNCH], []))
+    cases = cases_of(*line([KERNELS, HOST], []))
     table = bounds(cases, find_trend(cases).axes)
     told = rows(table)
-    assert [row[2] for row in told] == ["kernel-bound", "launch-bound", "undetermined"]
+    assert [row[2] for row in told] == ["kernel-bound", "host-bound", "undetermined"]
     assert told[0][:5] == ["#1", "16", "kernel-bound", "50.0 %", "x 1.25 \u221210 ms"]
     assert told[1][:2] == ["", ""]
     assert told[0][5] == "kernels takes its part Less kernels."
 
 
 def test_replicates_that_differ_in_their_verdict_are_told():
-    found = [profiled({"edge": 16}, *each, repeat=i) for i, each in enumerate(([LAUNCH], [LAUNCH], [KERNELS]))]
+    found = [profiled({"edge": 16}, *each, repeat=i) for i, each in enumerate(([HOST], [HOST], [KERNELS]))]
     cases = cases_of(*found)
     (row,) = rows(bounds(cases, find_trend(cases).axes))
-    assert "launch-bound replicates differ: launch-bound / kernel-bound" in row
+    assert "host-bound replicates differ: host-bound / kernel-bound" in row
 
 
 def test_records_of_older_versions_have_neither_profile_nor_causes():

@@ -9,8 +9,9 @@ from reports.runs import merge
 from reports.scaling.charts import scaling_charts
 from reports.step.bars import step_charts
 from reports.step.parts import find_steps
+from reports.step.tables import steps as steps_table
 from reports.trend.lines import find_trend
-from tests.gold.small import cases_of, folder_of, lost, measured
+from tests.gold.small import cases_of, folder_of, held, lost, measured
 
 
 def sweep(**dials):
@@ -210,14 +211,14 @@ def test_parts_of_the_step_add_up_and_negative_ones_stay():
 @pytest.mark.parametrize(
     ("exposed", "copy", "shares"),
     [
-        (0.03, 0.01, {"exposed input": 0.2, "host-device copy": 0.1}),
-        (0.01, 0.03, {"exposed input": 0.0, "host-device copy": 0.1}),  # the rest of the copy is hidden
-        (-0.01, 0.03, {"exposed input": -0.1}),  # nothing of it is exposed
-        (None, 0.03, {"host-device copy": 0.3}),  # the timer alone
+        (0.03, 0.01, {"exposed input": 0.2, "waiting for the copy": 0.1}),
+        (0.01, 0.03, {"exposed input": -0.2, "waiting for the copy": 0.3}),  # beside something else that lasts
+        (-0.01, 0.0, {"exposed input": -0.1}),  # copied ahead
+        (None, 0.03, {"waiting for the copy": 0.3}),
     ],
 )
 def test_the_copy_is_a_part_of_the_exposed_input(exposed, copy, shares):
-    given = {"h2d_s": (copy, copy, copy)}
+    given = {"h2d_s": (0.05, 0.05, 0.05), "copy_wait_s": (copy, copy, copy)}
     if exposed is not None:
         given["exposed_input_s"] = (exposed, exposed, exposed)
     (step,) = find_steps(cases_of(measured({"edge": 16}, 10, exposed=given)))
@@ -225,3 +226,76 @@ def test_the_copy_is_a_part_of_the_exposed_input(exposed, copy, shares):
     assert found.pop("rest of the step") == pytest.approx(1 - sum(shares.values()))
     assert found == pytest.approx(shares)
     assert ("exposed input" in dict(step.missing)) == (exposed is None)
+
+
+@pytest.mark.parametrize(("exposed", "within"), [(0.03, "exposed input"), (None, "the rest")])
+def test_a_copy_of_which_only_its_own_time_is_known_is_no_part_of_0_seconds(exposed, within):
+    """It overlaps with the step: how much of it is exposed is not known, and the report says so."""
+    given = {"h2d_s": (0.05, 0.05, 0.05)}
+    if exposed is not None:
+        given["exposed_input_s"] = (exposed, exposed, exposed)
+    cases = cases_of(measured({"edge": 16}, 10, exposed=given))
+    (step,) = find_steps(cases)
+    assert step.part("waiting for the copy") is None
+    why = "copies overlap with the step; how much of them is exposed was not measured"
+    assert dict(step.missing)["waiting for the copy"] == why
+    assert sum(part.share for part in step.parts) == pytest.approx(1)
+    (chart,) = step_charts((step,), find_trend(cases))
+    assert f"Within {within}, for it was not measured: waiting for the copy at #1." in chart.caption
+    table = steps_table([step], [])
+    assert table is not None
+    (place,) = (i for i, head in enumerate(table.head) if head.text == "waiting for the copy")
+    assert "0" not in table.rows[0][place].text
+    assert why in dict(table.notes).values()
+
+
+@pytest.mark.parametrize(
+    ("second", "half_percent", "yardstick"),
+    [
+        (100, 0.5, "percent_of_measured_peak"),
+        (100.9, 0.5, "percent_of_measured_peak"),  # the intervals meet
+        (102, 0.5, "flop_per_s_per_device"),
+        (102, 2, "percent_of_measured_peak"),
+        (80, 2, "flop_per_s_per_device"),
+    ],
+)
+def test_points_under_different_ceilings_are_compared_by_their_rates(second, half_percent, yardstick):
+    found = [
+        held(share, ceiling, half_percent, ranks, size={"edge": edge}, flop=edge**3)
+        for ranks, ceiling in ((1, 100), (2, second))
+        for edge, share in ((16, 5), (32, 10))
+    ]
+    trend = find_trend(cases_of(*found))
+    assert trend.yardstick == yardstick
+    assert trend.own_ceilings is (yardstick == "flop_per_s_per_device")
+    effect = next(effect for effect in trend.effects if effect.axis.name == "ranks")
+    expected = 1 if yardstick == "percent_of_measured_peak" else second / 100
+    assert effect.share == pytest.approx([expected, expected])
+
+
+def test_another_precision_has_another_ceiling_and_that_alone_does_not_matter():
+    found = [held(10, ceiling, run={"precision": p}) for p, ceiling in (("fp32", 50), ("bf16", 700))]
+    assert find_trend(cases_of(*found)).yardstick == "percent_of_measured_peak"
+
+
+def test_runs_under_different_ceilings_are_compared_by_their_rates():
+    """Field case: rates within 0.7 %, shares 4 % apart, for one run's ceiling was a burst."""
+    runs = [folder_of(held(share, ceiling), path=path) for path, share, ceiling in (("a", 9.2, 105), ("b", 9.6, 101))]
+    trend = find_trend(make_cases(merge(runs)))
+    assert trend.yardstick == "flop_per_s_per_device"
+    (effect,) = trend.effects
+    assert effect.axis.name == "run"
+    assert effect.share == pytest.approx([9.6 * 101 / (9.2 * 105)])
+    assert abs(effect.share[0] - 1) < 0.007
+
+
+def test_the_chart_shows_rates_where_shares_do_not_compare():
+    found = [
+        held(share, ceiling, ranks=ranks, size={"edge": edge}, flop=edge**3)
+        for ranks, ceiling in ((1, 100), (2, 50))
+        for edge, share in ((16, 5), (32, 10))
+    ]
+    cases = cases_of(*found)
+    names = [chart.name for chart in trend_charts(cases, find_trend(cases))]
+    assert "flop-per-s-per-device" in names
+    assert "percent-of-measured-peak" not in names

@@ -9,11 +9,10 @@ from hypothesis import strategies as st
 
 from saih.stats import (
     MIN_STEPS,
-    drift,
-    independent,
+    change_percent,
+    kendall_chance,
     median_interval,
     outliers,
-    serial_median_interval,
     spread_percent,
     steady_from,
     student_t,
@@ -22,7 +21,7 @@ from saih.stats import (
 
 def test_six_values_need_the_whole_range_and_know_their_confidence():
     found = median_interval([3, 1, 2, 6, 5, 4])
-    assert (found.low, found.median, found.high) == (1, 3.5, 6)
+    assert (found.low, found.middle, found.high) == (1, 3.5, 6)
     assert found.confidence == pytest.approx(1 - 2 / 2**6)
 
 
@@ -49,64 +48,6 @@ def test_coverage_is_what_it_says():
 def test_nothing_to_measure():
     with pytest.raises(ValueError, match="no values"):
         median_interval([])
-
-
-def ar1(draw, n, phi):
-    """Log-normal values around 1 whose logarithms follow x' = phi x + noise."""
-    x = draw.gauss(0, 1 / math.sqrt(1 - phi * phi))
-    found = []
-    for _ in range(n):
-        x = phi * x + draw.gauss(0, 1)
-        found.append(math.exp(0.1 * x))
-    return found
-
-
-def coverage(interval, n, phi, trials=500):
-    draw = random.Random(n)
-    found = [interval(ar1(draw, n, phi)) for _ in range(trials)]
-    return sum(each.low <= 1 <= each.high for each in found) / trials
-
-
-@pytest.mark.parametrize("phi", [0.0, 0.5, 0.8])
-def test_the_interval_of_blocks_in_a_row_holds_although_they_are_correlated(phi):
-    assert coverage(serial_median_interval, 40, phi) >= 0.93
-    if phi:
-        assert coverage(median_interval, 40, phi) < 0.87  # what independence would claim
-
-
-def test_few_blocks_in_a_row_have_the_plain_interval():
-    values = [1.0, 3.0, 2.0, 4.0, 6.0, 5.0, 7.0]
-    assert serial_median_interval(values) == median_interval(values)
-
-
-def test_blocks_that_move_once_have_an_interval_that_holds_both_levels():
-    values = [1.0 + 0.001 * i for i in range(12)] + [2.0 + 0.001 * i for i in range(12)]
-    found = serial_median_interval(values)
-    assert (found.low, found.high) == (min(values), max(values))
-    assert found.confidence == 0.95
-
-
-@pytest.mark.parametrize("phi", [0.2, 0.5, 0.8])
-def test_correlated_values_tell_as_much_as_fewer_independent_ones(phi):
-    draw = random.Random(3)
-    r = 6 / math.pi * math.asin(phi / 2)  # of ranks, where values are normal (Pearson 1907)
-    assert independent(ar1(draw, 4000, phi)) == pytest.approx(4000 * (1 - r) / (1 + r), rel=0.08)
-
-
-def test_few_values_do_not_look_less_correlated_than_they_are():
-    """A short series shows (1 + 3 r) / n too little correlation on average: without it the median here would be 2.1."""
-    draw = random.Random(8)
-    seen = [20 / independent(ar1(draw, 20, 0.5)) for _ in range(400)]
-    assert 2.4 < sorted(seen)[200] < 3.2  # (1 + r) / (1 - r) = 2.9 for the ranks' r
-
-
-def test_alternating_and_equal_values_count_as_what_they_are():
-    assert independent([1.0, 2.0] * 8) == 16
-    assert independent([1.0] * 7) == 7
-    one_late = [1.0 + 0.01 * i for i in range(16)]
-    one_late[5] = 99.0
-    assert independent([1.0 + 0.01 * i for i in range(16)]) == 1
-    assert independent(one_late) < 4
 
 
 def test_student_s_quantiles_are_scipy_s():
@@ -162,22 +103,28 @@ def test_mser_against_its_definition():
     assert steady_from(list(x)) == int(np.argmin(errors)) > 3
 
 
-def test_drift_is_theil_and_sen_s_slope_with_kendall_s_p_value():
+def test_a_change_is_theil_and_sen_s_slope_with_kendall_s_chance():
     draw = random.Random(4)
     values = [10 - 0.1 * i + draw.gauss(0, 0.3) for i in range(20)]
-    change_percent, p = drift(values)
     slope = scipy.stats.theilslopes(values).slope
-    assert change_percent == pytest.approx(100 * slope * 19 / scipy.stats.tmean(values), rel=0.05)
-    assert p == pytest.approx(scipy.stats.kendalltau(range(20), values, method="asymptotic").pvalue, rel=0.3)
-    assert p < 0.001
+    assert change_percent(values) == pytest.approx(100 * slope * 19 / scipy.stats.tmean(values), rel=0.05)
+    kendall = scipy.stats.kendalltau(range(20), values, method="asymptotic").pvalue
+    assert kendall_chance(values) == pytest.approx(kendall, rel=0.3)
+    assert kendall_chance(values) < 0.001
 
 
-def test_values_that_only_scatter_drift_rarely():
+def test_independent_values_that_only_scatter_rarely_look_like_a_trend():
     draw = random.Random(6)
-    found = [drift([draw.gauss(1, 0.1) for _ in range(15)])[1] for _ in range(600)]
+    found = [kendall_chance([draw.gauss(1, 0.1) for _ in range(15)]) for _ in range(600)]
     assert sum(p < 0.05 for p in found) / 600 == pytest.approx(0.05, abs=0.025)
-    assert drift([1.0, 2.0, 3.0]) == (0.0, 1.0)
-    assert drift([1.0] * 9)[1] == 1
+    assert kendall_chance([1.0, 2.0, 3.0]) == 1
+    assert kendall_chance([1.0] * 9) == 1
+
+
+def test_many_values_are_averaged_before_pairs_are_made_of_them():
+    values = [1 + 1e-4 * i for i in range(20_000)]  # pairs of them all would take minutes
+    assert change_percent(values) == pytest.approx(100 * 2 / 2, rel=0.02)
+    assert kendall_chance(values) < 1e-9
 
 
 def test_outliers_are_counted_and_the_farthest_is_told():

@@ -10,6 +10,7 @@ from saih import config, records
 from saih.errors import InputError
 from saih.folder import Folder
 from saih.points import expand
+from saih.progress import roughly
 from saih.records import Record
 from saih.verbs import status
 from tests.conftest import toy_config
@@ -37,9 +38,24 @@ def shown(path):
 def test_a_run_nobody_works_on(run):
     assert shown(run) == [
         f"{run}: 2 of 4 points (1 ok, 1 preempted)",
-        "3 to be measured, about 30 s",
+        "3 to be measured",
         "no driver is at work",
     ]
+
+
+def test_how_long_the_rest_takes_is_told_from_what_was_measured(run):
+    folder = Folder(run)
+    folder.write_system({"machine": {"device_kind": "cpu"}, "cores_per_rank": 1, "peaks": []})
+    (measured,) = (each for each in records.read_all(folder.points) if each.status == "ok")
+    samples = {"block_steps": 10, "block_s": {"full": [[0.2], [0.2], [0.2]]}}
+    records.write(folder.points, replace(measured, samples=samples))
+    told = shown(run)[1]
+    left = status.read(run, time.time()).left_s
+    assert told == f"3 to be measured, about {roughly(left.middle)}"
+    assert 10 < left.low < left.middle < left.high
+    slower = replace(measured, samples=samples, provenance={"wall_s": 100.0})
+    records.write(folder.points, slower)
+    assert status.read(run, time.time()).left_s.middle > 3 * left.middle
 
 
 def test_a_driver_at_work_and_what_it_does(run):

@@ -1,0 +1,101 @@
+"""What would help against a cause, by how the point ran and what its work is. Pure.
+
+Nothing is advised that the point has already, or that cannot help it. ``run`` is a record's point["run"]; what it does
+not say counts as not there yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from saih.diagnosis.groups import Group
+
+WIDE = ("fp64", "fp32", "tf32")
+"""Precisions below which there is a lower one with a faster datapath."""
+GRAPHS = ("graphed", "tuned")
+"""Executions whose operations the host launches many at a time."""
+FUSED = ("compiled", *GRAPHS)
+"""Executions for which something has fused operations or handed them out together."""
+LONG_S = 1e-4
+"""An operation that lasts so long has enough to do: launching it costs at most a few percent of it, and it fills the
+device. A larger batch makes it longer, not faster."""
+ELEMENTWISE = ("elementwise", "normalisation", "random")
+"""Classes of operations that a compiler fuses with their neighbours."""
+MATTERS = 0.05
+"""Less elementwise work than this share of a cause's time is nothing to fuse for."""
+
+
+def for_host(run: Mapping[str, Any], kind: str | None, busy_s: float, operations: float) -> str:
+    """``busy_s``, ``operations``: the device's busy time a step, and how many operations it went to."""
+    fewer = [*([] if _is(run, FUSED) else ["compiled execution"]), *([] if _is(run, GRAPHS) else ["CUDA graphs"])]
+    ways = [f"hand out less often ({' or '.join(fewer)})"] if fewer else []
+    if busy_s < LONG_S * operations:
+        ways.append("give each kernel more work by a larger batch")
+    if kind == "framework":
+        ways.append("find in a profile of the interpreter what it does between launches")
+    told = ", or ".join(ways) or "see in a profile of the host what it does while the device waits"
+    return f"{told[0].upper()}{told[1:]}. Waiting for the device within the step leaves the same gaps."
+
+
+def for_calls(run: Mapping[str, Any]) -> str:
+    """Operations of a CPU that are little else than calls."""
+    ways = ["a larger batch", *([] if _is(run, FUSED) else ["compiled execution"]), "fused operations"]
+    return f"Do more in each operation: {', '.join(ways[:-1])} or {ways[-1]}."
+
+
+def for_memory(run: Mapping[str, Any], found: Sequence[Group]) -> str:
+    """Fewer bytes for the same, or a wider road."""
+    ways = []
+    if _elementwise_s(found) >= MATTERS * _seconds(found):
+        how = "" if _is(run, FUSED) else " (compiled execution)"
+        ways.append(f"fuse elementwise operations with their neighbours{how}")
+    ways += _lower_precision(run)
+    if not ways:
+        return "Left are algorithms that move fewer bytes, and a device with more memory bandwidth."
+    return f"Move fewer bytes: {', or '.join(ways)}."
+
+
+def for_compute(run: Mapping[str, Any], reached: float, high: float) -> str:
+    """``reached``: share of the ceiling of arithmetic; from ``high`` on, the device does what it is for."""
+    datapath = ["a faster datapath (lower precision)"] if _lower_precision(run) else []
+    left = f"fewer operations, {', '.join([*datapath, 'or a faster device'])}"
+    if reached >= high:
+        return f"The device does what it is for: left are {left}."
+    return f"Better kernels could make this work at most {1 / reached:.2g} times as fast; beyond that, it takes {left}."
+
+
+def for_kernels(run: Mapping[str, Any], found: Sequence[Group]) -> str:
+    """More to do in each operation where they are short; other kernels in any case."""
+    ways = ["another memory layout", *([] if _is(run, FUSED) else ["compiled execution"]), "another library version"]
+    others = f"ther kernels for the same: {', '.join(ways[:-1])} or {ways[-1]}"
+    long_s = sum(group.own_s for group in found if group.calls and group.own_s >= LONG_S * group.calls)
+    if long_s >= _seconds(found) / 2:
+        return f"Try o{others}. A larger batch would not help: its operations are long already."
+    return f"Give each operation more to do (larger batch, more channels), or try o{others}."
+
+
+def for_capacity(run: Mapping[str, Any]) -> str:
+    """Less memory."""
+    lower = "" if str(run.get("precision")) in ("bf16", "fp16") else "lower precision (bf16), "
+    return (
+        f"Less memory a device is needed by a smaller batch, {lower}activations computed anew in backward, or a model "
+        "divided among devices."
+    )
+
+
+def _lower_precision(run: Mapping[str, Any]) -> list[str]:
+    precision = run.get("precision")
+    return ["use a lower precision"] if precision is None or precision in WIDE else []
+
+
+def _is(run: Mapping[str, Any], executions: Sequence[str]) -> bool:
+    return run.get("execution") in executions
+
+
+def _elementwise_s(found: Sequence[Group]) -> float:
+    return sum(group.own_s for group in found if group.part == "outside" and group.name in ELEMENTWISE)
+
+
+def _seconds(found: Sequence[Group]) -> float:
+    return sum(group.own_s for group in found)

@@ -1,0 +1,63 @@
+"""The time estimate of a configuration (saih/estimate.py), with what its run's folder has measured so far."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from saih.app import App, Point
+from saih.config import Config
+from saih.estimate import Estimate, Load, Taken
+from saih.records import Record
+
+DEVICES = {"cuda": "GPU", "cpu": "CPU"}
+
+
+def estimates(config: Config, app: App, system: Mapping[str, Any], records: Iterable[Record]) -> Mapping[str, Estimate]:
+    """By kind of device: that of the run's machine, else the one that is configured, else each that may be meant.
+
+    ``system`` as in system.json, empty before the sweep has looked at its machine.
+    """
+    if not system:
+        cores, asked = cores_per_rank(config), config.launch.device
+        return {kind: Estimate(config.measure, kind, cores) for kind in DEVICES if asked in (kind, "auto")}
+    kind = system["machine"]["device_kind"]
+    ceilings = {(peak["ranks"], peak["precision"]): peak["flop_per_s"] for peak in system.get("peaks", [])}
+    return {kind: Estimate(config.measure, kind, system["cores_per_rank"], ceilings, all_taken(app, records))}
+
+
+def all_taken(app: App, records: Iterable[Record]) -> list[Taken]:
+    """What records tell of the points that were measured."""
+    served: set[tuple[int, int]] = set()
+    found = []
+    for record in sorted(records, key=lambda each: each.provenance.get("started", "")):
+        group = (record.point["repeat"], record.point["run"]["ranks"])
+        if each := taken_of(app, record, group not in served):
+            found.append(each)
+            served.add(group)
+    return found
+
+
+def cores_per_rank(config: Config) -> int:
+    """The cores that a rank has on a CPU: as configured, else as on this host."""
+    most = max(config.run.ranks)
+    return config.launch.cores_per_rank or max(1, len(os.sched_getaffinity(0)) // most)
+
+
+def load_of(app: App, point: Point) -> Load:
+    """A point as the estimate sees it."""
+    return Load(app.cost(point).flop_per_sample * point.run.batch, point.run, point.repeat)
+
+
+def taken_of(app: App, record: Record, first: bool = False) -> Taken | None:
+    """What a record tells; None where its point was not measured. ``first``: of its worker group."""
+    wall_s, blocks = record.provenance.get("wall_s"), record.samples.get("block_s", {})
+    if record.status not in ("ok", "invalid") or not wall_s or not blocks.get("full"):
+        return None
+    block_s = statistics.median(max(ranks) for ranks in blocks["full"])
+    if not 0 < block_s < float("inf"):
+        return None
+    step_s = block_s / record.samples["block_steps"]
+    return Taken(load_of(app, Point.from_dict(record.point)), wall_s, step_s, len(blocks), first)

@@ -1,0 +1,221 @@
+"""Sustained rates: the yardstick of arithmetic and of memory bandwidth, and how sure it is.
+
+A device that was idle is faster for a moment, until its power limit, its clocks and its heat catch up. A training step
+never sees that moment. So short repeats of every operation of a set only choose the candidates; the best of them run
+until their rate has settled, and what they reach from then on counts:
+
+    sustained rate = amount of all repeats / time of all repeats, the slowest rank's
+
+On an H200 bf16 products and convolutions ran 10 to 15 % faster for the first 0.06 s than from the first second on;
+after that their rate went up and down by 1.5 % with a period of a second, for as long as was looked. Hence the least
+times below, at half a second an operation. Telemetry watches the repeats that count, as it watches a point's blocks.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from saih.diagnosis.suspect import disturbances
+from saih.measure import Ranks
+from saih.peaks.timing import FEWEST_REPEATS, REPEATS, WARM_UPS, spread_percent, together
+from saih.peaks.timing import repeats as short_repeats
+from saih.serial import mean_interval
+from saih.telemetry.watch import Telemetry
+
+FINALISTS = 2
+"""Operations of a set whose sustained rate is measured: a burst misleads about the order of what is nearly equal."""
+SETTLE, SETTLE_MOST = 4, 8
+"""Times the seconds that an operation is given: how long it settles at least, and at most."""
+MEASURE = 4
+"""Times the same: how long the repeats that count last together."""
+WINDOW = 2
+"""Times the same: the rate is steady where two such windows in a row, the last of settling, agree."""
+STEADY = 0.03
+"""By so much. Less could not be told from the ups and downs of a device at its power limit, where windows are short."""
+ENOUGH_REPEATS = 10
+"""So many even if they take twice as long; below it an interval says little."""
+MOVED, FEWEST_TO_MOVE = 0.02, 9
+"""Repeats that count still moved where all of the last third are on one side of all of the first third, by so much."""
+UNSETTLED = "unsettled"
+"""A cause for suspicion beside those of points."""
+
+
+class WatchedRanks(Ranks, Protocol):
+    """Ranks whose device can be watched."""
+
+    def telemetry(self) -> Telemetry:
+        """What watches this rank's device; all ranks must ask at once."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a set: its name, what it does (FLOPs, or bytes moved), and what does it once."""
+
+    name: str
+    amount: int
+    run: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Settling:
+    """Seconds of one run in each repeat before those that count, and why they ended: steady | limit."""
+
+    times_s: list[float]
+    runs: int
+    ended: str
+
+    @property
+    def seconds(self) -> float:
+        """How long they took together."""
+        return self.runs * sum(self.times_s)
+
+
+def best_of(
+    unit: str, makers: Sequence[Callable[[], Operation]], ranks: WatchedRanks, seconds: float, longest_s: float
+) -> dict[str, Any]:
+    """The operation of the highest sustained rate, with all that led to it; equal on all ranks.
+
+    {"name", ``unit``: sustained, "<unit>_low", "<unit>_high", "interval", "fastest_<unit>" of all its repeats, bursts
+    among them, "median_<unit>", "spread_percent" from the fastest repeat that counts down to the sustained rate,
+    "repeats": the rates that count, in order, "settling": {"seconds", "repeats": number, "ended", "fastest_<unit>"},
+    "short_repeats": the rates before it, "suspect": [{"cause", "words"}], "telemetry": by rank, "best": its name,
+    "entries": the same of every operation without telemetry, "left_out": names of those whose single run would take
+    longer than ``longest_s`` by the best rate so far}. Operations that were no finalists have only "fastest_<unit>",
+    "median_<unit>", "spread_percent" and "short_repeats".
+    """
+    entries, left_out = _short(unit, makers, ranks, seconds, longest_s)
+    order = sorted(entries, key=lambda number: -_later(entries[number]["short_repeats"]))[:FINALISTS]
+    watched: dict[str, list[dict[str, Any]]] = {}
+    for done, number in enumerate(order):
+        ranks.progress("measuring a sustained rate", done, len(order))
+        operation = makers[number]()
+        entries[number] |= _sustained(unit, operation, ranks, seconds, entries[number]["short_repeats"])
+        watched[operation.name] = entries[number].pop("telemetry")
+    best = max((entries[number] for number in order), key=lambda entry: entry[unit])
+    told = {"best": best["name"], "entries": list(entries.values()), "left_out": left_out}
+    return {**best, **told, "telemetry": watched[best["name"]]}
+
+
+def _short(
+    unit: str, makers: Sequence[Callable[[], Operation]], ranks: Ranks, seconds: float, longest_s: float
+) -> tuple[dict[int, dict[str, Any]], list[str]]:
+    """Short repeats of every operation, by its number, and the names of those left out."""
+    entries: dict[int, dict[str, Any]] = {}
+    left_out: list[str] = []
+    for number, make in enumerate(makers):
+        ranks.progress("comparing operations", number, len(makers))
+        operation = make()
+        known = [entry[f"fastest_{unit}"] for entry in entries.values()]
+        if known and operation.amount > longest_s * max(known):
+            left_out.append(operation.name)
+            continue
+        rates = [operation.amount / each for each in short_repeats(operation.run, ranks, seconds)]
+        median = statistics.median(rates)
+        entries[number] = {
+            "name": operation.name,
+            f"fastest_{unit}": max(rates),
+            f"median_{unit}": median,
+            "spread_percent": spread_percent(max(rates), median),
+            "short_repeats": rates,
+        }
+    return entries, left_out
+
+
+def _later(rates: Sequence[float]) -> float:
+    """The median of the later half: bursts come first."""
+    return statistics.median(rates[len(rates) // 2 :])
+
+
+def _sustained(
+    unit: str, operation: Operation, ranks: WatchedRanks, seconds: float, short: Sequence[float]
+) -> dict[str, Any]:
+    """What one operation reaches once it has settled."""
+    with ranks.telemetry() as telemetry:
+        settling = settle(operation.run, ranks, seconds)
+        runs, count = settling.runs, _count(settling.times_s[-1] * settling.runs, seconds)
+        with telemetry.whole():
+            times_s = [together(operation.run, runs, ranks) / runs for _ in range(count)]
+    read = ranks.gather(telemetry.read)
+    rates = [operation.amount / each for each in times_s]
+    early = [operation.amount / each for each in settling.times_s]
+    rate, low, high, kind = rate_interval(operation.amount, times_s)
+    return {
+        unit: rate,
+        f"{unit}_low": low,
+        f"{unit}_high": high,
+        "interval": kind,
+        f"fastest_{unit}": max(*rates, *early, *short),
+        f"median_{unit}": statistics.median(rates),
+        "spread_percent": spread_percent(max(rates), rate),
+        "repeats": rates,
+        "settling": {
+            "seconds": settling.seconds,
+            "repeats": len(early),
+            "ended": settling.ended,
+            f"fastest_{unit}": max(early),
+        },
+        "suspect": [*disturbances(read), *_moving(settling, times_s)],
+        "telemetry": read,
+    }
+
+
+def settle(run: Callable[[], Any], ranks: Ranks, seconds: float) -> Settling:
+    """Repeats until the rate is steady, `SETTLE` x ``seconds`` to `SETTLE_MOST` x; equal on all ranks."""
+    once_s = [together(run, 1, ranks) for _ in range(WARM_UPS)][-1]
+    runs = max(1, round(seconds / REPEATS / once_s))
+    times_s: list[float] = []
+    took_s = 0.0
+    while True:
+        times_s.append(together(run, runs, ranks) / runs)
+        took_s += runs * times_s[-1]
+        if took_s >= SETTLE * seconds and _steady(times_s, runs, WINDOW * seconds):
+            return Settling(times_s, runs, "steady")
+        if took_s >= SETTLE_MOST * seconds:
+            return Settling(times_s, runs, "limit")
+
+
+def _steady(times_s: Sequence[float], runs: int, window_s: float) -> bool:
+    """Whether the last two windows agree; a repeat at least is a window."""
+    n = max(1, round(window_s / (runs * times_s[-1])))
+    if len(times_s) < 2 * n:
+        n = len(times_s) // 2
+    if not n:
+        return False
+    before, last = statistics.fmean(times_s[-2 * n : -n]), statistics.fmean(times_s[-n:])
+    return abs(last / before - 1) <= STEADY
+
+
+def _count(repeat_s: float, seconds: float) -> int:
+    """How many repeats count."""
+    wanted = round(MEASURE * seconds / repeat_s)
+    affordable = round(2 * MEASURE * seconds / repeat_s)
+    return max(FEWEST_REPEATS, wanted, min(ENOUGH_REPEATS, affordable))
+
+
+def rate_interval(amount: float, times_s: Sequence[float]) -> tuple[float, float, float, str]:
+    """The rate, amount of all / time of all, its interval's ends and name, from repeats that followed one another."""
+    found = mean_interval(times_s, positive=True)
+    kind = f"within-run, the mean of {len(times_s)} repeats, {100 * found.confidence:.0f} %"
+    return amount / found.middle, amount / found.high, amount / found.low, kind
+
+
+def _moving(settling: Settling, times_s: Sequence[float]) -> list[dict[str, str]]:
+    """Whether the rate was still on its way: a device that throttles slowly has no sustained rate yet."""
+    found = []
+    if settling.ended == "limit":
+        words = f"its rate had not settled within {settling.seconds:.2g} s"
+        found.append({"cause": UNSETTLED, "words": words})
+    third = len(times_s) // 3
+    if len(times_s) < FEWEST_TO_MOVE:
+        return found
+    first, last = times_s[:third], times_s[-third:]
+    change = statistics.median(first) / statistics.median(last) - 1
+    if abs(change) > MOVED and (min(last) > max(first) or max(last) < min(first)):
+        words = (
+            f"its rate {'rose' if change > 0 else 'fell'} by {100 * abs(change):.0f} % within the repeats that count"
+        )
+        found.append({"cause": UNSETTLED, "words": words})
+    return found
