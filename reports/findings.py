@@ -21,12 +21,14 @@ from reports.input.sources import IO_KEYS, Group
 from reports.runs import Run
 from reports.scaling.efficiency import total_batch
 from reports.scaling.findings import scaling
+from reports.step import diagnosed
 from reports.step.causes import bound, differing, layer_bound, turning, untold
 from reports.step.findings import exposed, not_measured, verdict
 from reports.text import clauses, count, fold, interval, listed, number, quantity, signed_percent, span
 from reports.trend.figures import approach
 from reports.trend.growth import growth_ends
 from reports.trend.lines import FLAT, RISES, UNRESOLVED, Growth, Trend
+from reports.trust.believed import contradictory, doubtful, left_out
 from reports.trust.ceilings import beyond_ceilings, suspect_ceilings, uncertain_ceilings
 from reports.trust.doubts import doubted, doubts
 from reports.trust.failures import faults, frontier, precision
@@ -56,6 +58,7 @@ YARDSTICK_WORDS = {
 
 def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend, groups: Sequence[Group]) -> list[Finding]:
     """All findings, the most important question first; each says from how many processes its figures come."""
+    agreeing = [case for case in cases if not diagnosed.contradictory(case)]
     found = [
         *emulated(cases),
         *reach([case for case in cases if not case.disturbed] or cases, trend),
@@ -68,12 +71,15 @@ def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend, groups: S
         *turning(cases, trend),
         *bound(cases),
         *differing(cases),
-        *layer_bound(cases, trend),
-        *exposed(untold(cases, "communication"), "exposed_comm_s", "communication"),
-        *exposed(untold(cases, "input"), "exposed_input_s", "input"),
+        *layer_bound(agreeing, trend),
+        *exposed(untold(agreeing, "communication"), "exposed_comm_s", "communication"),
+        *exposed(untold(agreeing, "input"), "exposed_input_s", "input"),
         *io_findings(groups),
         *frontier(cases, trend.roles.growth, trend.where),
         *faults(cases, trend.where),
+        *doubtful(cases),
+        *left_out(runs),
+        *contradictory(cases),
         *precision(runs, cases),
         *uncertain_ceilings(runs),
         *suspect_ceilings(runs),

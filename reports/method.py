@@ -114,6 +114,23 @@ ROOFLINE = (
 )
 
 
+CHECKS = (
+    "On a GPU the parts of a step add up by construction: its gaps are what the profiled busy time leaves of the timed "
+    "step, so that the unexplained rest cannot show a mistake. What can show one is whether instruments that know "
+    "nothing of one another agree: the step under the profiler, which is longer where the host sets the pace; busy "
+    "time, hardware counters and energy. Where a value is beyond its limits, a variant takes clearly longer than the "
+    "full step, or a part is less than nothing or more than the step, the point's data contradict one another: the "
+    "verdict is undetermined, and nothing of its step is shown."
+)
+ANEW = (
+    "Metrics and diagnoses here are computed anew, by the rules of this version, from the raw samples, the counts of "
+    "operations and the ceilings that the records hold: older records are judged by today's rules, and may say "
+    "otherwise of themselves. What a record lacks for a metric is null with the reason. A record is left out, and "
+    "named, where its samples cannot be (no finite numbers, no blocks, missing ranks), or where a metric whose "
+    "definition has not changed since does not follow from them."
+)
+
+
 def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
     """The paragraphs: (title, text)."""
     records = [record for case in cases for record in case.ok]
@@ -129,10 +146,12 @@ def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
         *([("Suspect points", SUSPECT)] if any(note(case) for case in cases) else []),
         *([("Profiled pass", PROFILE)] if any(diagnosed.profile(case) for case in cases) else []),
         ("Diagnosis", _diagnosis(cases)),
+        *([("Checks", CHECKS)] if any(diagnosed.checks(case) for case in cases) else []),
         *([("Roofline", ROOFLINE)] if any(diagnosed.roofline(case) for case in cases) else []),
         ("Intervals", _intervals(runs, cases)),
         ("Derived in this report", DERIVED),
         ("Trend figures", FIGURES),
+        ("Judged anew", ANEW),
         ("Version of the method", _versions(runs)),
     ]
 

@@ -25,6 +25,7 @@ from reports.roofline.tables import roofline
 from reports.runs import Run
 from reports.scaling.charts import scaling_charts
 from reports.scaling.tables import scaling
+from reports.step import checks as step_checks
 from reports.step import tables as step_tables
 from reports.step.bars import BarChart, step_charts
 from reports.step.details import Detail, details
@@ -82,6 +83,7 @@ class Report:
     bars: tuple[BarChart, ...]
     steps: Table | None
     bounds: Table | None
+    checks: Table | None
     details: tuple[Detail, ...]
     roof_charts: tuple[RoofChart, ...]
     roofline: Table | None
@@ -127,6 +129,7 @@ def build(runs: Sequence[Run]) -> Report:
         bars=tuple(step_charts(steps, trend)),
         steps=step_tables.steps(steps, trend.axes),
         bounds=step_tables.bounds(cases, trend.axes),
+        checks=step_checks.table(cases, trend.axes),
         details=tuple(details(trend)),
         roof_charts=tuple(roof_charts(roofs, trend)),
         roofline=roofline(roofs, trend.axes),

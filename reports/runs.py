@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from reports.older import in_todays_words
-from saih import records
+from reports.anew import anew
+from saih import plain_yaml, records
 from saih.errors import InputError
-from saih.records import Record
+from saih.read_json import read_text
+from saih.records import Record, Unread
+from saih.shapes import anything, by_name, fault, fields, number, optional, scalar
 
 NOT_THE_MACHINE = ("cores", "devices", "memory_bytes")
 """What an allocation decides, so that array tasks on machines of one kind may differ in it."""
@@ -26,13 +26,15 @@ NOT_THE_MACHINE = ("cores", "devices", "memory_bytes")
 
 @dataclass(frozen=True)
 class Folder:
-    """What one run folder holds. ``config`` and ``system`` are empty where their files are missing."""
+    """What one run folder holds. ``config`` and ``system`` are empty where their files are missing or damaged."""
 
     path: Path
     config: Mapping[str, Any]
     config_text: str
     system: Mapping[str, Any]
     records: tuple[Record, ...]
+    unread: tuple[Unread, ...] = ()
+    """Files that should say something and cannot be read."""
 
     @property
     def name(self) -> str:
@@ -57,6 +59,11 @@ class Run:
         """The records of all folders."""
         return [record for folder in self.folders for record in folder.records]
 
+    @property
+    def unread(self) -> list[Unread]:
+        """The files of all folders that say nothing, though they should."""
+        return [file for folder in self.folders for file in folder.unread]
+
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
     """The runs in these folders, in the order given. Raises InputError for a folder that is none."""
@@ -67,15 +74,21 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
 
 
 def read_folder(path: Path) -> Folder:
-    """One run folder. Raises InputError where it is missing, holds no records, or holds a damaged one."""
+    """One run folder, its records by today's rules. Raises InputError where it is missing or holds no record.
+
+    A damaged file spoils nothing but itself: it is left out, and named in `Folder.unread`.
+    """
     if not path.is_dir():
         raise InputError(f"{path}: there is no such folder")
-    found = [in_todays_words(record) for record in records.read_all(path / "points")]
+    found, unread = records.read_each(path / "points")
     if not found:
-        raise InputError(f"{path}: holds no records (points/*.json); is it the folder of a run?")
-    text = _text(path / "config.yaml")
-    system = path / "system.json"
-    return Folder(path, _mapping(text), text, records.read_json(system) if system.exists() else {}, tuple(found))
+        why = f": {unread[0].path.name}: {unread[0].why}" if unread else "; is it the folder of a run?"
+        raise InputError(f"{path}: holds no records (points/*.json){why}")
+    system, no_system = records.read_system(path / "system.json")
+    text, config, no_config = _config(path / "config.yaml")
+    everywhere = bool((config.get("sweep") or {}).get("everywhere"))
+    judged = tuple(anew(record, system, everywhere) for record in found)
+    return Folder(path, config, text, system, judged, (*unread, *no_system, *no_config))
 
 
 def merge(folders: Sequence[Folder]) -> list[Run]:
@@ -113,14 +126,28 @@ def _labels(groups: Sequence[Sequence[Folder]]) -> list[str]:
     return [f"{choice[2]} ({i})" for i, choice in enumerate(choices, 1)]
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+CONFIG = fields(
+    {},
+    {
+        "name": scalar,
+        "measure": optional(fields({}, {"target_percent": optional(number)})),
+        "sweep": optional(fields({}, {"everywhere": scalar})),
+    },
+)
+"""What a report uses of a configuration."""
 
 
-def _mapping(text: str) -> dict[str, Any]:
-    """The configuration as data; empty where it is no YAML mapping, since the report can do without."""
+def _config(path: Path) -> tuple[str, dict[str, Any], list[Unread]]:
+    """The configuration as text and as data; empty where there is none, and why where it is damaged."""
+    if not path.exists():
+        return "", {}, []
     try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        text = read_text(path, plain_yaml.MOST_BYTES)
+    except (OSError, ValueError, InputError) as error:
+        return "", {}, [Unread(path, str(error).removeprefix(f"{path}: "))]
+    try:
+        content = plain_yaml.parse(text)
+    except InputError as error:
+        return text, {}, [Unread(path, str(error))]
+    why = fault(by_name(anything), content) or fault(CONFIG, content)
+    return text, {} if why else content, [Unread(path, why)] if why else []

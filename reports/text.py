@@ -18,6 +18,10 @@ DASH = "\u2013"
 
 _DECIMAL = ("p", "n", "µ", "m", "", "k", "M", "G", "T", "P", "E", "Z")
 _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi")
+LEAST, LEAST_PERCENT = 1e-15, 1e-9
+"""A thousandth of the smallest prefix: what is less comes from rounding, and is shown as 0."""
+FAR_LESS = 1e-4
+"""An end of an interval that is less than this of the other one is 0 beside it."""
 _PREFIXED = {"FLOP", "FLOP/s", "s", "J", "W", "Hz"}
 
 
@@ -57,13 +61,17 @@ def quantity(value: float | None, unit: str) -> str:
     """A value with its unit, as "41.3 GFLOP/s"; a dash where there is none."""
     if value is None:
         return DASH
+    if unit in _PREFIXED and abs(value) < LEAST:
+        return with_unit("0", unit)
     divisor, prefixed = scale(value, unit)
     return with_unit(percentage(value) if unit == "%" else number(value / divisor), prefixed)
 
 
 def percentage(value: float) -> str:
     """The digits of a percentage: "112", "41.3", "0.096"."""
-    return number(value, 2) if 0 < abs(value) < 0.95 else f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:.1f}"
+    if abs(value) < LEAST_PERCENT:
+        return "0.0"
+    return number(value, 2) if abs(value) < 0.95 else f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:.1f}"
 
 
 def with_unit(shown: str, unit: str) -> str:
@@ -77,6 +85,7 @@ def interval(value: float | None, low: float | None, high: float | None, unit: s
         return ""
     divisor, prefixed = scale(value or max(abs(low), abs(high)), unit)
     digits = percentage if unit == "%" else number
+    low, high = (0.0 if abs(end) < FAR_LESS * max(abs(low), abs(high)) else end for end in (low, high))
     shown = f"{digits(low / divisor)}\u00a0to\u00a0{digits(high / divisor)}"
     return shown if value else with_unit(shown, prefixed)  # a plain 0 has no prefix to share
 

@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import saih
-from saih import background, emulate, everywhere, metrics, provenance, records
-from saih import peaks as ceilings
+from saih import background, emulate, metrics, provenance, records
 from saih.app import App, Point
 from saih.config import Config
-from saih.diagnosis import diagnose, out_of_memory
-from saih.diagnosis.suspect import suspect
+from saih.diagnosis import out_of_memory
 from saih.errors import GroupError, Interrupted
 from saih.folder import Folder
 from saih.group import Patience
 from saih.groups import Groups
+from saih.judge import Measured, judge
 from saih.measure import METHOD_VERSION
 from saih.peaks.highest import highest
 from saih.profile.costs import with_costs
 from saih.records import Record
 from saih.room import Room
+from saih.sound import not_finite, storable
 
 
 @dataclass
@@ -93,30 +93,25 @@ class Attempts:
 
     def _judge(self, point: Point, answer: Mapping[str, Any], system: Mapping[str, Any], blank: Record) -> Record:
         """The record of a point that answered: ok, or invalid where its figures cannot be believed."""
-        run = point.run
-        count, machine = self.copies[run.ranks], system["machine"]
-        quoted = ceilings.datasheet(machine["device"], run.precision, machine["device_memory_bytes"])
-        samples = answer["samples"] | {"profile": with_costs(answer["samples"]["profile"], self.app, point)}
-        one = everywhere.part(samples, everywhere.middle(samples, run, count), run.ranks)
-        reached = highest(system, count * run.ranks, run.precision)
-        bandwidth = ceilings.bandwidth(machine["device"], machine["device_memory_bytes"])
-        found = metrics.compute(one, self.app.cost(point), run, quoted, reached, bandwidth)
-        found["peak_mem_bytes"] = metrics.peak_memory(answer["peak_mem_bytes"], machine["device_kind"])
-        found |= metrics.declared(self.app.metrics, samples["values"])
-        doubt = answer["doubt"] or metrics.invalid_because(found, reached)
-        told = {"ranks": answer["ranks"], "ceilings": reached}
-        record = replace(blank, samples=samples, system={**blank.system, **told})
-        disturbed = emulate.together(rank["emulated"] for rank in answer["ranks"])  # by launch.wrapper, too
-        record = replace(record, system={**record.system, "emulated": disturbed})
+        samples, places = answer["samples"], answer["ranks"]
+        if samples.get("profile"):
+            samples = samples | {"profile": with_costs(samples["profile"], self.app, point)}
+        reached = highest(system, len(places), point.run.precision)
+        everywhere = bool(self.config.sweep.everywhere)
+        cost = self.app.cost(point)
+        judged = judge(Measured(samples, point.run, cost, places, system["machine"], reached, everywhere))
+        found = dict(judged.metrics)
+        if found:
+            found["peak_mem_bytes"] = metrics.peak_memory(answer["peak_mem_bytes"], system["machine"]["device_kind"])
+            found |= metrics.declared(self.app.metrics, samples["values"])
+        disturbed = emulate.together(rank["emulated"] for rank in places)  # by launch.wrapper, too
+        about = {"ranks": places, "ceilings": reached, "emulated": disturbed}
+        record = replace(blank, samples=storable(samples), system={**blank.system, **about})
+        doubt = answer["doubt"] or judged.doubt or not_finite(found)
         if doubt:
             error = {"kind": "invalid", "message": doubt, "log_end": None}
             return replace(record, status="invalid", metrics=metrics.withheld(found, doubt), error=error)
-        beside = (
-            {"everywhere": everywhere.compare(samples, run, answer["ranks"])} if self.config.sweep.everywhere else {}
-        )
-        told = {"suspect": suspect(samples["telemetry"], samples)} | beside
-        judged = diagnose(found, one, reached, machine["device_kind"], point.to_dict()["run"])
-        return replace(record, status="ok", metrics=found, diagnosis=judged | told)
+        return replace(record, status="ok", metrics=found, diagnosis=judged.diagnosis)
 
     def _fallen(self, blank: Record, error: GroupError, point: Point, most: int = 2000) -> Record:
         """The record of a point whose group gave no answer: oom, timeout or failed, why, and the log's end."""

@@ -65,6 +65,8 @@ class Sweep:
         growing = self.config.sweep.kind == "grow"
         with self.folder.lock():
             self.folder.check_method(self.config)  # another sweep may have begun and ended here since
+            for file in self.folder.set_aside():
+                self.listener.stage(f"{file.path} cannot be used and is left out: {file.why}")
             for point in self.points.excluded:
                 attempt.skip(self.app, self.folder, point, "excluded by sweep.exclude")
             pending = self._unfinished() if growing else self._pending()

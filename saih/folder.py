@@ -3,6 +3,7 @@
 config.yaml      the configuration in force, every key resolved
 system.json      machine, software, ceilings, data sets, and why growth ended
 points/<id>.json one record a point
+unread/          what a resumed sweep could not read
 logs/            what worker groups printed
 report.html      and figures/
 """
@@ -21,11 +22,11 @@ from saih.common import files, locks
 from saih.config import Config, differences, load
 from saih.errors import InputError
 from saih.measure import METHOD_VERSION
-from saih.records import Record
+from saih.records import Record, Unread
 
 LOCK = "lock"
 
-BEFORE_CONFIG = ("logs", LOCK, "points")
+BEFORE_CONFIG = ("logs", LOCK, "points", "unread")
 """What a run leaves behind that was refused before its configuration was kept; another may begin there."""
 
 METHOD_KEYS = (
@@ -69,12 +70,31 @@ class Folder:
         return self.path / "system.json"
 
     def records(self) -> dict[str, Record]:
-        """The records so far, by id."""
+        """The records so far, by id; a file that is none counts for nothing."""
         return {record.id: record for record in records.read_all(self.points)}
 
     def system(self) -> dict[str, Any]:
-        """What system.json holds; empty before the first point."""
-        return records.read_json(self.system_path) if self.system_path.exists() else {}
+        """What system.json holds; empty before the first point, and where it cannot be read."""
+        return records.read_system(self.system_path)[0]
+
+    def unread(self) -> list[Unread]:
+        """The files here that should say something and cannot be read."""
+        return [*records.read_system(self.system_path)[1], *records.read_each(self.points)[1]]
+
+    def set_aside(self) -> list[Unread]:
+        """Move what cannot be read to unread/, so that it is measured or written again; returns what and why.
+
+        What cannot be moved, for want of rights, stays, and counts for nothing as before.
+        """
+        found = self.unread()
+        for each in found:
+            aside = self.path / "unread" / each.path.name
+            while aside.exists():
+                aside = aside.with_name(f"{aside.name}+")
+            with contextlib.suppress(OSError):
+                aside.parent.mkdir(exist_ok=True)
+                each.path.rename(aside)
+        return found
 
     def check_method(self, config: Config) -> None:
         """Raise InputError unless this folder is new or was measured by the method ``config`` asks for."""
@@ -88,25 +108,41 @@ class Folder:
             for found, (old, new) in changed.items():
                 if found == key or found.startswith(f"{key}."):
                     raise self._other(f"{found} = {old}", f"the configuration says {new}")
-        version = self.system().get("method_version", METHOD_VERSION)
+        version = self._method_version()
         if version != METHOD_VERSION:
             raise self._other(f"method version {version}", f"this is version {METHOD_VERSION}")
 
+    def _method_version(self) -> int:
+        """The version that system.json or else a record names; this one's where none was kept."""
+        told = self.system() or self._told_by_records()
+        version = told.get("method_version")
+        return METHOD_VERSION if version is None else int(version)
+
     def check_machine(self, described: Mapping[str, Any], app_version: str, cores_per_rank: int) -> None:
         """Raise InputError if the records here come from another machine, other libraries or another application."""
-        known = self.system()
+        known = self.system() or self._told_by_records()
         if not known:
             return
-        if known["app_version"] != app_version:
+        if known.get("app_version", app_version) != app_version:
             raise self._other(f"application version {known['app_version']}", f"this is version {app_version}")
-        if known["cores_per_rank"] != cores_per_rank:
+        if known.get("cores_per_rank", cores_per_rank) != cores_per_rank:
             then = f"{known['cores_per_rank']} cores a rank"
             raise self._other(then, f"now it is {cores_per_rank} (launch.cores_per_rank sets it)")
         for section, keys in (("machine", MACHINE_KEYS), ("software", SOFTWARE_KEYS)):
+            held = known.get(section) or {}
             for key in keys:
-                old, new = known[section].get(key), described[section].get(key)
-                if old != new:
+                old, new = held.get(key), described[section].get(key)
+                if held and old != new:
                     raise self._other(f"{section}.{key} = {old}", f"this one has {new}")
+
+    def _told_by_records(self) -> dict[str, Any]:
+        """What a record holds of system.json, which cannot be read or is gone; empty where no point was measured."""
+        for record in records.read_all(self.points):
+            if record.system.get("machine"):
+                about = {key: record.provenance.get(key) for key in ("app_version", "method_version")}
+                about |= {key: record.system.get(key) for key in ("machine", "software")}
+                return {key: value for key, value in about.items() if value is not None}
+        return {}
 
     def _other(self, then: str, now: str) -> InputError:
         return InputError(

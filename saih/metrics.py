@@ -202,10 +202,16 @@ def _phases(samples: Mapping[str, Any]) -> dict[str, Metric]:
             found[name] = metric(name, per_step, f"{how}, slowest rank of each block, mean over steps")
         else:
             found[name] = unknown(name, "the application does not time it")
-    seconds = sum(max(ranks) for ranks in blocks)
-    read = sum(map(sum, samples["read_bytes"]))
-    found["read_bytes_per_s"] = metric("read_bytes_per_s", read / seconds, "bytes of samples read by all ranks / time")
+    found["read_bytes_per_s"] = _read_rate(samples)
     return found
+
+
+def _read_rate(samples: Mapping[str, Any]) -> Metric:
+    if not samples["read_bytes"]:
+        return unknown("read_bytes_per_s", "not recorded")
+    seconds = sum(max(ranks) for ranks in samples["block_s"]["full"])
+    read = sum(map(sum, samples["read_bytes"]))
+    return metric("read_bytes_per_s", read / seconds, "bytes of samples read by all ranks / time")
 
 
 def _exposed(samples: Mapping[str, Any], run: Execution) -> dict[str, Metric]:
@@ -233,6 +239,8 @@ def _background(hosts: Sequence[Mapping[str, Any]], run: Execution) -> Metric:
     name = "background_read_bytes_per_s"
     if not run.background_read_mb_s:
         return unknown(name, "no background reading was asked for")
+    if not hosts:
+        return unknown(name, "what the readers read was not recorded")
     rate = sum(host["bytes"] / host["seconds"] for host in hosts)
     direct = all(host["direct_files"] == host["files"] for host in hosts)
     shared = any(host["shares_cores"] for host in hosts)

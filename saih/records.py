@@ -20,9 +20,9 @@ Schema 1, top-level keys:
                 "handed_out_s": [[seconds of each rank until it had handed out its work] of each full block],
                 "soak": what came before the blocks, if asked for (saih/soak.py), or null,
                 "profile": where the time of a step goes, below}
-    diagnosis   {"verdict", "evidence", "causes", "shares": {part: share of the step}, "intervals", "roofline"
-                (saih/diagnosis/), "suspect": [why the point may not stand for the machine], "everywhere": how equal
-                copies compare (saih/everywhere.py), if asked for} or null
+    diagnosis   {"verdict", "evidence", "causes", "shares": {part: share of the step}, "intervals", "roofline",
+                "checks", "contradictions" (saih/diagnosis/), "suspect": [why the point may not stand for the machine],
+                "everywhere": how equal copies compare (saih/everywhere.py), if asked for} or null
     system      {"machine", "software", "ranks": [{"host", "device", "uuid" of a GPU, "cores", "emulated"}],
                 "emulated": the disturbances that were asked for (docs/emulate.md), or null,
                 "ceilings": what the point is held against (saih/peaks/highest.py); before method version 8 its
@@ -44,6 +44,7 @@ History: 1 (0.1.0) first version.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -51,9 +52,27 @@ from typing import Any
 
 from saih.common import files
 from saih.errors import InputError
+from saih.read_json import read_json
+from saih.record_shapes import MEASURED, RECORD, STATUSES, SYSTEM
+from saih.shapes import fault, shown
+
+__all__ = [
+    "FAULTS",
+    "SCHEMA",
+    "STATUSES",
+    "UNDECIDED",
+    "Record",
+    "Unread",
+    "read",
+    "read_all",
+    "read_each",
+    "read_json",
+    "read_system",
+    "write",
+    "write_json",
+]
 
 SCHEMA = 1
-STATUSES = ("ok", "oom", "skipped", "invalid", "failed", "timeout", "preempted")
 FAULTS = ("invalid", "failed", "timeout")
 """Statuses that make the sweep's exit status 1."""
 UNDECIDED = ("skipped", "preempted")
@@ -86,17 +105,12 @@ def write_json(path: Path, content: Mapping[str, Any], linked_folder: bool = Tru
     files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n", linked_folder)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in ``path``. Raises InputError where it cannot be read or is no JSON object."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise InputError(f"{path}: is not JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: must hold a JSON object")
-    return content
+@dataclass(frozen=True)
+class Unread:
+    """A file that should be a record or a run's system.json and is none, and why."""
+
+    path: Path
+    why: str
 
 
 def write(folder: Path, record: Record) -> Path:
@@ -107,19 +121,46 @@ def write(folder: Path, record: Record) -> Path:
 
 
 def read(path: Path) -> Record:
-    """The record in ``path``. Raises InputError if it is not one of this schema."""
+    """The record in ``path``. Raises InputError if it is none of this schema, or not under its own name."""
     raw = read_json(path)
     if raw.get("schema") != SCHEMA:
-        raise InputError(f"{path}: schema = {raw.get('schema')}: this version reads {SCHEMA}")
+        raise InputError(f"{path}: schema = {shown(raw.get('schema'))}: this version reads {SCHEMA}")
     missing = sorted(set(Record.__dataclass_fields__) - set(raw))
     unknown = sorted(set(raw) - set(Record.__dataclass_fields__))
     if missing or unknown:
         raise InputError(f"{path}: not a record: missing keys {missing}, unknown keys {unknown}")
-    if raw["status"] not in STATUSES:
-        raise InputError(f"{path}: status = {raw['status']}: must be one of {', '.join(STATUSES)}")
+    if why := fault(MEASURED if raw["status"] == "ok" else RECORD, raw):
+        raise InputError(f"{path}: {why}")
+    if raw["id"] != path.stem:
+        raise InputError(f"{path}: is the record of {raw['id']} under another name")
     return Record(**raw)
 
 
+def read_system(path: Path) -> tuple[dict[str, Any], list[Unread]]:
+    """What a run's system.json holds; empty, and why, where it cannot be read; empty where there is none."""
+    if not os.path.lexists(path):
+        return {}, []
+    try:
+        return read_json(path, SYSTEM), []
+    except InputError as error:
+        return {}, [_unread(path, error)]
+
+
 def read_all(folder: Path) -> list[Record]:
-    """All records of ``folder`` (a run's points/), in order of file name."""
-    return [read(path) for path in sorted(folder.glob("*.json"))]
+    """The records of ``folder`` (a run's points/) that can be read, in order of file name."""
+    return read_each(folder)[0]
+
+
+def read_each(folder: Path) -> tuple[list[Record], list[Unread]]:
+    """The records of ``folder``, in order of file name; and the files that are none, which spoil nothing."""
+    found, unread = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(read(path))
+        except InputError as error:
+            unread.append(_unread(path, error))
+    return found, unread
+
+
+def _unread(path: Path, error: InputError) -> Unread:
+    return Unread(path, str(error).removeprefix(f"{path}: "))

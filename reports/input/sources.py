@@ -143,4 +143,5 @@ def _group(cases: Sequence[Case], label: str) -> Group:
 
 def _curve(source: Case, cases: Sequence[Case]) -> Curve:
     own = [case for case in cases if case.disturbed and case.keys.get(INPUT) == source.keys.get(INPUT)]
+    own = [case for case in own if case.value("background_read_bytes_per_s") is not None]
     return Curve(input_of(source), (source, *sorted(own, key=others_mb_s)))

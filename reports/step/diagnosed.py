@@ -22,8 +22,12 @@ UNDETERMINED = "undetermined"
 
 
 def middle(case: Case) -> Record | None:
-    """The replicate that speaks for the case: of those with a profile, the one of median step time (lower of two)."""
-    told = [record for record in case.ok if _profile(record)] or list(case.ok)
+    """The replicate that speaks for the case: of those with a profile, the one of median step time (lower of two).
+
+    One whose data contradict one another speaks only where all others do so, too.
+    """
+    sound = [record for record in case.ok if not against(record)] or list(case.ok)
+    told = [record for record in sound if _profile(record)] or sound
     times = [(record.value("step_s") or 0.0, place) for place, record in enumerate(told)]
     return told[statistics.median_low(times)[1]] if told else None
 
@@ -62,9 +66,26 @@ def roofline(case: Case) -> Mapping[str, Any]:
 
 
 def profile(case: Case) -> Mapping[str, Any]:
-    """The middle replicate's profiled pass; empty where there was none."""
+    """The middle replicate's profiled pass; empty where there was none, or where it cannot be believed."""
     record = middle(case)
-    return _profile(record) if record else {}
+    return _profile(record) if record and not against(record) else {}
+
+
+def against(record: Record) -> list[str]:
+    """What in a record's data contradicts something else in it, in sentences."""
+    return [str(sentence) for sentence in (record.diagnosis or {}).get("contradictions") or []]
+
+
+def contradictory(case: Case) -> bool:
+    """Whether all replicates of a measured case have data that contradict one another."""
+    record = middle(case)
+    return record is not None and bool(against(record))
+
+
+def checks(case: Case) -> list[Mapping[str, Any]]:
+    """What other instruments said of the middle replicate's step."""
+    record = middle(case)
+    return list((record.diagnosis or {}).get("checks") or []) if record else []
 
 
 def no_profile(case: Case) -> str:

@@ -94,8 +94,8 @@ class Step:
 
 
 def find_steps(cases: Sequence[Case]) -> tuple[Step, ...]:
-    """The step of every measured case whose step time is known."""
-    return tuple(divide(case) for case in cases if case.value("step_s"))
+    """The step of every measured case whose step time is known and whose data do not contradict one another."""
+    return tuple(divide(case) for case in cases if case.value("step_s") and not diagnosed.contradictory(case))
 
 
 def divide(case: Case) -> Step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from reports.anew import is_doubtful
 from reports.axes import Axis
 from reports.cases import Case, numbers
 from reports.finding import Finding
@@ -70,17 +71,23 @@ def faults(cases: Sequence[Case], where: Where) -> list[Finding]:
     """Which points have no result for another reason, and which? One finding a status."""
     found = []
     for status, (words, kind) in WORDS.items():
-        hit = [case for case in cases if any(record.status == status for record in case.records)]
+        hit = [case for case in cases if _of(case, status)]
         if hit:
             told = clauses((f"{where(case)} (#{case.number}): {listed(_reasons(case, status), 2)}" for case in hit), 3)
-            end = " The end of its log is under the table of points." if status in FAULTS else ""
+            logs = any((record.error or {}).get("log_end") for case in hit for record in _of(case, status))
+            end = " The end of its log is under the table of points." if status in FAULTS and logs else ""
             headline = f"{count(len(hit), 'point')} {words if len(hit) == 1 else _plural(words)}"
             found.append(Finding(kind, headline, f"{told}.{end}", tuple(hit)))
     return found
 
 
+def _of(case: Case, status: str) -> list[Record]:
+    """The replicates of a status; of those that contradict themselves another finding tells."""
+    return [record for record in case.records if record.status == status and not is_doubtful(record)]
+
+
 def _reasons(case: Case, status: str) -> list[str]:
-    return list(dict.fromkeys(reason(record) for record in case.records if record.status == status))
+    return list(dict.fromkeys(reason(record) for record in _of(case, status)))
 
 
 def _plural(words: str) -> str:

@@ -11,6 +11,8 @@
     evidence.py   what is said of a cause outside the device's work
     work.py       what is said of work against ceilings
     advice.py     what would help, by how the point ran
+    checks.py     whether other instruments agree with what was timed
+    contradictions.py   data of one point that exclude one another
     suspect.py    why a point's figures may not be repeatable
     trend.py      over the sizes of a sweep: where the leading cause changes, and what ends the path
 
@@ -27,16 +29,20 @@ docs/diagnosis.md has the method on a page. A diagnosis, record.diagnosis, is
                 of the step, null where not known, maybe negative; with the rest they add up to 1. Records up to method
                 version 7 have "launch" for "host", also as a cause, and no "cache"
     intervals   {a part: [low, high] as shares of the step}, of the parts that have one; input without its copy
+    checks      [{"check", "value", "low", "high", "words", "holds"}]: what was timed against other instruments
+    contradictions   sentences about data that exclude one another; where there are any, the verdict is "undetermined",
+                no cause is named, and shares and roofline are null
     roofline    {"ridge_flop_per_byte", "flop_per_s", "bytes_per_s", "point", "layers", "bound_s"} or null
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from saih.diagnosis import advice, blocks, causes, words, work
+from saih.diagnosis import advice, blocks, causes, checks, words, work
 from saih.diagnosis.causes import NAMED_SHARE, Measured
+from saih.diagnosis.contradictions import contradictions
 from saih.diagnosis.parts import NAMES, Parts, divide
 from saih.diagnosis.roofline import least_traffic, roofline
 
@@ -69,13 +75,31 @@ def diagnose(
     moved = {"bytes": traffic.get("bytes"), "layer_bytes": traffic.get("layers")}
     point = {"flop": blocks.flop_of_a_step(metrics, samples), **moved, "step_s": parts.step_s}
     bound_s = metrics.get("layer_bound_s", {}).get("value")
-    return {
+    checked = checks.checks(metrics, samples, device_kind)
+    told = {"checks": [check.to_dict() for check in checked]}
+    if against := contradictions(parts, metrics, checked):
+        return _contradictory(against) | told
+    return told | {
+        "contradictions": [],
         "verdict": " and ".join(cause["verdict"] for cause in named) or UNDETERMINED,
         "evidence": _evidence(parts, named),
         "causes": named,
         "shares": parts.shares(),
         "intervals": parts.intervals(),
         "roofline": roofline(parts.groups, ceilings, point, bound_s),
+    }
+
+
+def _contradictory(against: Sequence[str]) -> dict[str, Any]:
+    """The diagnosis of a point whose data exclude one another: which of them is wrong, nobody can tell."""
+    return {
+        "contradictions": list(against),
+        "verdict": UNDETERMINED,
+        "evidence": f"The data of this point contradict one another: {' '.join(against)}",
+        "causes": [],
+        "shares": dict.fromkeys((*NAMES, "rest")),
+        "intervals": {},
+        "roofline": None,
     }
 
 

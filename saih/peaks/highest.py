@@ -42,7 +42,9 @@ def highest(system: Mapping[str, Any], ranks: int, precision: str) -> dict[str, 
             older = OLDER if measured.get("memory_bytes_per_s") and name != "memory_bytes_per_s" else None
             why[name] = measured.get("why") or older or NOT_MEASURED
     found["memory_bytes_per_s_suspect"] = _suspect(others.get("memory", {}))
-    physics = limit(system["machine"], precision, system.get("cores_per_rank")) if "machine" in system else {}
+    machine = system.get("machine") or {}
+    known = machine.get("device_kind") and machine.get("device")
+    physics = limit(machine, precision, system.get("cores_per_rank")) if known else {}
     found[f"{RATE}_limit"], found[f"{RATE}_limit_method"] = physics.get("flop_per_s"), physics.get("method")
     if not physics.get("flop_per_s"):
         why[f"{RATE}_limit"] = physics.get("why", "the machine is not recorded")
@@ -61,21 +63,29 @@ def _arithmetic(peak: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]
             f"{RATE}_method": _method(peak),
             f"{RATE}_suspect": _suspect(peak),
         }, {}
-    entries = [each for each in peak.get("entries") or [peak] if each.get(f"median_{RATE}") is not None]
-    if not entries:
+    medians = [(median, each) for each in peak.get("entries") or [peak] if (median := _median(each)) is not None]
+    if not medians:
         return _unknown(NOT_MEASURED)
-    steady = max(entries, key=lambda entry: float(entry[f"median_{RATE}"]))
+    rate, steady = max(medians, key=lambda each: each[0])
     short = (
         f"the median of short repeats, for a sustained rate was not measured: {steady.get('name', peak.get('best'))}"
     )
     missing = (f"{RATE}_low", f"{RATE}_high", f"{RATE}_interval")
     return {
-        RATE: steady[f"median_{RATE}"],
+        RATE: rate,
         **dict.fromkeys(missing),
         f"{RATE}_fastest": peak[RATE],
         f"{RATE}_method": short,
         f"{RATE}_suspect": [],
     }, dict.fromkeys(missing, OLDER)
+
+
+def _median(entry: Mapping[str, Any]) -> float | None:
+    """The median of short repeats; the first versions kept how far it lies below the fastest."""
+    if entry.get(f"median_{RATE}") is not None:
+        return float(entry[f"median_{RATE}"])
+    fastest, spread = entry.get(RATE), entry.get("spread_percent")
+    return None if fastest is None or spread is None or spread >= 100 else float(fastest * (1 - spread / 100))
 
 
 def _method(peak: Mapping[str, Any]) -> str:
@@ -97,9 +107,13 @@ def ceilings_of(own: Mapping[str, Any], system: Mapping[str, Any]) -> dict[str, 
     """The ceilings of a record (its "system" and "point" as ``own``), whatever version of the method wrote it.
 
     Before version 8 records kept a burst's rate: theirs are made anew from ``system``, system.json, if it is there.
+    What that does not tell is as the record has it.
     """
     kept: Mapping[str, Any] = own["system"].get("ceilings") or {}
     if f"{RATE}_method" in kept or not system.get("peaks"):
         return dict(kept)
     ranks = len(own["system"].get("ranks") or []) or int(own["point"]["run"]["ranks"])
-    return highest({"ceilings": [], **system}, ranks, own["point"]["run"]["precision"])
+    told = highest({"ceilings": [], **system}, ranks, own["point"]["run"]["precision"])
+    others = {name: kept[name] for name in FIGURES if told[name] is None and kept.get(name) is not None}
+    why = {name: reason for name, reason in told["why"].items() if name not in others}
+    return {**told, **others, "why": why}

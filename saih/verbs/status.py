@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from saih import expectation, grow
+from saih import expectation, grow, records
 from saih.app import App, Point
 from saih.common import jobs, locks
 from saih.common.holder import Fate, printable
@@ -24,7 +24,10 @@ from saih.estimate import Range, total
 from saih.folder import LOCK, Folder
 from saih.points import Points
 from saih.progress import duration, roughly
-from saih.records import UNDECIDED, Record
+from saih.records import UNDECIDED, Record, Unread
+
+MOST_UNREAD = 5
+"""Files that are named; more are counted."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Status:
     """The job of the driver, or of the last one, as far as Slurm knows it."""
     doing: tuple[str, float] | None
     """What the worker group at work is for, and how many seconds ago its log last grew."""
+    unread: tuple[Unread, ...] = ()
+    """Files that should say something and cannot be read."""
     growth: tuple[str, ...] = ()
     """Of a growing sweep, which never knows how many points it will have: how far each of its lanes is."""
     left_s: Range | None = None
@@ -65,7 +70,10 @@ def read(path: Path, now: float) -> Status:
     lock = locks.look(path / LOCK)
     if not (path / "config.yaml").exists() and lock is None:
         raise InputError(f"{path}: holds no run; give a run's folder, such as runs/quickstart")
-    found = Status(path, folder.records(), None, lock, _job(lock, folder), _doing(folder.logs, now) if lock else None)
+    kept, unread = records.read_each(folder.points)
+    unread = [*records.read_system(folder.system_path)[1], *unread]
+    doing = _doing(folder.logs, now) if lock else None
+    found = Status(path, {each.id: each for each in kept}, None, lock, _job(lock, folder), doing, tuple(unread))
     asked = _asked(path)
     if asked is None:
         return found
@@ -81,10 +89,18 @@ def lines(status: Status) -> list[str]:
     """The status for people."""
     counts = Counter(record.status for record in status.records.values())
     told = ", ".join(f"{n} {name}" for name, n in sorted(counts.items())) or "no record yet"
+    ends = [*_unread(status), *_at_work(status)]
     if status.growth:
-        return [f"{status.folder}: {len(status.records)} points so far ({told})", *status.growth, *_at_work(status)]
+        return [f"{status.folder}: {len(status.records)} points so far ({told})", *status.growth, *ends]
     of = "" if status.wanted is None else f" of {len(status.wanted | status.records.keys())}"
-    return [f"{status.folder}: {len(status.records)}{of} points ({told})", *_left(status), *_at_work(status)]
+    return [f"{status.folder}: {len(status.records)}{of} points ({told})", *_left(status), *ends]
+
+
+def _unread(status: Status) -> list[str]:
+    """The files that count for nothing, each with its reason; a resumed sweep measures their points again."""
+    shown = [f"left out: {each.path}: {each.why}" for each in status.unread[:MOST_UNREAD]]
+    more = len(status.unread) - len(shown)
+    return [*shown, f"left out: {more} more files that cannot be read"] if more else shown
 
 
 def _left(status: Status) -> list[str]:
@@ -149,7 +165,11 @@ def _stands(status: Status, config: Config, app: App, start: Point, system: Mapp
     if not system:
         return f"{lane}: not begun"
     decided = {id_: record for id_, record in status.records.items() if record.status not in UNDECIDED}
-    decision = grow.decide(app, config.sweep.grow, grow.lane(app, config, start, system), decided)
+    try:
+        found = grow.lane(app, config, start, system)
+    except KeyError as error:
+        return f"{lane}: how far is unknown: system.json does not tell {error}"
+    decision = grow.decide(app, config.sweep.grow, found, decided)
     if decision.point is None:
         return f"{lane}: ended, {decision.why}"
     batch = f" batch={decision.point.run.batch}" if config.sweep.grow.batch != "fixed" else ""

@@ -49,6 +49,12 @@ def cost(edge: int) -> Cost:
     return Cost(int(1.1e4 * edge**3), int(3.7e3 * edge**3), 3_270_000, 8 * edge**3, 52_000_000 + 400 * edge**3)
 
 
+def system(base: Mapping[str, Any], ranks: tuple[int, ...]) -> dict[str, Any]:
+    """system.json: the machine of the GPU run, its ceiling measured at these numbers of ranks."""
+    ceiling = next(peak for peak in base["peaks"] if peak["precision"] == "bf16")
+    return {**base, "peaks": [{**ceiling, "ranks": each} for each in ranks]}
+
+
 def every_device(base: Mapping[str, Any]) -> Iterator[Record]:
     """Three sizes, each on all sixteen devices at once."""
     places = [{"host": host, "device": f"cuda:{i}", "cores": [i]} for host in HOSTS for i in range(GPUS)]

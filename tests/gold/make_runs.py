@@ -245,13 +245,14 @@ def make(folder: Path, *names: str) -> None:
         "  ranks: [1]\n  batch: [4]\n  precision: [tf32, bf16]\n  execution: [plain]\n  input: [synthetic]\n",
         "  kind: matrix\n  exclude: []\n  repeats: 2\n",
     )
+    all_at_once, few_ranks = devices_run.system(GPU_SYSTEM, (16,)), devices_run.system(GPU_SYSTEM, (1, 2, 4, 8))
     for name, text, system, found in (
         ("run-cpu", cpu_text, CPU_SYSTEM, cpu_run()),
         ("run-gpu", gpu_text, GPU_SYSTEM, gpu_run()),
         ("run-io", io_run.CONFIG, io_run.system(GPU_SYSTEM), io_run.records(GPU_SYSTEM)),
-        ("run-devices", devices_run.DEVICES_CONFIG, GPU_SYSTEM, devices_run.every_device(GPU_SYSTEM)),
+        ("run-devices", devices_run.DEVICES_CONFIG, all_at_once, devices_run.every_device(all_at_once)),
         ("run-profile", profile_run.CONFIG, profile_run.system(GPU_SYSTEM), profile_run.records(GPU_SYSTEM)),
-        ("run-strong", devices_run.STRONG_CONFIG, GPU_SYSTEM, devices_run.strong(GPU_SYSTEM)),
+        ("run-strong", devices_run.STRONG_CONFIG, few_ranks, devices_run.strong(few_ranks)),
     ):
         if names and name not in names:
             continue

@@ -149,11 +149,18 @@ def test_fresh_moves_the_old_run_aside(copy):
     assert len(read(aside)) == 6
 
 
-def test_a_damaged_record_is_told_and_kept(copy):
-    path = sorted((copy.folder / "runs" / "toy" / "points").iterdir())[0]
+def test_a_damaged_record_is_told_moved_aside_and_measured_again(copy):
+    folder = copy.folder / "runs" / "toy"
+    path = sorted((folder / "points").iterdir())[0]
     path.write_text("{")
-    assert f"{path.name}: is not JSON" in copy("sweep", "toy.yaml", status=2).stderr
-    assert path.read_text() == "{"
+    (folder / "system.json").write_text('{"machine": {"dev')
+    assert f"left out: runs/toy/points/{path.name}: is not JSON" in copy("status", "runs/toy").stdout
+    told = " ".join(copy("sweep", "toy.yaml").stdout.split())
+    assert f"{path.name} cannot be used and is left out: is not JSON" in told
+    assert "system.json cannot be used and is left out: is not JSON" in told
+    assert (folder / "unread" / path.name).read_text() == "{"
+    assert records.read(path).status == "ok"
+    assert len(read(folder)) == 6
 
 
 FAULTS = {"10": "oom", "12": "hang", "14": "kill", "16": "raise", "18": "exit", "20": "wrong"}

@@ -133,6 +133,8 @@ def test_parts_that_blocks_tell_have_intervals_and_work_has_none():
 def test_a_stragglers_evidence_has_its_interval():
     samples = Truth(late=(0.0, 0.0)).samples()
     samples["block_s"]["without_communication"] = [[STEPS * 1.0, STEPS * (1.3 + 0.01 * i)] for i in range(9)]
+    for variant in ("full", "without_input"):
+        samples["block_s"][variant] = [[max(row)] * 2 for row in samples["block_s"]["without_communication"]]
     told = diagnose(Truth(late=(0.0, 0.0)).metrics(samples), samples, CEILINGS, "cuda")
     (late,) = (cause for cause in told["causes"] if cause["cause"] == "straggler")
     assert late["low_s"] < 0.34 < late["high_s"]

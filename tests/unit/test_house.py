@@ -15,7 +15,8 @@ ALLOWED = {
     "apps": {"apps", "saih.app", "augment"},
     "reports": {
         "reports", "saih.records", "saih.metrics", "saih.diagnosis", "saih.errors", "saih.app", "saih.stats",
-        "saih.serial", "saih.emulate", "saih.common",
+        "saih.serial", "saih.emulate", "saih.judge", "saih.plain_yaml", "saih.read_json", "saih.shapes", "saih.sound",
+        "saih.peaks.highest", "saih.common",
     },
 }  # fmt: skip
 LAZY = {

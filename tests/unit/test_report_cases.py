@@ -62,11 +62,19 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, prepare):
         read_runs([])
 
 
-def test_a_damaged_record_is_named(tmp_path):
+def test_a_damaged_record_is_named_and_spoils_nothing(tmp_path):
     folder = write_run(tmp_path, measured({"edge": 16}))
     (folder / "points" / "bad.json").write_text("{")
-    with pytest.raises(InputError, match=r"bad\.json"):
-        read_runs([folder])
+    (run,) = read_runs([folder])
+    assert len(run.records) == 1
+    assert [file.path.name for file in run.unread] == ["bad.json"]
+
+
+def test_a_folder_of_damaged_records_only_is_refused_with_the_reason(tmp_path):
+    (tmp_path / "points").mkdir()
+    (tmp_path / "points" / "bad.json").write_text("{")
+    with pytest.raises(InputError, match=r"holds no records .*bad\.json: is not JSON"):
+        read_runs([tmp_path])
 
 
 def test_cases_are_ordered_by_value_not_by_name():

@@ -22,7 +22,9 @@ def point(source="cold", rate=100.0, others=0.0, asked=None, edge=16, spread=0.0
         method = {"unit": "B/s", "better": "none", "method": "?", "shares_cores": shares_cores}
         found["background_read_bytes_per_s"] = {"value": others * 1e6, **method}
     run = {"input": source, "background_read_mb_s": asked}
-    return measured({"edge": edge}, rate, spread, run=run, metrics=found)
+    reader = {"bytes": others * 5e6, "seconds": 5.0, "files": 8, "direct_files": 8, "shares_cores": shares_cores}
+    samples = {"background": [reader] if asked else []}
+    return measured({"edge": edge}, rate, spread, run=run, metrics=found, samples=samples)
 
 
 def groups_of(*found):

@@ -4,7 +4,6 @@ import pytest
 
 from reports.findings import findings
 from reports.input.sources import find_groups
-from reports.older import in_todays_words
 from reports.step.bars import step_charts
 from reports.step.details import chosen, details
 from reports.step.diagnosed import causes, diagnosis, roofline
@@ -319,20 +318,6 @@ def test_the_rest_of_a_gpus_step_is_not_called_a_check(device, words):
     (chart,) = step_charts(find_steps(cases), find_trend(cases))
     assert words in chart.caption
     assert ("do not account for" in chart.caption) == (device == "cpu")
-
-
-def test_records_of_method_7_are_read_with_todays_words():
-    old = {name: share for name, share in SHARES.items() if name not in ("host", "cache")} | {"launch": 0.35}
-    record = profiled({"edge": 16}, told=diagnosed(cause("launch", "launch-bound", 0.35), shares=old))
-    (case,) = cases_of(in_todays_words(record))
-    (step,) = find_steps([case])
-    assert step.part("host gaps").share == 0.35
-    assert step.missing == ()
-    trend = find_trend([case])
-    assert rows(bounds([case], trend.axes))[0][1:3] == ["host-bound", "35.0 %"]
-    none = dict.fromkeys(old) | {"input": 0.2, "rest": 0.8}
-    (step,) = find_steps(cases_of(in_todays_words(profiled({"edge": 16}, told=diagnosed(shares=none)))))
-    assert not step.profiled
 
 
 def test_undetermined_although_profiled_is_a_gap():
