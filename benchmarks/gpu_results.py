@@ -22,7 +22,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-SHORT = {"universes": 8, "edge": [32, 128], "width": [1, 4], "max_s": 3}
+SHORT = {"universes": 8, "edge": [32, 128], "width": [1, 4], "max_s": 3, "repeats": 1}
 """What the short sweep takes of configs/cosmoflow-gpu.yaml."""
 
 
@@ -95,6 +95,7 @@ def write_short_sweep(out: Path) -> None:
     config["data"]["recipe"]["universes"] = SHORT["universes"]
     config["size"] = {"edge": SHORT["edge"], "width": SHORT["width"]}
     config["measure"]["max_s"] = SHORT["max_s"]
+    config["sweep"]["repeats"] = SHORT["repeats"]
     (out / "cosmoflow-gpu.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 

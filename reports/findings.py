@@ -9,27 +9,28 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.axes import Axis, grows, is_ranks, namer
 from reports.cases import Case, Quantity, numbers
 from reports.everywhere.copies import find_everywhere
 from reports.everywhere.findings import odd_ones
-from reports.finding import Finding
+from reports.finding import Finding, signed_interval
 from reports.input.findings import io_findings
 from reports.input.sources import IO_KEYS, Group
 from reports.runs import Run
 from reports.scaling.efficiency import total_batch
 from reports.scaling.findings import scaling
 from reports.step import diagnosed
-from reports.step.causes import bound, layer_bound, turning, untold
+from reports.step.causes import bound, differing, layer_bound, turning, untold
 from reports.step.findings import exposed, not_measured, verdict
 from reports.text import clauses, count, fold, interval, listed, number, quantity, signed_percent, span
 from reports.trend.figures import approach
 from reports.trend.growth import growth_ends
-from reports.trend.lines import FLAT, Growth, Trend
+from reports.trend.lines import FLAT, RISES, UNRESOLVED, Growth, Trend
 from reports.trust.believed import contradictory, doubtful, left_out
 from reports.trust.ceilings import beyond_ceilings, suspect_ceilings, uncertain_ceilings
+from reports.trust.doubts import doubted, doubts
 from reports.trust.failures import faults, frontier, precision
 from reports.trust.steadiness import steady_findings
 from reports.trust.suspects import suspect_findings
@@ -46,6 +47,8 @@ class Words:
     noun: str
 
 
+MOST_SERIES = 3
+"""Series whose last step is told."""
 YARDSTICK_WORDS = {
     SHARE: Words(" of the measured ceiling", "the share of the measured ceiling"),
     "percent_of_peak": Words(" of the datasheet peak", "the share of the datasheet peak"),
@@ -54,9 +57,9 @@ YARDSTICK_WORDS = {
 
 
 def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend, groups: Sequence[Group]) -> list[Finding]:
-    """All findings, the most important question first."""
+    """All findings, the most important question first; each says from how many processes its figures come."""
     agreeing = [case for case in cases if not diagnosed.contradictory(case)]
-    return [
+    found = [
         *emulated(cases),
         *reach([case for case in cases if not case.disturbed] or cases, trend),
         *where_growth_ends(trend),
@@ -67,6 +70,7 @@ def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend, groups: S
         *odd_ones(find_everywhere(runs, cases)),
         *turning(cases, trend),
         *bound(cases),
+        *differing(cases),
         *layer_bound(agreeing, trend),
         *exposed(untold(agreeing, "communication"), "exposed_comm_s", "communication"),
         *exposed(untold(agreeing, "input"), "exposed_input_s", "input"),
@@ -84,6 +88,7 @@ def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend, groups: S
         *steady_findings(cases),
         *not_measured(cases),
     ]
+    return [replace(each, headline=each.with_processes) for each in found]
 
 
 def emulated(cases: Sequence[Case]) -> list[Finding]:
@@ -130,14 +135,20 @@ def _reach(name: str, group: Sequence[Case], trend: Trend) -> Finding:
     of = words.of + (", which does not hold for this work" if trend.yardstick == SHARE and beyond(high) else "")
     if len(group) == 1:
         headline = f"{prefix}The one measured point reaches {_show_fully(values[high.number])}{of}"
-        return Finding("result", headline, f"{where(high)}{_own(high, trend)}.{_others(group, trend)}", (high,))
+        evidence = f"{where(high)}{_own(high, trend)}{doubted(group)}.{_others(group, trend)}"
+        return Finding("result", headline, evidence, (high,))
     shown = f"{_show(values[low.number])} to {_show(values[high.number])}{of}"
     if low.flop_per_step and high.flop_per_step and _are_ends(low, high, group):
         shown = f"From {shown} as the work of a step grows {fold(high.flop_per_step / low.flop_per_step)}"
-    highest = f"{_show_fully(values[high.number])}{_own(high, trend)}"
-    top = f"The highest, {highest}, is at {where(high)} (#{high.number})."
-    evidence = f"{_ends(group, values, trend)} {top}{_others(group, trend)}".strip()
-    return Finding("result", f"{prefix}{shown}", evidence, (low, high))
+    ends = _ends(group)
+    top = f"The highest, {_show_fully(values[high.number])}{_own(high, trend)}, is at {where(high)} (#{high.number})"
+    if low not in ends:
+        lowest = f"{_show_fully(values[low.number])}{_own(low, trend)}"
+        top += f", the lowest, {lowest}, at {where(low)} (#{low.number})"
+    doubt = doubts([*ends, high, low])
+    told = [_from_end_to_end(ends, values, trend), f"{top}; {doubt}." if doubt else f"{top}."]
+    evidence = f"{' '.join(each for each in told if each)}{_others(group, trend)}"
+    return Finding("result", f"{prefix}{shown}", evidence, (low, high), tuple(group))
 
 
 def _are_ends(low: Case, high: Case, group: Sequence[Case]) -> bool:
@@ -147,14 +158,21 @@ def _are_ends(low: Case, high: Case, group: Sequence[Case]) -> bool:
     return low.flop_per_step == min(sizes) < max(sizes) == high.flop_per_step and not shared
 
 
-def _ends(group: Sequence[Case], values: dict[int, Quantity], trend: Trend) -> str:
-    """The smallest problem against the largest, at the fewest ranks that have both."""
-    words, where = YARDSTICK_WORDS[trend.yardstick], trend.where
+def _ends(group: Sequence[Case]) -> tuple[Case, ...]:
+    """The smallest problem and the largest, at the fewest ranks that have both; empty where no work is known."""
     sized = [case for case in group if case.flop_per_step]
     if not sized:
-        return ""
+        return ()
     small = min(sized, key=lambda case: (case.flop_per_step or 0.0, case.ranks))
-    large = max(sized, key=lambda case: (case.flop_per_step or 0.0, case.ranks == small.ranks, -case.ranks))
+    return small, max(sized, key=lambda case: (case.flop_per_step or 0.0, case.ranks == small.ranks, -case.ranks))
+
+
+def _from_end_to_end(ends: tuple[Case, ...], values: dict[int, Quantity], trend: Trend) -> str:
+    """The smallest problem against the largest."""
+    words, where = YARDSTICK_WORDS[trend.yardstick], trend.where
+    if not ends:
+        return ""
+    small, large = ends
     work = [quantity(case.flop_per_step, "FLOP") for case in (small, large)]
     if large.flop_per_step == small.flop_per_step:
         return f"All points do {work[0]} per device and step."
@@ -210,29 +228,44 @@ def where_growth_ends(trend: Trend) -> list[Finding]:
     axis = trend.roles.growth
     if axis is None or not trend.growths:
         return []
-    noun, n = YARDSTICK_WORDS[trend.yardstick].noun, len(trend.growths)
-    ended = [each for each in trend.growths if each.verdict != "rises"]
-    if not ended:
-        headline = f"Along {axis.name}, {noun} still rises at the largest size measured"
-    elif len(ended) == n:
-        headline = f"Along {axis.name}, {noun} no longer rises at the largest size measured"
-    else:
-        headline = f"Along {axis.name}, {noun} has stopped rising in {len(ended)} of {n} series"
-    shown = sorted(trend.growths, key=lambda each: each.verdict == "rises")
-    told = clauses((_last_step(each, axis) for each in shown), 3)
-    rule = f"A last gain below {100 * FLAT:.0f} %, or one that the intervals cannot resolve, counts as no rise."
+    noun = YARDSTICK_WORDS[trend.yardstick].noun
+    ended = [each for each in trend.growths if each.verdict not in (RISES, UNRESOLVED)]
+    shown = sorted(trend.growths, key=lambda each: (each.verdict == RISES, each.verdict == UNRESOLVED))
+    told = clauses((_last_step(each, axis) for each in shown), MOST_SERIES)
+    rule = (
+        f"A last gain below {100 * FLAT:.0f} % counts as no rise; one whose interval holds both zero and more than "
+        "that is not resolved."
+    )
     ends = tuple(each.series.cases[-1] for each in shown)
-    parts = [f"From the second largest size to the largest: {told}.", rule, _why(ended), _beyond(trend.growths)]
-    return [Finding("result", headline, " ".join(part for part in parts if part), ends)]
+    basis = tuple(case for each in shown for case in each.series.cases[-2:])
+    doubt = doubted([case for each in shown[:MOST_SERIES] for case in each.series.cases[-2:]])
+    parts = [f"From the second largest size to the largest: {told}{doubt}.", rule, _why(ended), _beyond(trend.growths)]
+    headline = f"Along {axis.name}, {_how_series_end(noun, trend.growths)}"
+    return [Finding("result", headline, " ".join(part for part in parts if part), ends, basis)]
+
+
+def _how_series_end(noun: str, growths: Sequence[Growth]) -> str:
+    """How many series rise, do not, or cannot be said to."""
+    n, verdicts = len(growths), [each.verdict for each in growths]
+    rising, open_ = verdicts.count(RISES), verdicts.count(UNRESOLVED)
+    ended = n - rising - open_
+    if open_ == n:
+        return f"it is not resolved whether {noun} still rises at the largest size measured"
+    if n in (rising, ended):
+        return f"{noun} {'still' if rising else 'no longer'} rises at the largest size measured"
+    told = f"has stopped rising in {ended} of {n} series" if ended else f"still rises in {rising} of {n} series"
+    return f"{noun} {told}" + (f"; in {open_} it is not resolved" if open_ else "")
 
 
 def _last_step(growth: Growth, axis: Axis) -> str:
     before, last = growth.series.cases[-2:]
     name = "" if growth.series.label == "all points" else f"{growth.series.label}: "
-    overlap = ", intervals overlap" if growth.resolved is False else ""
+    gain = growth.last_gain
+    ends = f", {signed_interval(gain)}" if signed_interval(gain) else ""
+    ends += ", not resolved" if growth.verdict == UNRESOLVED else ""
     return (
         f"{name}{_show(growth.values[-2])} at {axis.label(axis.of(before))}, {_show(growth.values[-1])} at "
-        f"{axis.label(axis.of(last))} ({signed_percent(growth.last_gain)}, work {fold(growth.last_fold)}{overlap})"
+        f"{axis.label(axis.of(last))} ({signed_percent(gain.value or 0.0)}{ends}; work {fold(growth.last_fold)})"
     )
 
 
@@ -272,8 +305,9 @@ def strongest_dial(cases: Sequence[Case], trend: Trend) -> list[Finding]:
             f"({_range(each.share)}{count(len(each.share), 'pair')})"
         )
     headline = f"Of the dials, {moving[0].axis.name} moves {noun} most over the values measured"
-    evidence = f"Median ratio between points equal in all but that dial: {clauses(told, 5)}."
-    return [Finding("result", headline, evidence, ())]
+    basis = tuple(case for each in moving for pair in each.pairs for case in pair)
+    evidence = f"Median ratio between points equal in all but that dial: {clauses(told, 5)}{doubted(basis)}."
+    return [Finding("result", headline, evidence, (), basis)]
 
 
 def _range(values: Sequence[float]) -> str:

@@ -53,18 +53,21 @@ DERIVED = (
     "Scaling efficiency: samples/s per rank over samples/s per rank at the fewest ranks, all else equal. Weak scaling: "
     "the batch of a rank stays, so that the problem grows with the ranks. Strong scaling: the batch of all ranks "
     "together stays, so that a rank's part of the same step gets smaller. Last gain: the relative change along a "
-    f"series between its two largest sizes; below {100 * FLAT:.0f} %, or where the two intervals overlap, it counts as "
-    "flat. Effect of a change: the ratio between points equal in all else, at its highest and lowest value; the median "
-    "over such pairs."
+    f"series between its two largest sizes, with the worst ends of both intervals; below {100 * FLAT:.0f} % it counts "
+    f"as flat, and where its interval holds both zero and more than {100 * FLAT:.0f} % it is not resolved. Effect of a "
+    "change: the ratio between points equal in all else, at its highest and lowest value; the median over such pairs."
 )
 FIGURES = (
     "Hockney's form, time(n) = (n + n½) / r∞ with n the work of one device in one step, is fitted to each growth path: "
     "r∞ is the rate that growing problems approach, n½ the problem that reaches half of it. The squares of the "
     "logarithms of measured over fitted time are least, so that every size counts alike. Intervals are profile "
-    "intervals (95 %) from the scatter of the sizes about the form, or from the times' own intervals where those are "
-    "wider. The worst misfit says how well two numbers describe the path. There is no figure where there are fewer "
-    f"than {MIN_SIZES} sizes, the largest reaches less than half of r∞, the rate falls again, or a size is off by more "
-    f"than a factor of {1 + WORST_MISFIT:g}. Time a sample is 1 / throughput."
+    "intervals (95 %) from the scatter of the sizes about the form, or from the rates' own intervals where those are "
+    "wider; r∞ is no lower than the highest measured rate. The worst misfit says how well two numbers describe the "
+    f"path. There is no figure where there are fewer than {MIN_SIZES} sizes, the last gain says that the rate still "
+    "rises, the largest size reaches less than half of r∞, the rate falls again, or a size is off by more than a "
+    f"factor of {1 + WORST_MISFIT:g}. Nor where another form fits: (n½/n) with an exponent of its own "
+    "or a rate that goes on rising or falls again, if it lowers the misfit beyond chance (F-test); a power law that "
+    "never levels off, if it fits about as well. Time a sample is 1 / throughput."
 )
 
 
@@ -222,6 +225,8 @@ def _intervals(runs: Sequence[Run], cases: Sequence[Case]) -> str:
         "An interval within a run holds the noise inside one process; another process, day or node can differ by more. "
         "Replicates run in processes of their own, so that an interval over them holds that as well; below six, order "
         "statistics have less than 95 % confidence, and the replicates' own intervals are joined to their range. "
+        "Shares of a step and of its causes are means over replicates; a cause is named where at least half of them "
+        "name it. "
         "Outliers are blocks beyond 3.5 robust standard deviations of the median; drift is Theil and Sen's slope over "
         "all blocks, clear where correlated blocks without a trend move as much with a chance below 1 %. Both are "
         "reported, and no block is left out.",

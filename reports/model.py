@@ -166,19 +166,17 @@ def _failures(case: Case, name: str) -> list[Failure]:
 
 
 def _commands(runs: Sequence[Run]) -> list[str]:
-    """What to type to measure the same again, and to hold it against this."""
+    """What to type to measure the same again."""
     told = []
     for run in runs:
         git = run.first.system.get("git") or {}
         if git.get("commit"):
             changed = "  # this run had changes on top, not committed" if git.get("dirty") else ""
             told.append(f"git checkout {shlex.quote(str(git['commit']))}{changed}")
-        old = shlex.quote(run.first.path.resolve().name)
         file, new = shlex.quote(f"{run.label}.yaml"), shlex.quote(f"{run.label}-again")
         told += [
             f"saih plan {file}  # the configuration below, saved; shows points, memory and time to expect",
             f"saih sweep {file} --out {new}",
             f"saih report {new}",
-            f"saih compare {old} {new}",
         ]
     return list(dict.fromkeys(told))

@@ -6,7 +6,6 @@ The page holds no script, asks for nothing over the network, and forbids both it
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from reports.model import Report, build
 from reports.roofline.charts import RoofChart
 from reports.runs import read_runs
 from reports.step.bars import BarChart
+from saih.common.files import write_text
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -37,8 +37,8 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
     text = render(report, figures)
     folder = path.with_name("figures" if path.stem == "report" else f"{path.stem}-figures")
     for name, svg in figures.items():
-        write_text(folder / f"{name}.svg", svg)
-    write_text(path, text)
+        write_text(folder / f"{name}.svg", svg, linked_folder=False, errors="replace")
+    write_text(path, text, errors="replace")
     return path
 
 
@@ -94,14 +94,3 @@ def refs(text: str, known: set[int]) -> Markup:
         return f'<a href="#point-{found[1]}">#{found[1]}</a>' if int(found[1]) in known else found[0]
 
     return Markup(re.sub(r"(?<![&\w])#(\d{1,6})\b", link, str(escape(text))))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write ``text`` so that ``path`` holds the old text or the new one; nothing half-written stays behind."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8", errors="replace")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -64,6 +64,7 @@ class Sweep:
         self.folder.check_method(self.config)
         growing = self.config.sweep.kind == "grow"
         with self.folder.lock():
+            self.folder.check_method(self.config)  # another sweep may have begun and ended here since
             for file in self.folder.set_aside():
                 self.listener.stage(f"{file.path} cannot be used and is left out: {file.why}")
             for point in self.points.excluded:

@@ -11,22 +11,22 @@ report.html      and figures/
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saih import process, records, slurm
+from saih import records
+from saih.common import files, locks
 from saih.config import Config, differences, load
 from saih.errors import InputError
 from saih.measure import METHOD_VERSION
 from saih.records import Record, Unread
 
-BEFORE_CONFIG = ("logs", "lock", "points", "unread")
+LOCK = "lock"
+
+BEFORE_CONFIG = ("logs", LOCK, "points", "unread")
 """What a run leaves behind that was refused before its configuration was kept; another may begin there."""
 
 METHOD_KEYS = (
@@ -100,7 +100,7 @@ class Folder:
         """Raise InputError unless this folder is new or was measured by the method ``config`` asks for."""
         config_path = self.path / "config.yaml"
         if not config_path.exists():
-            if self.path.exists() and any(entry.name not in BEFORE_CONFIG for entry in self.path.iterdir()):
+            if self.path.exists() and not all(_is_left_over(entry) for entry in self.path.iterdir()):
                 raise InputError(f"{self.path}: is neither empty nor the folder of a run; choose another with --out")
             return
         changed = differences(load(config_path).resolved(), config.resolved())
@@ -152,88 +152,44 @@ class Folder:
 
     def write_config(self, config: Config) -> None:
         """Keep the resolved configuration."""
-        records.write_text(self.path / "config.yaml", config.to_yaml())
+        files.write_text(self.path / "config.yaml", config.to_yaml())
 
     def write_system(self, content: Mapping[str, Any]) -> None:
         """Keep what is known of the machine."""
         records.write_json(self.system_path, content)
 
     def move_aside(self) -> Path | None:
-        """Rename an existing folder so that a new run can take its name; returns where it went."""
+        """Rename an existing folder so that a new run can take its name; returns where it went.
+
+        Raises InputError where a driver is at work, which would go on in the folder of the new run.
+        """
         if not self.path.exists():
             return None
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self.path.stat().st_mtime))
         aside = self.path.with_name(f"{self.path.name}.{stamp}")
         while aside.exists():
             aside = aside.with_name(f"{aside.name}+")
-        self.path.rename(aside)
+        with self.lock():
+            self.path.rename(aside)
+            (aside / LOCK).unlink()
         return aside
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Be the only driver here. Raises InputError where another one is at work, or may be.
 
-        A dead driver's lock is taken over if it ran on this host, or in a Slurm job that has ended or was requeued.
+        Who holds the lock, and when it is taken over: saih/common/locks.py.
         """
-        path = self.path / "lock"
-        allocation = slurm.allocation(os.environ)
-        mine = {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
-        mine |= {"job": allocation.job, "restarts": allocation.restarts}
         self.path.mkdir(parents=True, exist_ok=True)
-        while not _create(path, json.dumps(mine)):
-            holder = _read_lock(path)
-            if not path.exists():
-                continue
-            if not gone(holder):
-                raise InputError(
-                    f"{self.path}: a sweep is at work here (process {holder.get('pid')} on {holder.get('host')}); "
-                    f"if it is gone, delete {path}"
-                )
-            with contextlib.suppress(FileNotFoundError):
-                path.rename(path.with_name(f"lock.{os.getpid()}.tmp"))  # only one of several can win this
-                path.with_name(f"lock.{os.getpid()}.tmp").unlink()
+        for path in (self.points, self.logs, self.path / "figures"):
+            if path.is_symlink():  # told before anything is measured; writing refuses it anyway
+                raise InputError(f"{path}: is a symbolic link, which is not followed; remove it")
         try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+            with locks.held(self.path / LOCK, "a sweep"):
+                yield
+        except locks.Refused as error:
+            raise InputError(str(error)) from None
 
 
-def _create(path: Path, text: str) -> bool:
-    """Write ``path`` whole unless it exists: a link to a finished file is atomic on shared file systems too."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.link(temporary, path)
-    except FileExistsError:
-        return False
-    finally:
-        temporary.unlink(missing_ok=True)
-    return True
-
-
-def _read_lock(path: Path) -> dict[str, Any]:
-    try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return holder if isinstance(holder, dict) else {}
-
-
-def gone(holder: Mapping[str, Any]) -> bool:
-    """Whether a lock's holder has certainly ended."""
-    if holder.get("host") == socket.gethostname():
-        return not _alive(holder)
-    here, job = slurm.allocation(os.environ), holder.get("job")
-    if job and job == here.job:
-        return bool(holder.get("restarts", 0) < here.restarts)  # Slurm ends a job before it starts it anew
-    return bool(job) and slurm.job_state(str(job)) in slurm.ENDED
-
-
-def _alive(holder: Mapping[str, Any]) -> bool:
-    """Whether the very process that wrote the lock still runs: a pid alone may have been given to another since."""
-    return bool(_started(int(holder["pid"])) == holder["started"])
-
-
-def _started(pid: int) -> int | None:
-    found = process.look(pid)
-    return found.started if found else None
+def _is_left_over(entry: Path) -> bool:
+    return entry.name in BEFORE_CONFIG or (entry.name.startswith(".") and entry.name.endswith(".tmp"))

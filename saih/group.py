@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from saih import deaths
+from saih.common import files
 from saih.config import Launch
 from saih.errors import GroupError
 from saih.launch import Launcher
@@ -226,12 +227,12 @@ class Group:
 
     def _begin(self, log: Path) -> None:
         """Let what is printed from now on go to ``log``, which begins empty."""
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text("", encoding="utf-8")
+        files.begin_empty(log)
         self._log = log
 
     def _note(self, line: str) -> None:
-        with contextlib.suppress(OSError), open(self._log, "a", encoding="utf-8") as log:  # on a full disk, go on
+        # on a full disk, go on
+        with contextlib.suppress(OSError), open(self._log, "a", encoding="utf-8", opener=files.no_link) as log:
             log.write(line)
 
     def _hear_answers(self) -> None:

@@ -1,7 +1,6 @@
 """What our processes have in common: the signals that end them in order, ending with their parent, and a look at them.
 
-A launcher tells a process in its environment which rank it is, and of how many. Linux says what a process is at in
-/proc/<pid>/stat (man 5 proc); only this host's processes can be looked at.
+A launcher tells a process in its environment which rank it is, and of how many.
 """
 
 from __future__ import annotations
@@ -10,18 +9,16 @@ import contextlib
 import ctypes
 import os
 import signal
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from types import FrameType
 from typing import NoReturn
 
+from saih.common.procfs import PROC, Process, everyone, look
 from saih.errors import Interrupted
 
-_PR_SET_PDEATHSIG = 1
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+__all__ = ["PROC", "Process", "everyone", "look"]
 
-PROC = Path("/proc")
+_PR_SET_PDEATHSIG = 1
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 """A user's, a batch system's and its warning of the time limit."""
@@ -38,49 +35,6 @@ STATES = {
     "t": "is held by a debugger",
 }
 """The letter of a living process's state -> what it says of the process."""
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process at one moment. ``started``: in clock ticks after boot. ``cpu_s``: time it has computed, all threads.
-
-    ``children_s``: time that those of its children have computed which have ended and were waited for.
-    """
-
-    pid: int
-    name: str
-    state: str
-    parent: int
-    session: int
-    started: int
-    cpu_s: float
-    children_s: float
-
-    @property
-    def ended(self) -> bool:
-        """Whether it only waits to be forgotten by its parent."""
-        return self.state in "ZX"
-
-
-def look(pid: int, proc: Path = PROC) -> Process | None:
-    """What a process is at; None if there is none of this number."""
-    try:
-        stat = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    head, _, tail = stat.rpartition(")")  # the name may hold anything, blanks and brackets too
-    state, *rest = tail.split()
-    numbers = [int(word) for word in rest]  # from the fourth field on
-    times_s = [ticks / _TICKS_PER_S for ticks in numbers[10:14]]
-    name = head.partition("(")[2]
-    return Process(pid, name, state, numbers[0], numbers[2], numbers[18], sum(times_s[:2]), sum(times_s[2:]))
-
-
-def everyone(proc: Path = PROC) -> Iterator[Process]:
-    """All processes of this host."""
-    for entry in proc.iterdir():
-        if entry.name.isdigit() and (found := look(int(entry.name), proc)):
-            yield found
 
 
 def place(environment: Mapping[str, str]) -> tuple[int, int]:

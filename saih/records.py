@@ -50,6 +50,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from saih.common import files
 from saih.errors import InputError
 from saih.read_json import read_json
 from saih.record_shapes import MEASURED, RECORD, STATUSES, SYSTEM
@@ -69,7 +70,6 @@ __all__ = [
     "read_system",
     "write",
     "write_json",
-    "write_text",
 ]
 
 SCHEMA = 1
@@ -100,6 +100,11 @@ class Record:
         return None if value is None else float(value)
 
 
+def write_json(path: Path, content: Mapping[str, Any], linked_folder: bool = True) -> None:
+    """Write ``content`` as JSON, whole or not at all; raises OSError, which names ``path``."""
+    files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n", linked_folder)
+
+
 @dataclass(frozen=True)
 class Unread:
     """A file that should be a record or a run's system.json and is none, and why."""
@@ -108,34 +113,10 @@ class Unread:
     why: str
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """`write_text` of ``content`` as JSON."""
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write ``text`` so that ``path`` holds the old text or the new one, never a part, also after a crash.
-
-    Raises OSError, which names ``path`` and leaves nothing behind, where there is no room.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        error.filename = str(path)
-        raise
-
-
 def write(folder: Path, record: Record) -> Path:
     """Write a record under ``folder`` (a run's points/); returns its path."""
     path = folder / f"{record.id}.json"
-    write_json(path, asdict(record))
+    write_json(path, asdict(record), linked_folder=False)
     return path
 
 

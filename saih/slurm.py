@@ -1,4 +1,4 @@
-"""Slurm, as the driver meets it: the allocation it runs in, and what the controller says of a job.
+"""Slurm, as the driver meets it: the allocation it runs in, and handing it batch jobs.
 
 What a job has is told by the variables that Slurm sets in its batch script (man sbatch, "Output environment
 variables"). Commands of Slurm are asked only where they are on PATH.
@@ -16,13 +16,6 @@ from saih.errors import InputError
 
 ANSWER_S = 30.0
 """A busy controller may take seconds; beyond this it counts as giving no answer."""
-
-
-ENDED = frozenset(
-    {"ended", "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED"}
-    | {"NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT"}
-)
-"""The states of a job that has no processes any more (man squeue, "Job state codes"; "ended" is ours)."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +60,6 @@ def spread(ranks: int, per_node: int, nodes: int) -> tuple[int, int]:
 def mpi_types(srun: str) -> frozenset[str]:
     """The kinds of start-up that this Slurm's srun offers MPI libraries, such as pmi2 and pmix."""
     return frozenset(_ask([srun, "--mpi=list"]).replace(",", " ").split())
-
-
-def job_state(job: str) -> str | None:
-    """RUNNING, PENDING, ... of a job; "ended" once the controller has forgotten it; None where it cannot be asked."""
-    squeue = shutil.which("squeue")
-    if squeue is None:
-        return None
-    done = _run([squeue, "--noheader", "--states=all", "--format=%T", f"--jobs={job}"])
-    if done is None or (done.returncode and "Invalid job id" not in done.stderr):
-        return None
-    return next(iter(done.stdout.split()), "ended")
 
 
 def submit(script: str) -> str:

@@ -178,7 +178,7 @@ def main() -> None:
         if found["kind"] == "failed" and watch.one_has_ended(others, WAKE_S):
             time.sleep(LAUNCHER_S)
         rank = world.rank if world else 0
-        write_json(arguments.faults / f"rank{rank}.json", found | {"rank": rank, "time": time.time()})
+        write_json(arguments.faults / f"rank{rank}.json", found | {"rank": rank, "time": time.time()}, False)
         if world:
             world.abort(FAULT_STATUS)
         os._exit(FAULT_STATUS)

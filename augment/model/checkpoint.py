@@ -9,7 +9,6 @@ a file from elsewhere cannot run code. The optimiser's state is not kept: growth
 from __future__ import annotations
 
 import pickle
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from augment.model.grow import grow
 from augment.model.network import Network
 from augment.model.torch_weights import load_weights
 from augment.model.weights import LayerWeights
+from saih.common.files import whole
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,8 @@ def read(path: str | Path) -> Checkpoint:
 
 def write(path: str | Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint, whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            torch.save({"app": checkpoint.app, "size": checkpoint.size, "model": checkpoint.model}, file)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(Path(path)) as file:
+        torch.save({"app": checkpoint.app, "size": checkpoint.size, "model": checkpoint.model}, file)
 
 
 def grow_state(

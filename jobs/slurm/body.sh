@@ -26,7 +26,10 @@ restarts=${SLURM_RESTART_COUNT:-0}
 if [ "$status" = 75 ] && [ "$warned" = yes ]; then
   if [ "$restarts" -lt "$most_requeues" ]; then
     echo "time is running out: requeued (restart $((restarts + 1)) of at most $most_requeues)"
-    scontrol requeue "$SLURM_JOB_ID"
+    # the array's number is also that of one of its tasks, but to Slurm's commands it means all of them
+    job=$SLURM_JOB_ID
+    [ "$job" != "${SLURM_ARRAY_JOB_ID:-}" ] || job=${job}_$SLURM_ARRAY_TASK_ID
+    scontrol requeue "$job"
     sleep 60 # until Slurm ends this script, whose exit status would otherwise be the job's
   else
     echo "time is running out, and the job was requeued $restarts times: submit it again to go on" >&2

@@ -59,7 +59,8 @@ def _odd(found: Everywhere, prefix: str) -> Finding:
         evidence.append(f"The {len(found.rest):,} {others}: {_range(ends)} of the median.")
     cases = {at.case.number: at.case for copy in odd for at in copy.odd}
     told = [*evidence, TOGETHER]
-    return Finding("caution", headline, " ".join(part for part in told if part), tuple(cases.values()))
+    points = tuple(cases.values())
+    return Finding("caution", headline, " ".join(part for part in told if part), points, points)
 
 
 def _told(copy: Copy) -> str:

@@ -9,6 +9,7 @@ from reports.cases import numbers
 from reports.finding import Finding, within
 from reports.scaling.efficiency import KINDS, STRONG, WEAK, Scaling
 from reports.text import clauses, count, listed, number, percent
+from reports.trust.doubts import doubted
 
 Between = Mapping[tuple[int, int], Sequence[Scaling]]
 """Scalings by the ranks they go from and to."""
@@ -41,11 +42,12 @@ def _finding(ranks: tuple[int, int], found: Sequence[Scaling], between: Between)
     told = [
         f"{value}{within(each.efficiency)} at #{each.case.number}" for value, each in zip(values, ends, strict=True)
     ]
+    basis = tuple(case for each in found for case in (each.reference, each.case))
     over = [each.case for each in found if each.efficiency.low is not None and each.efficiency.low > 1]
     doubts = dict.fromkeys(each.doubt for each in found if each.doubt)
     evidence = [
         f"{COMPARED[found[0].kind]}, over {count(len(found), 'problem')}:",
-        f"{' to '.join(told)}.",
+        f"{' to '.join(told)}{doubted(basis)}.",
         _on_the_way(ranks[0], between),
         f"Not a pure efficiency: {listed(doubts, 2)}." if doubts else "",
         f"Beyond 100 % by more than its interval at {numbers(over)}: at {count(ranks[0], 'rank')} these points are "
@@ -56,7 +58,9 @@ def _finding(ranks: tuple[int, int], found: Sequence[Scaling], between: Between)
     shown = " to ".join(dict.fromkeys(values))
     headline = _strong(ranks, ends, shown) if found[0].kind == STRONG else _weak(ranks, shown)
     kind = "caution" if doubts or over else "result"
-    return Finding(kind, headline, " ".join(part for part in evidence if part), tuple(each.case for each in ends))
+    return Finding(
+        kind, headline, " ".join(part for part in evidence if part), tuple(each.case for each in ends), basis
+    )
 
 
 def _weak(ranks: tuple[int, int], shown: str) -> str:

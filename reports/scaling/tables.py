@@ -8,6 +8,7 @@ from reports.axes import Axis
 from reports.scaling.efficiency import Scaling
 from reports.table import Cell, Head, Notes, Table, case_cells, case_head, words
 from reports.text import interval, number, quantity
+from reports.trust.doubts import doubts
 
 
 def scaling(found: Sequence[Scaling], axes: Sequence[Axis]) -> Table | None:
@@ -32,7 +33,8 @@ def scaling(found: Sequence[Scaling], axes: Sequence[Axis]) -> Table | None:
 def _row(found: Scaling, axes: Sequence[Axis], notes: Notes) -> tuple[Cell, ...]:
     value = found.efficiency
     shown = [100 * each if each is not None else None for each in (value.value, value.low, value.high)]
-    mark = notes.mark(found.doubt) if found.doubt else ""
+    doubt = "; ".join(each for each in (found.doubt, doubts([found.reference, found.case])) if each)
+    mark = notes.mark(doubt) if doubt else ""
     return (
         *case_cells(found.case, axes),
         words(found.kind, found.batch),

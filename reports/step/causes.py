@@ -11,6 +11,7 @@ from reports.cases import BACKGROUND, Case, numbers
 from reports.finding import Finding
 from reports.step import diagnosed
 from reports.step.gains import in_words
+from reports.step.parts import share
 from reports.step.tables import BOUND
 from reports.text import clauses, count, listed, percent, quantity
 from reports.trend.lines import Trend
@@ -73,6 +74,18 @@ def _nothing(cases: Sequence[Case]) -> list[Finding]:
     return [Finding("gap", f"Undetermined what bounds {points}: {numbers(found)}", evidence, tuple(found))]
 
 
+def differing(cases: Sequence[Case]) -> list[Finding]:
+    """At which points do processes differ in what bounds the step?"""
+    found = [case for case in cases if diagnosed.differ(case)]
+    if not found:
+        return []
+    repeated = sum(len(case.ok) > 1 for case in cases)
+    headline = f"Processes differ in what bounds the step at {len(found)} of {count(repeated, 'repeated point')}"
+    told = clauses((f"#{case.number}: {diagnosed.differ(case)}" for case in found), MOST_PATHS)
+    rule = "Named is what at least half of a point's processes name; shares are means over all of them."
+    return [Finding("caution", headline, f"{_capital(told)}. {rule}", tuple(found))]
+
+
 def untold(cases: Sequence[Case], part: str) -> list[Case]:
     """The cases of which another finding should still tell this part: where it is named, those that name no causes."""
     measured = [case for case in cases if case.ok]
@@ -112,7 +125,8 @@ def turning(cases: Sequence[Case], trend: Trend) -> list[Finding]:
         headline = f"Along {axis.name}, what bounds the step turns: {_then([first[0].before, *(t.now for t in first)])}"
     told = (f"{each.label}: {_told(each.path)}" if each.label else _told(each.path) for each in turned)
     at = [case for each in turned for case in each.cases if axis.label(axis.of(case)) in each.sizes]
-    return [Finding("result", headline, f"{_capital(clauses(told, MOST_PATHS))}.", tuple(at))]
+    basis = tuple(case for each in grown for case in each.cases)
+    return [Finding("result", headline, f"{_capital(clauses(told, MOST_PATHS))}.", tuple(at), basis)]
 
 
 def _path(cases: Sequence[Case], axis: Axis) -> Path:
@@ -151,7 +165,7 @@ def layer_bound(cases: Sequence[Case], trend: Trend) -> list[Finding]:
         f"The same kernels, each layer run alone, take {quantity(alone_s, 's')} of the largest step's "
         f"{quantity(takes_s, 's')}"
     )
-    ratios = sorted(a / b for a, b in map(_seconds, found))
+    ratios = sorted(share(case, BOUND).value or 0.0 for case in found)
     told = [
         f"At {trend.where(largest)} (#{largest.number}): the fastest repeats of each layer alone, and the least "
         "traffic of all else at the measured memory bandwidth. It is no bound: other kernels or algorithms may be "
@@ -160,7 +174,7 @@ def layer_bound(cases: Sequence[Case], trend: Trend) -> list[Finding]:
         *([f"Over {count(len(found), 'point')} it is {percent(ratios[0])} to {percent(ratios[-1])} of the step."]
           if len(found) > 1 else []),
     ]  # fmt: skip
-    return [Finding("result", headline, " ".join(told), (largest,))]
+    return [Finding("result", headline, " ".join(told), (largest,), tuple(found))]
 
 
 def _faster(case: Case, cases: Sequence[Case], trend: Trend) -> list[str]:

@@ -59,7 +59,8 @@ def _detail(case: Case, trend: Trend, is_open: bool) -> Detail:
     busy = _share(profile, "busy_s", case)
     told = f", busy time {percent(busy)} of it" if busy is not None else ""
     took = quantity(case.value("step_s"), "s")
-    summary = f"#{case.number} {trend.where(case)}: {took} a step{told}, most in {top}"
+    of = f" (one of {len(case.ok)} processes)" if len(case.ok) > 1 else ""
+    summary = f"#{case.number} {trend.where(case)}: {took} a step{told}, most in {top}{of}"
     return Detail(case.number, summary, is_open, tuple(table for table in tables if table))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reports.cases import Case
+from reports.step import joined
 from saih.records import Record
 
 PARTS = ("input", "copy", "communication", "straggler", "host", "compute", "memory", "cache", "kernels")
@@ -32,28 +33,21 @@ def middle(case: Case) -> Record | None:
 
 
 def diagnosis(case: Case) -> Mapping[str, Any]:
-    """The diagnosis of the middle replicate; of a point without a result, the first that there is."""
-    record = middle(case) or next((record for record in case.records if record.diagnosis), None)
-    return told_by(record) if record else {}
+    """What bounds the case: findings, charts and tables take it from here.
+
+    Of one record, its own diagnosis; of several replicates, theirs joined. Of a point without a result, the first that
+    there is.
+    """
+    told = [record for record in case.ok if record.diagnosis]
+    if len(told) > 1:
+        return joined.join(told, case.value("step_s") or 0.0)
+    record = next(iter(told), None) or next((record for record in case.records if record.diagnosis), None)
+    return (record.diagnosis or {}) if record else {}
 
 
-def told_by(record: Record) -> Mapping[str, Any]:
-    """A record's diagnosis, that of method version 7 or before in today's words: its "launch" is the host's part."""
-    found = dict(record.diagnosis or {})
-    shares = found.get("shares") or {}
-    if "launch" in shares:
-        known = any(shares.get(part) is not None for part in WORK)
-        found["shares"] = {_today(name): share for name, share in shares.items()} | {"cache": 0.0 if known else None}
-    if found.get("causes"):
-        words = ("cause", "verdict")
-        found["causes"] = [
-            cause | {key: _today(cause[key]) for key in words if key in cause} for cause in found["causes"]
-        ]
-    return found | ({"verdict": _today(found["verdict"])} if "verdict" in found else {})
-
-
-def _today(words: str) -> str:
-    return words.replace("launch-bound", "host-bound") if "-bound" in words else {"launch": "host"}.get(words, words)
+def differ(case: Case) -> str:
+    """The verdicts of replicates that do not agree, with how many have each; empty where they do."""
+    return joined.disagreement([record for record in case.ok if record.diagnosis])
 
 
 def causes(case: Case) -> list[Mapping[str, Any]]:
@@ -62,8 +56,13 @@ def causes(case: Case) -> list[Mapping[str, Any]]:
 
 
 def roofline(case: Case) -> Mapping[str, Any]:
-    """The middle replicate's roofline; empty where it has none."""
-    return diagnosis(case).get("roofline") or {}
+    """The middle replicate's roofline, the point at the rate of all of them; empty where it has none."""
+    record = middle(case)
+    found = ((record.diagnosis or {}) if record else {}).get("roofline") or {}
+    point, step_s = found.get("point") or {}, case.value("step_s")
+    if len(case.ok) < 2 or not point.get("flop") or not step_s:
+        return found
+    return {**found, "point": {**point, "flop_per_s": point["flop"] / step_s}}
 
 
 def profile(case: Case) -> Mapping[str, Any]:
@@ -103,11 +102,11 @@ def shares(case: Case) -> dict[str, float | None]:
 
     Empty where no replicate tells what computing is spent on.
     """
-    found = [told_by(record).get("shares") or {} for record in case.ok]
+    found = [(record.diagnosis or {}).get("shares") or {} for record in case.ok]
     found = [each for each in found if any(each.get(part) is not None for part in WORK)]
     if not found:
         return {}
-    return {part: _mean([each.get(part) for each in found]) for part in (*PARTS, "rest")}
+    return {part: joined.mean([each.get(part) for each in found]) for part in (*PARTS, "rest")}
 
 
 def interval(case: Case, part: str) -> tuple[float, float] | None:
@@ -115,16 +114,11 @@ def interval(case: Case, part: str) -> tuple[float, float] | None:
 
     Of replicates its ends' means: they hold the mean of what each replicate's own interval holds.
     """
-    found = [(told_by(record).get("intervals") or {}).get(part) for record in case.ok]
+    found = [((record.diagnosis or {}).get("intervals") or {}).get(part) for record in case.ok]
     if not found or not all(found):
         return None
     low, high = (statistics.fmean(each[end] for each in found if each) for end in (0, 1))
     return low, high
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if len(known) == len(values) else None
 
 
 def _profile(record: Record) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from reports.cases import Case, Quantity, numbers
 from reports.finding import Finding, within
 from reports.glossary import label_of
-from reports.step.diagnosed import told_by
+from reports.step import diagnosed
 from reports.step.parts import share
 from reports.text import listed, percent, quantity
 
@@ -16,9 +16,8 @@ NOT_EXPECTED = ("scaling_efficiency", "background_read_bytes_per_s")
 
 
 def verdict(case: Case) -> str:
-    """The diagnosis of a case's replicates."""
-    found = [str(told_by(record).get("verdict", "no diagnosis")) for record in case.ok]
-    return " / ".join(dict.fromkeys(found)) or "no diagnosis"
+    """What bounds a case, over its replicates."""
+    return str(diagnosed.diagnosis(case).get("verdict") or "no diagnosis")
 
 
 def exposed(cases: Sequence[Case], name: str, part: str) -> list[Finding]:
@@ -35,7 +34,8 @@ def exposed(cases: Sequence[Case], name: str, part: str) -> list[Finding]:
     told = [f"The step with {part} less the step without it."]
     if real:
         case, most = max(real, key=lambda one: one[1].value or 0.0)
-        of = f"{quantity(case.value(name), 's')} of {quantity(case.value('step_s'), 's')}"
+        step_s = case.value("step_s") or 0.0
+        of = f"{quantity((most.value or 0.0) * step_s, 's')} of {quantity(step_s, 's')}"
         told.append(f"Largest: {percent(most.value or 0.0)}{within(most)}, {of}, at #{case.number}.")
     if blurred:
         highest = max(each.high or 0.0 for _, each in blurred)
@@ -46,7 +46,9 @@ def exposed(cases: Sequence[Case], name: str, part: str) -> list[Finding]:
     if unsure:
         told.append(f"No interval recorded at {numbers(unsure)}.")
     headline = _exposed_headline(part, real, len(known))
-    return [Finding("result", headline, " ".join(told), tuple(case for case, _ in real))]
+    return [
+        Finding("result", headline, " ".join(told), tuple(case for case, _ in real), tuple(case for case, _ in known))
+    ]
 
 
 def _exposed_headline(part: str, real: Sequence[tuple[Case, Quantity]], n: int) -> str:

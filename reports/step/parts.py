@@ -25,11 +25,13 @@ time was measured, how much of it is exposed is not known, and it is within the 
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from reports.cases import Case, Quantity
+from reports.cases import Case, Quantity, replicated
 from reports.step import diagnosed
+from saih.records import Record
 
 INPUT, COPY, COMMUNICATION = "exposed input", "waiting for the copy", "exposed communication"
 STRAGGLER, HOST = "waiting for the slowest rank", "host gaps"
@@ -126,20 +128,17 @@ def _shared(case: Case, key: str, value: float, whole: float) -> Part:
     if key not in METRICS and (ends := diagnosed.interval(case, key)):
         return Part(NAMES[key], value * whole, value, not ends[0] <= 0 <= ends[1], *ends)
     found = share(case, METRICS[key]) if key in METRICS else Quantity(None, "1")
-    if found.value is None or found.low is None or found.high is None:
-        return Part(NAMES[key], value * whole, value, None)
-    low, high = (value + end - found.value for end in (found.low, found.high))  # the copy, set apart, shifts it
-    return Part(NAMES[key], value * whole, value, found.sign != 0, low, high)
+    return _part(NAMES[key], value, whole, found)  # the copy, set apart, shifts the interval
 
 
 def _by_difference(case: Case) -> Step:
     step = case.quantity("step_s")
     whole = step.value or 0.0
-    taken, talk = case.quantity("exposed_input_s"), case.quantity("exposed_comm_s")
+    taken, talk = share(case, "exposed_input_s"), share(case, "exposed_comm_s")
     parts = []
     copy = copy_s(case)
     if taken.value is not None:
-        parts.append(_part(INPUT, taken.value - (copy or 0.0), whole, taken))
+        parts.append(_part(INPUT, taken.value - (copy or 0.0) / whole, whole, taken))
     if copy:
         parts.append(Part(COPY, copy, copy / whole, None))
     if talk.value is not None:
@@ -165,18 +164,35 @@ def copy_s(case: Case) -> float | None:
 
 
 def share(case: Case, name: str) -> Quantity:
-    """A part that is a metric in seconds as a share of the step, with its interval."""
-    part, step = case.quantity(name), case.value("step_s")
-    if part.value is None or not step:
-        return Quantity(None, "1", why=part.why or "the step time is not known")
-    low = None if part.low is None else part.low / step
-    high = None if part.high is None else part.high / step
-    return Quantity(part.value / step, "1", low, high, part.interval)
+    """A part that is a metric in seconds as a share of the step, with its interval.
+
+    Of several replicates: the mean of their shares, as in `diagnosed.shares`, with the interval over them.
+    """
+    found = [_share(record, name) for record in case.ok]
+    known = [each for each in found if each.value is not None]
+    if not known:
+        return Quantity(None, "1", why=case.quantity(name).why or "the step time is not known")
+    if len(known) == 1:
+        return known[0]
+    if len({each.value for each in known}) == 1:  # nothing to differ in: a part that a point does not have
+        return Quantity(known[0].value, "1")
+    over, mean = replicated(known), statistics.fmean(each.value or 0.0 for each in known)
+    low, high = (None, None) if over.low is None or over.high is None else (min(over.low, mean), max(over.high, mean))
+    return replace(over, value=mean, low=low, high=high)
 
 
-def _part(name: str, seconds: float, whole: float, measured: Quantity) -> Part:
-    sign, middle = measured.sign, measured.value or 0.0
+def _share(record: Record, name: str) -> Quantity:
+    """The share of one replicate."""
+    entry, value, step = record.metrics.get(name) or {}, record.value(name), record.value("step_s")
+    if value is None or not step:
+        return Quantity(None, "1")
+    low, high = (None if entry.get(end) is None else float(entry[end]) / step for end in ("low", "high"))
+    return Quantity(value / step, "1", low, high, str(entry.get("interval") or ""))
+
+
+def _part(name: str, value: float, whole: float, measured: Quantity) -> Part:
+    """A part of this share of the step, with the interval of the share that was measured."""
     if measured.low is None or measured.high is None:
-        return Part(name, seconds, seconds / whole, None)
-    low, high = ((seconds + end - middle) / whole for end in (measured.low, measured.high))
-    return Part(name, seconds, seconds / whole, sign != 0, low, high)
+        return Part(name, value * whole, value, None)
+    low, high = (value + end - (measured.value or 0.0) for end in (measured.low, measured.high))
+    return Part(name, value * whole, value, measured.sign != 0, low, high)

@@ -137,11 +137,17 @@ def _bound_rows(case: Case, axes: Sequence[Axis], gains: bool, notes: Notes) -> 
     start, found = case_cells(case, axes), diagnosed.causes(case)
     if not found:
         empty = (Cell(""), Cell("")) if gains else ()
-        return [(*start, words(verdict(case)), *empty, words(evidence(case)))]
+        told = str(diagnosed.diagnosis(case).get("evidence") or "")
+        return [(*start, words(verdict(case), _remark(case)), *empty, words(told))]
     blank = tuple(Cell("") for _ in start)
-    told = verdict(case) if case.ok else ""
-    differ = f"replicates differ: {told}" if " / " in told else ""
-    return [(*(blank if i else start), *_cause(cause, "" if i else differ, notes)) for i, cause in enumerate(found)]
+    return [
+        (*(blank if i else start), *_cause(cause, "" if i else _remark(case), notes)) for i, cause in enumerate(found)
+    ]
+
+
+def _remark(case: Case) -> str:
+    verdicts = diagnosed.differ(case)
+    return f"processes differ: {verdicts}" if verdicts else ""
 
 
 def _cause(cause: Mapping[str, Any], remark: str, notes: Notes) -> tuple[Cell, ...]:
@@ -168,10 +174,3 @@ def _gain(cause: Mapping[str, Any], notes: Notes) -> Cell:
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
-
-
-def evidence(case: Case) -> str:
-    """The diagnosis's own words; of several replicates with different figures, the middle one's."""
-    told = dict.fromkeys(str((record.diagnosis or {}).get("evidence") or "") for record in case.ok)
-    shown = str(diagnosed.diagnosis(case).get("evidence") or "")
-    return shown if len(told) < 2 else f"{shown} (the middle one of {len(case.ok)} replicates)"

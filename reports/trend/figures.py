@@ -17,8 +17,9 @@ from reports.cases import Case, Quantity
 from reports.finding import Finding
 from reports.table import Cell, Head, Notes, Table, words
 from reports.text import clauses, count, interval, quantity, signed_percent, span
-from reports.trend.hockney import Hockney, fit
-from reports.trend.lines import FLAT, Series, Trend, apart, ratio
+from reports.trend.hockney import MIN_SIZES, Hockney, fit
+from reports.trend.lines import FLAT, RISES, Series, Trend, apart, gain, how_it_ends, ratio
+from reports.trust.doubts import doubted, doubts
 from reports.yardstick import RATE, SHARE, differ
 
 PEAKS = {
@@ -40,37 +41,52 @@ class Figures:
 
 def find_figures(trend: Trend) -> list[Figures]:
     """The figures of every path along which two sizes or more were measured."""
-    paths = [(series, _sizes(series)) for series in trend.series]
     axis = trend.roles.growth
-    return [Figures(series.label, cases, _fit(cases, axis)) for series, cases in paths if axis and len(cases) > 1]
+    if axis is None:
+        return []
+    paths = [(series.label, _sizes(series)) for series in trend.series]
+    return [Figures(label, cases, _fit(cases, axis)) for label, cases in paths if len(cases) > 1]
 
 
 def _sizes(series: Series) -> tuple[Case, ...]:
-    return tuple(sorted((c for c in series.cases if c.value("step_s")), key=lambda case: case.flop_per_step or 0.0))
+    return tuple(sorted((c for c in series.cases if c.value(RATE)), key=lambda case: case.flop_per_step or 0.0))
 
 
 def _fit(cases: Sequence[Case], axis: Axis) -> Hockney | str:
-    steps = [case.quantity("step_s") for case in cases]
-    found = fit([case.flop_per_step or 0.0 for case in cases], [step.value or 0.0 for step in steps], _noise(steps))
-    return _falls(cases, axis) or found
+    """The fit to the rates that the page shows."""
+    flop, rates = [case.flop_per_step or 0.0 for case in cases], [case.quantity(RATE) for case in cases]
+    return fit_rates(flop, rates, [axis.label(axis.of(case)) for case in cases])
 
 
-def _noise(steps: Sequence[Quantity]) -> float:
-    """Root mean square of the relative standard deviations that the steps' intervals stand for, as normal ones."""
-    ends = [(step.high - step.low) / step.value for step in steps if step.high and step.low and step.value]
+def fit_rates(flop: Sequence[float], rates: Sequence[Quantity], places: Sequence[str]) -> Hockney | str:
+    """Hockney's fit to rates by rising size; else the reason why there is none. ``places`` name the sizes."""
+    last, enough = gain(rates[-2], rates[-1]), len(set(flop)) >= MIN_SIZES
+    if enough and (reason := _falls(rates, places)):
+        return reason
+    if enough and how_it_ends(last) == RISES:
+        return _still_rises(last)
+    return fit(flop, [n / (rate.value or math.nan) for n, rate in zip(flop, rates, strict=True)], _noise(rates))
+
+
+def _still_rises(last: Quantity) -> str:
+    return f"the rate still rises at the largest size ({signed_percent(last.value or 0.0)}): none is approached yet"
+
+
+def _noise(rates: Sequence[Quantity]) -> float:
+    """Root mean square of the relative standard deviations that the rates' intervals stand for, as normal ones."""
+    ends = [(rate.high - rate.low) / rate.value for rate in rates if rate.high and rate.low and rate.value]
     return math.sqrt(statistics.fmean((each / (2 * NORMAL_95)) ** 2 for each in ends)) if ends else 0.0
 
 
-def _falls(cases: Sequence[Case], axis: Axis) -> str:
+def _falls(rates: Sequence[Quantity], places: Sequence[str]) -> str:
     """Whether the rate falls again beyond its best, and from which size on; the form only rises."""
-    rates = [case.quantity(RATE) for case in cases]
-    best = max(range(len(cases)), key=lambda i: rates[i].value or 0.0)
+    best = max(range(len(rates)), key=lambda i: rates[i].value or 0.0)
     change = ratio(rates[-1], rates[best]) - 1
     if change > -FLAT or apart(rates[best], rates[-1]) is False:
         return ""
-    start = next(i for i in range(best + 1, len(cases)) if ratio(rates[i], rates[best]) - 1 <= -FLAT)
-    where = axis.label(axis.of(cases[start]))
-    return f"the rate falls again from {where} on ({signed_percent(change)} at the largest size): the form only rises"
+    start = next(i for i in range(best + 1, len(rates)) if ratio(rates[i], rates[best]) - 1 <= -FLAT)
+    fall = f"falls again from {places[start]} on ({signed_percent(change)} at the largest size)"
+    return f"the rate {fall}: the form only rises"
 
 
 def figures(trend: Trend) -> Table | None:
@@ -99,11 +115,15 @@ def _row(found: Figures, axis: Axis, notes: Notes) -> tuple[Cell, ...]:
 def _fitted(found: Figures, axis: Axis, notes: Notes) -> tuple[Cell, ...]:
     if isinstance(found.fit, str):
         return (notes.missing(found.fit),) * 3
-    fitted = found.fit
+    fitted, doubt = found.fit, doubts(found.cases)
     mark = "" if fitted.n_half_ends[0] > 0 else notes.mark("not told from 0: the rate hardly rises over these sizes")
     where = axis.label(axis.of(found.cases[fitted.worst]))
     return (
-        Cell(quantity(fitted.r_inf, "FLOP/s"), interval(fitted.r_inf, *fitted.r_inf_ends, "FLOP/s")),
+        Cell(
+            quantity(fitted.r_inf, "FLOP/s"),
+            interval(fitted.r_inf, *fitted.r_inf_ends, "FLOP/s"),
+            notes.mark(doubt) if doubt else "",
+        ),
         Cell(
             quantity(fitted.n_half, "FLOP"),
             f"{interval(fitted.n_half, *fitted.n_half_ends, 'FLOP')}; {_place(found, fitted.n_half, axis)}",
@@ -133,8 +153,8 @@ def _range(cases: Sequence[Case], name: str, axis: Axis, notes: Notes) -> Cell:
 
 def approach(trend: Trend) -> list[Finding]:
     """Which rate do the paths approach, and how large a problem reaches half of it?"""
-    axis = trend.roles.growth
-    fitted = [(each, each.fit) for each in find_figures(trend) if isinstance(each.fit, Hockney)]
+    axis, found = trend.roles.growth, find_figures(trend)
+    fitted = [(each, each.fit) for each in found if isinstance(each.fit, Hockney)]
     if axis is None or not fitted:
         return []
     rates, halves = [fit.r_inf for _, fit in fitted], [fit.n_half for _, fit in fitted]
@@ -143,12 +163,27 @@ def approach(trend: Trend) -> list[Finding]:
         f"{span(halves, 'FLOP')} a step"
     )
     worst = max(fitted, key=lambda one: abs(one[1].misfits[one[1].worst]))[1]
-    told = clauses((_approach(each, fit) for each, fit in fitted), 4)
-    form = f"Hockney's form misses a size by {signed_percent(worst.misfits[worst.worst])} at most."
-    return [Finding("result", headline, f"{told}. {form}", tuple(each.cases[-1] for each, _ in fitted))]
+    basis = tuple(case for each, _ in fitted for case in each.cases)
+    told = [
+        f"{clauses((_approach(each, fit) for each, fit in fitted), 4)}{doubted(basis)}.",
+        f"Hockney's form misses a size by {signed_percent(worst.misfits[worst.worst])} at most.",
+        _others(found),
+    ]
+    ends = tuple(each.cases[-1] for each, _ in fitted)
+    return [Finding("result", headline, " ".join(each for each in told if each), ends, basis)]
+
+
+def _others(found: Sequence[Figures]) -> str:
+    """The paths that approach no such rate, with the reason."""
+    others = [f"{_name(each)}{each.fit}" for each in found if isinstance(each.fit, str)]
+    return f"No such rate: {clauses(others, 3)}." if others else ""
+
+
+def _name(found: Figures) -> str:
+    return "" if found.label == "all points" else f"{found.label}: "
 
 
 def _approach(found: Figures, fit: Hockney) -> str:
-    name = "" if found.label == "all points" else f"{found.label}: "
+    name = _name(found)
     rate = f"{quantity(fit.r_inf, 'FLOP/s')} ({interval(fit.r_inf, *fit.r_inf_ends, 'FLOP/s')})"
     return f"{name}{rate}, half at {quantity(fit.n_half, 'FLOP')} ({interval(fit.n_half, *fit.n_half_ends, 'FLOP')})"

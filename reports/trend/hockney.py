@@ -8,21 +8,25 @@ FLOP of a step and device.) r_inf says what a large problem gets, n_half how lar
 The fit minimises the sum of squares of log(measured / fitted). Sizes along a path differ by orders of magnitude and so
 do their times: plain least squares would follow the largest alone. Noise of times and misfit of the form are both
 relative, so that logarithms weigh all sizes alike, and too fast as much as too slow. For a given n_half the best r_inf
-is a geometric mean, which leaves one unknown to search.
+is a geometric mean, which leaves one unknown to search. No rate is approached that is lower than one measured: where
+scatter puts a size above the fitted r_inf, its rate stands instead, and ends the interval if that ends below it.
 
 Intervals are profile intervals: all values for which the smallest sum of squares exceeds the least by no more than
 t^2 s^2, t Student's quantile for N - 2 degrees of freedom and s^2 the least sum / (N - 2) (D. M. Bates and D. G. Watts,
 Nonlinear Regression Analysis and Its Applications, 1988, section 6.1). So the scatter of the sizes about the form is
-the noise: misfit widens them, and is taken for chance. Where the times' own intervals are wider, s comes from those.
+the noise. Where the rates' own intervals are wider, s comes from those. Scatter that has a pattern is no noise, and a
+form that fits as well and never saturates leaves no rate to approach: rivals.py.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports.trend import rivals
+from reports.trend.search import least, ratios
 from saih.stats import student_t
 
 MIN_SIZES = 4
@@ -32,6 +36,8 @@ WORST_MISFIT = 0.5
 SPAN = 1e6
 """n_half is looked for from the smallest size / SPAN to the largest x SPAN."""
 GRID = 300
+
+NO_FORM = "the form does not hold"
 
 Ends = tuple[float, float]
 
@@ -66,18 +72,29 @@ def fit(flop: Sequence[float], step_s: Sequence[float], noise: float = 0.0, conf
         return f"{sizes} measured sizes: two numbers and their intervals need at least {MIN_SIZES}"
     path = _Path(flop, step_s)
     n_half = path.best()
-    middle = path.log_rate(n_half)
-    misfits = tuple(math.exp(each - middle) - 1 for each in path.log_rates(n_half))
-    reached = max(flop) / (max(flop) + n_half)
-    if reached < 0.5:
-        return f"the largest size reaches {100 * reached:.0f} % of the rate that the fit approaches; half is needed"
-    if max(abs(math.log1p(each)) for each in misfits) > math.log1p(WORST_MISFIT):
-        off = max(misfits, key=lambda each: abs(math.log1p(each)))
-        return f"does not follow the form: a size is {100 * off:+.0f} % off, more than a factor of {1 + WORST_MISFIT:g}"
+    if reason := _too_far(path, n_half):
+        return reason
+    rates = [n / t for n, t in zip(flop, step_s, strict=True)]
+    if reason := rivals.refusal(flop, rates, path.squares(n_half), noise, confidence):
+        return f"{NO_FORM}: {reason}"
     ends = path.ends(n_half, noise, confidence)
     if ends is None:
         return "these sizes scatter too much to bound it"
-    return Hockney(math.exp(middle), ends[0], n_half, ends[1], misfits, confidence)
+    r_inf, highest = math.exp(path.log_rate(n_half)), max(rates)
+    r_inf_ends = ends[0][0], max(ends[0][1], highest)
+    misfits = path.misfits(n_half, math.log(r_inf))
+    return Hockney(max(r_inf, highest), r_inf_ends, n_half, ends[1], misfits, confidence)
+
+
+def _too_far(path: _Path, n_half: float) -> str:
+    """Whether the largest size is too small to show the rate approached, or a size too far off the form."""
+    reached = max(path.flop) / (max(path.flop) + n_half)
+    if reached < 0.5:
+        return f"the largest size reaches {100 * reached:.0f} % of the rate that the fit approaches; half is needed"
+    off = max(path.misfits(n_half, path.log_rate(n_half)), key=lambda each: abs(math.log1p(each)))
+    if abs(math.log1p(off)) > math.log1p(WORST_MISFIT):
+        return f"{NO_FORM}: a size is {100 * off:+.0f} % off, more than a factor of {1 + WORST_MISFIT:g}"
+    return ""
 
 
 @dataclass(frozen=True)
@@ -92,32 +109,33 @@ class _Path:
         return [math.log((n + n_half) / t) for n, t in zip(self.flop, self.step_s, strict=True)]
 
     def log_rate(self, n_half: float) -> float:
-        """The best log r_inf: their mean."""
+        """The best log r_inf: their mean, or the floor."""
         return statistics.fmean(self.log_rates(n_half))
+
+    def misfits(self, n_half: float, log_rate: float) -> tuple[float, ...]:
+        """Measured over fitted rate - 1 of each size."""
+        return tuple(math.exp(each - log_rate) - 1 for each in self.log_rates(n_half))
 
     def squares(self, n_half: float) -> float:
         """The least sum of squares with this n_half."""
         found = self.log_rates(n_half)
-        middle = statistics.fmean(found)
+        middle = sum(found) / len(found)
         return sum((each - middle) ** 2 for each in found)
 
     def best(self) -> float:
-        """The n_half of least squares: the best of a grid, then the golden section beside it."""
-        grid = _between(min(self.flop) / SPAN, max(self.flop) * SPAN, GRID)
-        place = min(range(1, GRID - 1), key=lambda i: self.squares(grid[i]))
-        low, high = math.log(grid[place - 1]), math.log(grid[place + 1])
-        return math.exp(_least(lambda x: self.squares(math.exp(x)), low, high))
+        """The n_half of least squares."""
+        return least(self.squares, min(self.flop) / SPAN, max(self.flop) * SPAN, GRID)
 
     def ends(self, n_half: float, noise: float, confidence: float) -> tuple[Ends, Ends] | None:
         """Profile intervals of r_inf and n_half; None where the upper ends are open."""
         free = len(self.flop) - 2
-        least = self.squares(n_half)
-        allowed = least + student_t(confidence, free) ** 2 * max(least / free, noise**2)
+        lowest_squares = self.squares(n_half)
+        allowed = lowest_squares + student_t(confidence, free) ** 2 * max(lowest_squares / free, noise**2)
         low = self._edge(n_half, min(self.flop) / SPAN, allowed)
         high = self._edge(n_half, max(self.flop) * SPAN, allowed)
         if high is None:
             return None
-        grid = [n_half, *_between(low or min(self.flop) / SPAN, high, GRID)]
+        grid = [n_half, *ratios(low or min(self.flop) / SPAN, high, GRID)]
         spread = [math.sqrt(max(0.0, allowed - self.squares(x)) / len(self.flop)) for x in grid]
         middle = [self.log_rate(x) for x in grid]
         lowest = min(m - s for m, s in zip(middle, spread, strict=True))
@@ -132,25 +150,3 @@ class _Path:
             middle = math.sqrt(inside * outside)
             inside, outside = (middle, outside) if self.squares(middle) <= allowed else (inside, middle)
         return inside
-
-
-def _between(low: float, high: float, n: int) -> list[float]:
-    """``n`` numbers in equal ratios."""
-    return [low * (high / low) ** (i / (n - 1)) for i in range(n)]
-
-
-def _least(of: Callable[[float], float], low: float, high: float) -> float:
-    """Where ``of`` is least between two numbers, by the golden section."""
-    golden = (math.sqrt(5) - 1) / 2
-    a, b = high - golden * (high - low), low + golden * (high - low)
-    at_a, at_b = of(a), of(b)
-    for _ in range(80):
-        if at_a < at_b:
-            high, b, at_b = b, a, at_a
-            a = high - golden * (high - low)
-            at_a = of(a)
-        else:
-            low, a, at_a = a, b, at_b
-            b = low + golden * (high - low)
-            at_b = of(b)
-    return (low + high) / 2

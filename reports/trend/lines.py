@@ -1,8 +1,9 @@
 """The trend: lines along the growing dial, where growth ends, what each dial does, how ranks scale. Pure.
 
     series       cases equal in all but the growing axis, in its order
-    last gain    y_n / y_(n-1) - 1 along a series, y the yardstick
-                 "flat" below 10 % either way or where the two intervals overlap, else "rises" or "falls"
+    last gain    y_n / y_(n-1) - 1 along a series, y the yardstick; its interval takes the worst ends of both
+                 "not resolved" where that holds zero and more than 10 %; else "flat" below 10 % either way, else
+                 "rises" or "falls"
     effect       y_high / y_low between cases equal in all but one dial, at its highest and lowest value measured;
                  the median over all such pairs
     scaling      throughput over ranks, weak and strong: see scaling.py
@@ -36,16 +37,26 @@ class Series:
     lost: tuple[Case, ...]
 
 
+RISES, FLAT_END, FALLS, UNRESOLVED = "rises", "flat", "falls", "not resolved"
+"""How a line ends."""
+
+
 @dataclass(frozen=True)
 class Growth:
-    """How the yardstick moves along a series of two cases or more. ``verdict``: rises, flat or falls."""
+    """How the yardstick moves along a series of two cases or more."""
 
     series: Series
     values: tuple[Quantity, ...]
-    verdict: str
-    last_gain: float
-    resolved: bool | None
-    """Whether the last two intervals are apart; None where one is missing."""
+
+    @property
+    def last_gain(self) -> Quantity:
+        """The relative change between the two largest sizes."""
+        return gain(self.values[-2], self.values[-1])
+
+    @property
+    def verdict(self) -> str:
+        """One of `RISES`, `FLAT_END`, `FALLS` and `UNRESOLVED`."""
+        return how_it_ends(self.last_gain)
 
     @property
     def best(self) -> int:
@@ -146,11 +157,26 @@ def growth(series: Series, yardstick: str) -> Growth | None:
     if len(cases) < 2:
         return None
     values = tuple(case.quantity(yardstick) for case in cases)
-    gain = ratio(values[-1], values[-2]) - 1
-    resolved = apart(values[-2], values[-1])
-    flat = abs(gain) < FLAT or resolved is False
-    verdict = "flat" if flat else "rises" if gain > 0 else "falls"
-    return Growth(Series(series.label, cases, series.lost), values, verdict, gain, resolved)
+    return Growth(Series(series.label, cases, series.lost), values)
+
+
+def gain(before: Quantity, after: Quantity) -> Quantity:
+    """The relative change from one value to another, with the worst ends of both intervals; 0 from nothing."""
+    change = ratio(after, before) - 1
+    if not before.low or not before.high or after.low is None or after.high is None:
+        return Quantity(change, "1")
+    low, high = after.low / before.high - 1, after.high / before.low - 1
+    return Quantity(change, "1", low, high, "worst ends of both intervals")
+
+
+def how_it_ends(last_gain: Quantity) -> str:
+    """A last gain in a word. One whose whole interval is small is none, whether or not it holds zero."""
+    value = last_gain.value or 0.0
+    if last_gain.sign == 0 and max(-(last_gain.low or 0.0), last_gain.high or 0.0) >= FLAT:
+        return UNRESOLVED
+    if abs(value) < FLAT:
+        return FLAT_END
+    return RISES if value > 0 else FALLS
 
 
 def ratio(above: Quantity, below: Quantity) -> float:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from reports.axes import Axis
 from reports.cases import Quantity
+from reports.finding import signed_interval
 from reports.glossary import label_of
 from reports.table import Cell, Head, Notes, Table, words
 from reports.text import clauses, count, fold, interval, number, quantity, signed_percent
-from reports.trend.lines import Effect, Growth, Trend
+from reports.trend.lines import FLAT_END, UNRESOLVED, Effect, Growth, Trend
+from reports.trust.doubts import doubts
 
 
 def growth(trend: Trend) -> Table | None:
@@ -29,14 +31,16 @@ def growth(trend: Trend) -> Table | None:
         Head("last gain", "relative"),
         Head("at the end it", number=False),
     )
-    return Table("growth", f"Growth along {axis.name}", head, tuple(_growth_row(each, axis) for each in trend.growths))
+    notes = Notes()
+    rows = tuple(_growth_row(each, axis, notes) for each in trend.growths)
+    return Table("growth", f"Growth along {axis.name}", head, rows, notes.listed())
 
 
-def _growth_row(found: Growth, axis: Axis) -> tuple[Cell, ...]:
+def _growth_row(found: Growth, axis: Axis, notes: Notes) -> tuple[Cell, ...]:
     cases, values = found.series.cases, found.values
     ends = [axis.show(axis.of(case)) for case in (cases[0], cases[-1])]
     best = found.best
-    overlap = {False: "intervals overlap", True: "", None: "no interval"}[found.resolved]
+    gain, doubt = found.last_gain, doubts(cases[-2:])
     after = count(len(found.beyond), "larger point") + " without result" if found.beyond else ""
     return (
         words(found.series.label),
@@ -44,8 +48,12 @@ def _growth_row(found: Growth, axis: Axis) -> tuple[Cell, ...]:
         Cell(fold((cases[-1].flop_per_step or 0.0) / (cases[0].flop_per_step or 1.0))),
         *(_value(values[i]) for i in (0, -1)),
         Cell(quantity(values[best].value, values[best].unit), axis.label(axis.of(cases[best]))),
-        Cell(signed_percent(found.last_gain), overlap),
-        words({"rises": "rises", "flat": "is flat", "falls": "falls"}[found.verdict], after),
+        Cell(
+            signed_percent(gain.value or 0.0),
+            signed_interval(gain) or "no interval",
+            notes.mark(doubt) if doubt else "",
+        ),
+        words({FLAT_END: "is flat", UNRESOLVED: "is not resolved"}.get(found.verdict, found.verdict), after),
     )
 
 
@@ -72,16 +80,18 @@ def effects(trend: Trend) -> Table | None:
 def _effect_row(found: Effect, notes: Notes) -> tuple[Cell, ...]:
     axis = found.axis
     ends = dict.fromkeys(tuple(axis.show(axis.of(case)) for case in pair) for pair in found.pairs)
+    doubt = doubts([case for pair in found.pairs for case in pair])
+    mark = notes.mark(doubt) if doubt else ""
     none = "another precision or run has another ceiling: its shares are not set against each other"
     return (
         words(axis.name),
         words(clauses((f"{low} to {high}" for low, high in ends), 4)),
         Cell(f"{len(found.pairs)}"),
-        _ratios(found.share) if found.share else notes.missing(none),
-        _ratios(found.rate),
+        _ratios(found.share, mark) if found.share else notes.missing(none),
+        _ratios(found.rate, mark),
     )
 
 
-def _ratios(values: Sequence[float]) -> Cell:
+def _ratios(values: Sequence[float], mark: str) -> Cell:
     ends = f"{number(min(values))} to {number(max(values))}" if min(values) < max(values) else ""
-    return Cell(f"x {number(statistics.median(values))}", ends)
+    return Cell(f"x {number(statistics.median(values))}", ends, mark)

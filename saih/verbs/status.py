@@ -6,7 +6,6 @@ Reads what the run's folder holds and asks Slurm for the job's state; it takes n
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -14,12 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from saih import expectation, grow, records, slurm
+from saih import expectation, grow, records
 from saih.app import App, Point
+from saih.common import jobs, locks
+from saih.common.holder import Fate, printable
+from saih.common.locks import Lock
 from saih.config import Config
 from saih.errors import InputError
 from saih.estimate import Range, total
-from saih.folder import Folder, gone
+from saih.folder import LOCK, Folder
 from saih.points import Points
 from saih.progress import duration, roughly
 from saih.records import UNDECIDED, Record, Unread
@@ -35,9 +37,10 @@ class Status:
     folder: Path
     records: Mapping[str, Record]
     wanted: frozenset[str] | None
-    driver: Mapping[str, Any] | None
-    """What the lock says of the driver at work, None without one."""
-    job_state: str | None
+    lock: Lock | None
+    """What the lock says of the driver, None without one."""
+    job: jobs.Job | None
+    """The job of the driver, or of the last one, as far as Slurm knows it."""
     doing: tuple[str, float] | None
     """What the worker group at work is for, and how many seconds ago its log last grew."""
     unread: tuple[Unread, ...] = ()
@@ -49,8 +52,8 @@ class Status:
 
     @property
     def at_work(self) -> bool:
-        """Whether a driver is."""
-        return self.driver is not None and not gone(self.driver)
+        """Whether a driver is, or may be."""
+        return self.lock is not None and not self.lock.gone
 
     @property
     def left(self) -> int | None:
@@ -64,16 +67,13 @@ class Status:
 def read(path: Path, now: float) -> Status:
     """The status of the run in ``path`` at ``now`` (seconds of the epoch). Raises InputError if it holds no run."""
     folder = Folder(path)
-    driver = _driver(path / "lock")
-    if not (path / "config.yaml").exists() and driver is None:
+    lock = locks.look(path / LOCK)
+    if not (path / "config.yaml").exists() and lock is None:
         raise InputError(f"{path}: holds no run; give a run's folder, such as runs/quickstart")
-    known = folder.system().get("slurm") or {}
-    job = (driver or known).get("job")
-    state = slurm.job_state(str(job)) if job else None
-    doing = _doing(folder.logs, now) if driver else None
     kept, unread = records.read_each(folder.points)
     unread = [*records.read_system(folder.system_path)[1], *unread]
-    found = Status(path, {each.id: each for each in kept}, None, driver, state, doing, tuple(unread))
+    doing = _doing(folder.logs, now) if lock else None
+    found = Status(path, {each.id: each for each in kept}, None, lock, _job(lock, folder), doing, tuple(unread))
     asked = _asked(path)
     if asked is None:
         return found
@@ -126,23 +126,30 @@ def _left_s(status: Status, config: Config, app: App, points: Points, system: Ma
 
 
 def _at_work(status: Status) -> list[str]:
-    driver, state = status.driver, status.job_state
-    if driver is None:
-        return [f"no driver is at work{f' (its job: {state})' if state else ''}"]
-    job = f" (job {driver['job']}: {state or 'Slurm cannot be asked here'})" if driver.get("job") else ""
-    who = f"process {driver.get('pid')} on {driver.get('host')}{job}"
-    if not status.at_work:
+    lock, job = status.lock, status.job
+    if lock is None:
+        return [f"no driver is at work{f' (its job: {job.state})' if job else ''}"]
+    if lock.holder is None or lock.judgement is None:
+        return [f"nobody can tell whether a driver is at work: {lock.refusal('a sweep')}"]
+    state = job.state if job else "Slurm cannot be asked here"
+    name = job.name if job else lock.holder.job
+    who = f"process {lock.holder.pid} on {printable(lock.holder.host)}" + (f" (job {name}: {state})" if name else "")
+    if lock.gone:
         return [f"no driver is at work: {who} ended without a last word; the sweep goes on from here"]
     doing = f"now: {status.doing[0]} (its log last grew {duration(status.doing[1])} ago)" if status.doing else ""
-    return [f"at work: {who}", *([doing] if doing else [])]
+    known = lock.judgement.fate is Fate.AT_WORK
+    at_work = f"at work: {who}" if known else f"perhaps at work: {who}; {lock.judgement.why}"
+    return [at_work, *([doing] if doing else [])]
 
 
-def _driver(lock: Path) -> dict[str, Any] | None:
-    try:
-        holder = json.loads(lock.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+def _job(lock: Lock | None, folder: Folder) -> jobs.Job | None:
+    """The job of the lock's holder, and without a lock that of the last driver."""
+    if lock is None:
+        number = (folder.system().get("slurm") or {}).get("job")
+        return jobs.look(str(number)) if number else None
+    if lock.holder is None or lock.judgement is None or not lock.holder.job:
         return None
-    return holder if isinstance(holder, dict) and "pid" in holder else None
+    return lock.judgement.job or jobs.look(lock.holder.job, lock.holder.cluster)
 
 
 def _asked(path: Path) -> tuple[Config, App, Points] | None:

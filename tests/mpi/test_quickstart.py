@@ -9,7 +9,10 @@ import pytest
 from saih import records
 from tests.conftest import ROOT
 
-pytestmark = [pytest.mark.mpi, pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.mpi, pytest.mark.long, pytest.mark.timeout(1500)]
+
+POINTS = 32
+"""Four edges, two widths and two numbers of ranks, each in two processes."""
 
 
 def test_the_quickstart_killed_half_way_repeats_only_the_point_in_flight(saih):
@@ -23,11 +26,11 @@ def test_the_quickstart_killed_half_way_repeats_only_the_point_in_flight(saih):
     driver.send_signal(signal.SIGKILL)
     driver.communicate()
     before = {path.name: path.stat().st_mtime_ns for path in points.glob("*.json")}
-    assert 5 <= len(before) < 16
+    assert 5 <= len(before) < POINTS
 
     saih("sweep", "quickstart.yaml")
     after = {path.name: path.stat().st_mtime_ns for path in points.iterdir()}
     assert before.items() <= after.items()
     found = records.read_all(points)
-    assert len(found) == 16
+    assert len(found) == POINTS
     assert {record.status for record in found} <= {"ok", "skipped"}

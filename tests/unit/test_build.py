@@ -1,9 +1,7 @@
 """Building out of core: every universe whole or not at all, gone on with after a kill, shared, and alone at work."""
 
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,7 +18,9 @@ from augment.data.making.operations import turned
 from augment.data.storage.sets import UniverseSet, name_of
 from augment.data.storage.verify import verify
 from augment.errors import DataError
+from saih.common.holder import mine
 from tests.conftest import ROOT
+from tests.holders import of_a_dead_process
 from tests.sets import counts_of, header, labels_of, random_set
 
 UNIVERSES = 6
@@ -217,21 +217,16 @@ def test_one_run_at_a_time(tmp_path):
     build(job(tmp_path))
 
 
-@pytest.mark.parametrize(
-    ("host", "started", "taken_over"),
-    [
-        (socket.gethostname(), "1", True),  # another process had this number
-        ("elsewhere", "1", False),  # nobody can tell
-    ],
-)
-def test_locks_of_the_dead(tmp_path, host, started, taken_over):
-    (tmp_path / "lock").write_text(json.dumps({"host": host, "pid": os.getpid(), "started": started}))
-    if taken_over:
+def test_locks_of_the_dead(tmp_path):
+    (tmp_path / "lock").write_bytes(of_a_dead_process().to_bytes())
+    build(job(tmp_path))
+    assert not (tmp_path / "lock").exists()
+
+
+def test_a_lock_of_another_machine_stands(tmp_path):
+    (tmp_path / "lock").write_bytes(replace(mine(), host="elsewhere", boot="another").to_bytes())
+    with pytest.raises(DataError, match=f"another run may be at work here .* on elsewhere.*delete {tmp_path}/lock"):
         build(job(tmp_path))
-        assert not (tmp_path / "lock").exists()
-    else:
-        with pytest.raises(DataError, match=f"another run is at work here .* on elsewhere.*delete {tmp_path}/lock"):
-            build(job(tmp_path))
 
 
 def test_a_full_disk_is_told_before_it_is_full(tmp_path, monkeypatch):

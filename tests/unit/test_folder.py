@@ -1,16 +1,18 @@
 import json
-import multiprocessing
 import os
 import socket
+from dataclasses import replace
 
 import pytest
 import yaml
 
 from saih import config
+from saih.common.holder import mine
 from saih.errors import InputError
 from saih.folder import Folder
 from saih.measure import METHOD_VERSION
 from tests.conftest import toy_config
+from tests.holders import of_a_dead_process
 
 MACHINE = {"device": "CPU", "device_kind": "cpu", "devices": 2, "cores": 2, "architecture": "x86_64", "memory_bytes": 1}
 SOFTWARE = {"torch": "2.13.0", "cuda": None, "cudnn": None, "driver": None, "mpi": "MPICH", "python": "3.11"}
@@ -104,27 +106,30 @@ def test_a_second_driver_is_refused_and_told_who_is_first(folder):
 
 
 def test_a_dead_drivers_lock_is_taken_over(folder):
-    child = multiprocessing.get_context("spawn").Process(target=os.getpid)
-    child.start()
-    pid = child.pid
-    child.join()
-    holder = {"host": socket.gethostname(), "pid": pid, "started": "1"}
-    (folder.path / "lock").write_text(json.dumps(holder))
+    (folder.path / "lock").write_bytes(of_a_dead_process().to_bytes())
     with folder.lock():
         assert json.loads((folder.path / "lock").read_text())["pid"] == os.getpid()
+    assert not list(folder.path.glob("lock*"))
 
 
-def test_a_pid_given_to_another_process_is_no_driver(folder):
-    holder = {"host": socket.gethostname(), "pid": os.getpid(), "started": "1"}
-    (folder.path / "lock").write_text(json.dumps(holder))
-    with folder.lock():
+def test_a_lock_of_another_machine_stands_and_says_how_to_decide(folder):
+    elsewhere = replace(mine(), host="elsewhere", boot="another", pid=12)
+    (folder.path / "lock").write_bytes(elsewhere.to_bytes())
+    with pytest.raises(InputError) as raised, folder.lock():
         pass
+    assert "a sweep may be at work here (process 12 on elsewhere" in str(raised.value)
+    assert f"(ps -fp 12), and if it is gone, delete {folder.path}/lock" in str(raised.value)
 
 
-def test_a_lock_of_another_host_stands(folder):
-    (folder.path / "lock").write_text(json.dumps({"host": "elsewhere", "pid": 1, "started": "1"}))
-    with pytest.raises(InputError, match="process 1 on elsewhere"), folder.lock():
-        pass
+def test_a_run_at_work_is_not_moved_aside(folder):
+    with folder.lock(), pytest.raises(InputError, match="a sweep is at work here"):
+        folder.move_aside()
+    assert folder.move_aside()
+
+
+def test_what_a_killed_driver_left_half_written_is_no_foreign_file(tmp_path):
+    (tmp_path / ".config.yaml.0123.tmp").touch()
+    Folder(tmp_path).check_method(parse())
 
 
 def test_moving_aside_keeps_everything(folder):
@@ -132,4 +137,5 @@ def test_moving_aside_keeps_everything(folder):
     aside = folder.move_aside()
     assert not folder.path.exists()
     assert (aside / "config.yaml").read_text() == before
+    assert not (aside / "lock").exists()
     assert folder.move_aside() is None

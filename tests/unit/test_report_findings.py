@@ -41,14 +41,14 @@ def test_growth_is_not_claimed_where_the_largest_problem_is_not_the_best():
     assert one(told, "5.0 % to 41.0 % of the measured ceiling").startswith("5.0 %")
     assert "The highest, 41.0 % (40.6 to 41.4), is at edge=32 (#2)" in told[0]
     assert "no longer rises" in told[1]
-    assert "(-51 %, work 8-fold)" in told[1]
+    assert "(-51 %, -52 % to -50 %; work 8-fold)" in told[1]
 
 
 def test_where_growth_ends_and_what_the_records_say_of_it():
     bound = {"verdict": "communication-bound", "evidence": "e"}
     told = said(*line(5, 20, 21, diagnosis=bound))[1]
     assert told.startswith("Along edge, the share of the measured ceiling no longer rises")
-    assert "(+5.0 %, work 8-fold)" in told
+    assert "(+5.0 %, +2.9 % to +7.1 %; work 8-fold)" in told
     assert "communication-bound (#3)" in told
 
 
@@ -56,8 +56,70 @@ def test_a_reason_is_not_made_up():
     assert "The records do not say why: at #3 the diagnosis is no diagnosis" in said(*line(5, 20, 21))[1]
 
 
-def test_growth_within_the_intervals_is_no_rise():
-    assert "intervals overlap" in said(*line(5, 10, 12, spread=0.3))[1]
+def test_growth_within_the_intervals_is_not_resolved():
+    told = said(*line(5, 10, 12, spread=0.3))[1]
+    assert told.startswith(
+        "Along edge, it is not resolved whether the share of the measured ceiling still rises at the largest size"
+    )
+    assert "(+20 %, -35 % to +123 %, not resolved; work 8-fold)" in told
+
+
+def test_rising_ended_and_unresolved_series_are_counted_apart():
+    ends = {"rises": (10, 20, 0.01), "flat": (10, 10.5, 0.01), "blurred": (10, 12, 0.3)}
+    found = [
+        measured({"edge": 16 * 2**i}, y, spread, flop=8.0**i, run={"execution": name})
+        for name, (*shares, spread) in ends.items()
+        for i, y in enumerate(shares)
+    ]
+    told = one(said(*found), "has stopped rising")
+    assert "has stopped rising in 1 of 3 series; in 1 it is not resolved (one process each)" in told
+
+
+def test_findings_say_from_how_many_processes_their_figures_come():
+    alone = said(*line(5, 20, 41))
+    assert all(each.split(" | ")[0].endswith("(one process each)") for each in alone[:2])
+    twice = [record for repeat in (0, 1) for record in line(5, 20, 41, repeat=repeat)]
+    assert all(each.split(" | ")[0].endswith("(2 processes each)") for each in said(*twice)[:2])
+    mixed = said(*twice, measured({"edge": 128}, 50, flop=1e9 * 8**3))
+    assert mixed[0].split(" | ")[0].endswith("grows 512-fold (1 to 2 processes each)")
+
+
+SHARED = {
+    "suspect": [{"cause": "cores shared", "words": "n1: others kept 0.4 of the ranks' 2 cores busy (20 % of them)"}]
+}
+
+
+def test_suspect_and_imprecise_points_are_named_where_they_carry_a_figure():
+    found = [
+        *line(5, 20, diagnosis={"verdict": "undetermined"}),
+        measured({"edge": 64}, 41, 0.12, flop=64e9, diagnosis=SHARED, stopped="limit"),
+        measured({"edge": 128}, 50, 0.08, flop=512e9),
+    ]
+    told = said(*found)
+    suspect = "#3 is suspect: others kept 0.4 of the ranks' 2 cores busy; #3 stopped at the time limit, ± 12 %"
+    assert "#3" not in told[0]  # neither lowest nor highest
+    assert "; #4 is known to ± 8.0 % only." in told[0]
+    assert f"({suspect}; #4 is known to ± 8.0 % only)." in one(told, "rises")
+    assert "suspect" not in " ".join(said(*line(5, 20, 41)))
+
+
+def test_many_suspect_points_are_named_by_cause():
+    told = said(*line(5, 20, 41, 50, diagnosis=SHARED))
+    assert "; #1 is suspect: others kept" in told[0]  # two ends, each with its words
+    dial = [
+        measured({"edge": e, "width": w}, e * w, flop=e**3 * w * 1e5, diagnosis=SHARED)
+        for e in (16, 32)
+        for w in (1, 2)
+    ]
+    assert "(#1, #2, #3 and #4 are suspect: others used the ranks' cores)" in one(said(*dial), "Of the dials")
+
+
+def test_scaling_names_its_suspect_points():
+    found = [
+        measured({"edge": 16}, 40, ranks=1, diagnosis=SHARED),
+        measured({"edge": 16}, 30, ranks=2),
+    ]
+    assert "(#1 is suspect: others kept 0.4 of the ranks' 2 cores busy)." in one(said(*found), "Weak scaling")
 
 
 def test_the_strongest_dial():
@@ -193,7 +255,7 @@ def test_the_headline_tells_rates_where_ceilings_differ():
         held(12.3, 80, ranks=2, size={"edge": 32}, flop=32**3),
     ]
     told = said(*found)
-    assert told[0].startswith("9.84 GFLOP/s to 10.6 GFLOP/s a device | ")
+    assert told[0].startswith("9.84 GFLOP/s to 10.6 GFLOP/s a device (one process each) | ")
     assert "(#1)" in told[0]
     assert "is 10.6 GFLOP/s (10.5 to 10.7), 6.6 % of its own ceiling, at the largest" in told[0]
     assert "9.84 GFLOP/s (9.74 to 9.94), 12.3 % of its own ceiling" in told[0]

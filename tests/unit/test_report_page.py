@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import matplotlib
 import pytest
@@ -133,16 +132,6 @@ def test_the_old_page_stays_where_a_new_one_cannot_be_made(tmp_path, monkeypatch
     assert path.read_text() == before
 
 
-def test_a_half_written_page_is_removed(tmp_path, monkeypatch):
-    def fail(self, target):
-        raise OSError("no space left")
-
-    monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(OSError, match="no space"):
-        reports.page.write_text(tmp_path / "report.html", "text")
-    assert list(tmp_path.iterdir()) == []
-
-
 EVIL = "<script>alert('&\"1\"')</script>\x1b[31m]]>{{7*7}}"
 
 
@@ -225,3 +214,19 @@ def test_drawing_libraries_are_imported_only_when_a_page_is_written():
     code = "import reports, reports.model, sys; print([m for m in ('matplotlib', 'jinja2') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_page_and_figures_that_lead_elsewhere(tmp_path):
+    """A page is put in the link's place; a folder of figures that is a link is refused."""
+    run, victim = write_run(tmp_path / "a", measured({"edge": 16})), tmp_path / "victim"
+    victim.mkdir()
+    (victim / "page").write_text("dear")
+    (run / "report.html").symlink_to(victim / "page")
+    assert not write_report([run]).is_symlink()
+    for path in (run / "figures").iterdir():
+        path.unlink()
+    (run / "figures").rmdir()
+    (run / "figures").symlink_to(victim)
+    with pytest.raises(OSError, match="figures is a symbolic link, which is not followed"):
+        write_report([run])
+    assert [path.read_text() for path in victim.iterdir()] == ["dear"]

@@ -6,8 +6,9 @@ from reports.findings import findings
 from reports.input.sources import find_groups
 from reports.step.bars import step_charts
 from reports.step.details import chosen, details
+from reports.step.diagnosed import causes, diagnosis, roofline
 from reports.step.layers import halves
-from reports.step.parts import find_steps
+from reports.step.parts import find_steps, share
 from reports.step.tables import bounds, steps
 from reports.trend.lines import find_trend
 from saih.diagnosis.gains import ONE_PASS
@@ -175,7 +176,7 @@ def line(*causes, **more):
 def test_what_bounds_is_told_once_a_cause_with_evidence_help_and_gain():
     told = said(*line([HOST], [HOST, INPUT], [KERNELS]))
     found = one(told, "Host-bound")
-    assert found.startswith("Host-bound: 2 of 3 measured points, 30.0 % of the step | #1: host takes its part.")
+    assert found.startswith("Host-bound: 2 of 3 measured points, 30.0 % of the step (one process each) | #1: host")
     assert "Less host. Without it, that step is predicted to be 1.2 times as fast." in found
     order = [each.split(":")[0] for each in told if each.split(":")[0].endswith(("-bound", "(decode)"))]
     assert order == ["Host-bound", "Kernel-bound", "Input-bound (decode)"]  # by their shares of all steps
@@ -198,8 +199,9 @@ def test_where_it_turns_and_what_ends_it():
     found = line([HOST], [HOST], [], [KERNELS], [KERNELS])
     told = one(said(*found, lost({"edge": 512}, "oom", "no room")), "what bounds the step turns")
     assert told == (
-        "Along edge, what bounds the step turns: host-bound, then kernel-bound | Host-bound up to edge=32, "
-        "kernel-bound from edge=128 on (between them, at edge=64, nothing is named), memory ends it at edge=512."
+        "Along edge, what bounds the step turns: host-bound, then kernel-bound (one process each) | Host-bound up "
+        "to edge=32, kernel-bound from edge=128 on (between them, at edge=64, nothing is named), memory ends it at "
+        "edge=512."
     )
 
 
@@ -318,19 +320,6 @@ def test_the_rest_of_a_gpus_step_is_not_called_a_check(device, words):
     assert ("do not account for" in chart.caption) == (device == "cpu")
 
 
-def test_records_of_method_7_are_read_with_todays_words():
-    old = {name: share for name, share in SHARES.items() if name not in ("host", "cache")} | {"launch": 0.35}
-    (case,) = cases_of(profiled({"edge": 16}, told=diagnosed(cause("launch", "launch-bound", 0.35), shares=old)))
-    (step,) = find_steps([case])
-    assert step.part("host gaps").share == 0.35
-    assert step.missing == ()
-    trend = find_trend([case])
-    assert rows(bounds([case], trend.axes))[0][1:3] == ["host-bound", "35.0 %"]
-    none = dict.fromkeys(old) | {"input": 0.2, "rest": 0.8}
-    (step,) = find_steps(cases_of(profiled({"edge": 16}, told=diagnosed(shares=none))))
-    assert not step.profiled
-
-
 def test_undetermined_although_profiled_is_a_gap():
     told = said(*line([HOST], []))
     assert one(told, "Undetermined") == "Undetermined what bounds 1 of 2 measured points: #2 | #2: e."
@@ -346,11 +335,105 @@ def test_the_table_of_bounds_has_a_row_a_cause():
     assert told[0][5] == "kernels takes its part Less kernels."
 
 
-def test_replicates_that_differ_in_their_verdict_are_told():
+def test_replicates_that_differ_in_their_verdict_are_told_once():
     found = [profiled({"edge": 16}, *each, repeat=i) for i, each in enumerate(([HOST], [HOST], [KERNELS]))]
     cases = cases_of(*found)
     (row,) = rows(bounds(cases, find_trend(cases).axes))
-    assert "host-bound replicates differ: host-bound / kernel-bound" in row
+    assert "host-bound processes differ: host-bound (2), kernel-bound (1)" in row
+    (told,) = [each for each in said(*found) if "differ" in each]
+    assert told == (
+        "Processes differ in what bounds the step at 1 of 1 repeated point | #1: host-bound (2), kernel-"
+        "bound (1). Named is what at least half of a point's processes name; shares are means over all of them."
+    )
+
+
+def test_replicates_that_agree_in_another_order_do_not_differ():
+    found = [profiled({"edge": 16}, *each, repeat=i) for i, each in enumerate(([KERNELS, HOST], [HOST, KERNELS]))]
+    assert not any("differ" in each for each in said(*found))
+
+
+def repeated(*inputs):
+    """Replicates in which input takes these shares, with the copy that is a part of it, of steps of 0.1 and 0.125 s."""
+    found = []
+    for i, taken in enumerate(inputs):
+        step = (0.1, 0.125)[i % 2]
+        shares = SHARES | {"input": taken - 0.05, "copy": 0.05, "rest": 0.1 - taken + 0.05 + SHARES["rest"]}
+        named = [cause("input", "input-bound (decode)", taken, saved_s=taken * step, gain=1 / (1 - taken))]
+        told = diagnosed(*(named if taken >= 0.12 else []), shares=shares)
+        parts = {"exposed_input_s": (taken * step, 0.9 * taken * step, 1.1 * taken * step)}
+        found.append(profiled({"edge": 16}, told=told, repeat=i, share=1 / step, exposed=parts))
+    return found
+
+
+def test_finding_chart_and_table_tell_the_same_share_over_replicates():
+    cases = cases_of(*repeated(0.2, 0.4))
+    (step,) = find_steps(cases)
+    (chart,) = step_charts([step], find_trend(cases))
+    drawn = {name: share for name, share, _ in chart.bars[0].parts}
+    assert drawn["exposed input"] + drawn["waiting for the copy"] == pytest.approx(0.3)
+    (named,) = causes(cases[0])
+    assert named["share"] == pytest.approx(0.3)
+    assert named["gain"] == pytest.approx(1 / 0.7)
+    assert named["saved_s"] == pytest.approx(0.3 * cases[0].value("step_s"))
+    assert share(cases[0], "exposed_input_s").value == pytest.approx(0.3)
+    (row,) = rows(bounds(cases, find_trend(cases).axes))
+    assert row[1:3] == ["input-bound (decode)", "30.0 %"]
+    told = one(said(*repeated(0.2, 0.4)), "Input-bound")
+    assert told.startswith("Input-bound (decode): the one measured point, 30.0 % of the step (2 processes)")
+    assert "#1: One of 2 processes: input takes its part." in told
+
+
+def test_a_cause_that_half_of_the_replicates_name_counts_with_the_mean_of_all():
+    (case,) = cases_of(*repeated(0.3, 0.1))
+    (named,) = causes(case)
+    assert named["share"] == pytest.approx(0.2)  # of the one that does not name it, its parts
+    (too_little,) = cases_of(*repeated(0.13, 0.06))
+    assert causes(too_little) == []  # 9.5 % on average
+    (of_three,) = cases_of(*repeated(0.6, 0.06, 0.05))
+    assert causes(of_three) == []
+    assert diagnosis(of_three)["verdict"] == "undetermined"
+
+
+def test_a_part_that_no_replicate_has_is_drawn_without_doubt():
+    parts = {"exposed_input_s": (0.01, 0.008, 0.012), "exposed_comm_s": (0.0, 0.0, 0.0)}
+    found = [measured({"edge": 16}, share, ranks=2, exposed=parts, repeat=i) for i, share in enumerate((10, 11))]
+    (step,) = find_steps(cases_of(*found))
+    assert step.part("exposed communication").resolved is None
+    assert step.part("exposed input").resolved is True
+    assert step.part("exposed input").share == pytest.approx((0.1 + 0.11) / 2)
+
+
+def test_contradictions_of_one_replicate_are_kept():
+    against = diagnosed(contradictions=["the profile is twice as slow as the step"])
+    found = [profiled({"edge": 16}, HOST), profiled({"edge": 16}, told=against, repeat=1)]
+    assert diagnosis(cases_of(*found)[0])["contradictions"] == ["the profile is twice as slow as the step"]
+
+
+def test_the_roofline_s_point_is_at_the_rate_of_all_replicates():
+    roof = {"flop_per_s": 1e11, "bytes_per_s": 1e10, "layers": [],
+            "point": {"flop": 1e9, "bytes": 1e8, "intensity": 10.0, "flop_per_s": 1e10}}  # fmt: skip
+    found = [profiled({"edge": 16}, told=diagnosed(roofline=roof), share=y, repeat=i) for i, y in enumerate((10, 20))]
+    (case,) = cases_of(*found)
+    assert roofline(case)["point"]["flop_per_s"] == pytest.approx(1e9 / case.value("step_s"))
+
+
+def test_a_kind_that_replicates_do_not_agree_on_is_not_named():
+    storage = cause("input", "input-bound (storage)", 0.2, kind="storage")
+    found = [profiled({"edge": 16}, each, repeat=i) for i, each in enumerate((INPUT, storage))]
+    (named,) = causes(cases_of(*found)[0])
+    assert (named["verdict"], named["kind"], named["help"]) == ("input-bound", None, "")
+    (named,) = causes(cases_of(*found, profiled({"edge": 16}, storage, repeat=2))[0])
+    assert (named["verdict"], named["kind"]) == ("input-bound (storage)", "storage")
+
+
+def test_intervals_of_a_cause_reach_over_its_replicates():
+    ends = ((0.009, 0.011), (0.008, 0.0105))
+    found = [
+        profiled({"edge": 16}, cause("host", "host-bound", 0.3, low_s=low, high_s=high), repeat=i)
+        for i, (low, high) in enumerate(ends)
+    ]
+    (named,) = causes(cases_of(*found)[0])
+    assert (named["low_s"], named["high_s"]) == (0.008, 0.011)
 
 
 def test_records_of_older_versions_have_neither_profile_nor_causes():

@@ -120,7 +120,10 @@ def test_more_panels_than_a_page_holds_become_several_charts():
     [
         ((10, 20), 0.01, "rises", True),
         ((10, 10.5), 0.01, "flat", True),  # gains less than 10 %
-        ((10, 15), 0.4, "flat", False),  # gains more, but not beyond the intervals
+        ((10, 15), 0.4, "not resolved", False),  # gains more, but not beyond the intervals
+        ((10, 10.5), 0.2, "not resolved", False),  # may gain much, or lose much
+        ((10, 10.2), 0.02, "flat", False),  # the whole interval is small
+        ((10, 12), 0.06, "rises", True),
         ((10, 15), 0, "rises", None),  # no interval is recorded: the size of the gain decides
         ((20, 10), 0.01, "falls", True),
     ],
@@ -129,7 +132,7 @@ def test_how_a_line_ends(shares, spread, verdict, resolved):
     found = [measured({"edge": 16 * 2**i}, share, spread, flop=8.0**i) for i, share in enumerate(shares)]
     (growth,) = find_trend(cases_of(*found)).growths
     assert growth.verdict == verdict
-    assert growth.resolved is resolved
+    assert (None if growth.last_gain.sign is None else growth.last_gain.sign != 0) is resolved
 
 
 def test_a_line_knows_the_larger_points_that_gave_no_result():

@@ -1,5 +1,8 @@
 """Trend figures of growth paths, time at fixed sizes, and how steady blocks were."""
 
+import math
+import random
+
 import pytest
 
 from reports.cases import make_cases
@@ -63,11 +66,59 @@ def test_a_fall_within_the_intervals_is_none():
 
 def test_what_is_approached_is_a_finding():
     (found,) = approach(find_trend(cases_of(*path())))
+    assert "No such rate" not in found.evidence
     assert found.headline == (
         "Along edge, the rate of a device approaches 60.0\u00a0GFLOP/s; half of it takes 4.00\u00a0GFLOP a step"
     )
     assert "60.0\u00a0GFLOP/s (59." in found.evidence
     assert approach(find_trend(cases_of(*path(edges=(16, 32))))) == []
+
+
+def power(q, edges=(16, 32, 64, 128, 256), **more):
+    return [measured({"edge": e}, 10 * (e / 16) ** (3 * q), 0.01, flop=1e5 * e**3, **more) for e in edges]
+
+
+def test_no_rate_is_approached_where_the_last_gain_says_that_it_rises():
+    trend = find_trend(cases_of(*power(0.2)))
+    (found,) = find_figures(trend)
+    assert found.fit == "the rate still rises at the largest size (+52\u00a0%): none is approached yet"
+    assert trend.growths[0].verdict == "rises"
+    assert approach(trend) == []
+
+
+def test_no_rate_is_approached_where_a_power_law_fits_as_well():
+    trend = find_trend(cases_of(*power(0.04)))  # 8.7 % a size: each gain counts as none
+    (found,) = find_figures(trend)
+    assert trend.growths[0].verdict == "flat"
+    assert found.fit.startswith("the form does not hold: a rate that grows as size^0.040 and never levels off")
+
+
+def test_paths_without_such_a_rate_are_told_beside_those_that_have_one():
+    found = [*path(run={"execution": "plain"}), *power(0.2, run={"execution": "compiled"})]
+    (told,) = approach(find_trend(cases_of(*found)))
+    assert told.headline.startswith("Along edge, the rate of a device approaches 60.0\u00a0GFLOP/s")
+    assert "No such rate: execution=compiled: the rate still rises" in told.evidence
+
+
+def test_the_rate_approached_names_the_suspect_points_of_its_path():
+    found = [*path(edges=(16, 32, 64, 128)), *path(edges=(256,), diagnosis={"suspect": ["n1: the GPU was slow"]})]
+    trend = find_trend(cases_of(*found))
+    (told,) = approach(trend)
+    assert "(#5 is suspect: the GPU was slow)." in told.evidence
+    table = figures(trend)
+    assert dict(table.notes)[table.rows[0][1].note] == "#5 is suspect: the GPU was slow"
+
+
+def test_no_measured_rate_of_a_path_is_above_the_one_that_it_approaches():
+    for seed in range(60):
+        draw = random.Random(seed)
+        found = [measured({"edge": e}, 60 * math.exp(draw.gauss(0, 0.05)) / (1 + 1e9 / (1e5 * e**3)), 0.1,
+                          flop=1e5 * e**3) for e in (16, 32, 64, 128, 256, 512)]  # fmt: skip
+        (each,) = find_figures(find_trend(cases_of(*found)))
+        if isinstance(each.fit, str):
+            continue
+        highest = max(case.value("flop_per_s_per_device") for case in each.cases)
+        assert each.fit.r_inf_ends[0] < highest <= each.fit.r_inf * (1 + 1e-9) <= each.fit.r_inf_ends[1] * (1 + 1e-9)
 
 
 def test_points_without_a_result_are_no_sizes():

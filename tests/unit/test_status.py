@@ -1,4 +1,3 @@
-import json
 import os
 import time
 from dataclasses import replace
@@ -7,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from saih import config, records
+from saih.common.holder import mine
 from saih.errors import InputError
 from saih.folder import Folder
 from saih.points import expand
@@ -14,6 +14,7 @@ from saih.progress import roughly
 from saih.records import Record
 from saih.verbs import status
 from tests.conftest import toy_config
+from tests.holders import of_a_dead_process
 from tests.toys import toy
 
 
@@ -70,10 +71,19 @@ def test_a_driver_at_work_and_what_it_does(run):
 
 
 def test_a_driver_that_ended_without_a_last_word(run):
-    with Folder(run).lock():
-        holder = json.loads((run / "lock").read_text())
-    (run / "lock").write_text(json.dumps(holder | {"started": "1"}))  # the pid may be another process's by now
+    (run / "lock").write_bytes(of_a_dead_process().to_bytes())
     assert "ended without a last word" in shown(run)[-1]
+
+
+def test_a_driver_that_cannot_be_seen_from_here(run):
+    (run / "lock").write_bytes(replace(mine(), host="else\x1b[31mwhere", boot="another", pid=12).to_bytes())
+    assert shown(run)[-1].startswith("perhaps at work: process 12 on else?[31mwhere; it ran on another machine")
+
+
+def test_a_lock_that_cannot_be_read(run):
+    (run / "lock").write_text('{"host": "x", "pid": "abc"}')
+    assert shown(run)[-1].startswith("nobody can tell whether a driver is at work: ")
+    assert "is no lock that can be read (pid = abc)" in shown(run)[-1]
 
 
 def test_an_application_that_cannot_be_imported_here(run):

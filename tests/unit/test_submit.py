@@ -86,6 +86,18 @@ def test_the_warning_reaches_the_sweep_and_the_job_is_requeued(tmp_path):
     assert "asked: requeue 7" in body(tmp_path, 75, "USR1")[1]
 
 
+@pytest.mark.parametrize(
+    ("array", "task", "requeued"),
+    [
+        ("7", "3", "7_3"),  # the task that bears the array's number, which means all tasks
+        ("5", "3", "7"),  # any other task, or a job that a task of array 5 has submitted
+    ],
+)
+def test_a_task_of_an_array_is_requeued_alone(tmp_path, array, task, requeued):
+    of_an_array = {"SLURM_ARRAY_JOB_ID": array, "SLURM_ARRAY_TASK_ID": task}
+    assert f"asked: requeue {requeued}\n" in body(tmp_path, 75, "USR1", **of_an_array)[1]
+
+
 def test_a_finished_sweep_is_not_requeued(tmp_path):
     assert body(tmp_path, 0, "USR1") == (0, "")
 

@@ -23,9 +23,9 @@ from augment.data.recipe import REDSHIFTS
 from augment.data.storage.checksum import file_crc32c, sample_crc32c
 from augment.data.storage.manifest import CODECS, HDF5_UNIVERSE, TFRECORD_GZIP, SetFile, npz
 from augment.data.storage.store import RAW, Arrays, Header
-from augment.data.storage.write import write_whole
 from augment.data.universe.cosmology import LABEL_NAMES, Cosmology
 from augment.errors import DataError
+from saih.common.files import write_bytes
 
 # Part of the digest: raise it with any change of what is taken from published files.
 PUBLISHED_VERSION = 2
@@ -81,7 +81,7 @@ def survey(sources: Sources, folder: Path) -> tuple[Stage, list[Path]]:
         content = npz({name: np.concatenate([each[name] for each in found]) for name in found[0]})
         try:
             home.mkdir(exist_ok=True)
-            write_whole(parts[number], content)
+            write_bytes(parts[number], content)
         except OSError as error:
             raise not_written(parts[number], error) from error
 

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment.data.storage.store import DEFLATE, RAW, Arrays, Header
-from augment.data.storage.write import write_whole
 from augment.errors import DataError
+from saih.common.files import write_bytes
 
 MANIFEST, INDEX = "manifest.json", "index.npz"
 FORMAT = "saih-universe-set"
@@ -77,7 +77,7 @@ def write_set(folder: Path, header: Header, codec: str, files: Sequence[SetFile]
     """Writes index and, last, manifest: from then on the folder is a data set."""
     columns = {name: np.ascontiguousarray(index[name], dtype) for name, (dtype, _) in COLUMNS.items()}
     content = npz(columns)
-    write_whole(folder / INDEX, content)
+    write_bytes(folder / INDEX, content)
     rest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -88,7 +88,7 @@ def write_set(folder: Path, header: Header, codec: str, files: Sequence[SetFile]
         "index_sha256": hashlib.sha256(content).hexdigest(),
     }
     manifest = rest | {"checksum": _checksum(rest)}
-    write_whole(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
+    write_bytes(folder / MANIFEST, json.dumps(manifest, indent=1).encode())
 
 
 def npz(arrays: Arrays) -> bytes:

@@ -23,6 +23,7 @@ from augment.data.storage.manifest import read_set, write_set
 from augment.data.storage.reader import SampleReader, empty_batch
 from augment.data.storage.sets import UniverseSet
 from augment.errors import DataError
+from saih.common.files import no_link
 
 Progress = Callable[[str, int, int], None]
 
@@ -56,7 +57,7 @@ def _opened(universes: UniverseSet, target: Path) -> UniverseSet:
 @contextmanager
 def _one_at_a_time(target: Path) -> Iterator[None]:
     """Waits for another process that copies the same; what one that died has left is removed."""
-    with open(target.with_name(f".{target.name}.lock"), "w") as lock:
+    with open(target.with_name(f".{target.name}.lock"), "a", opener=no_link) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for left in target.parent.glob(f".{target.name}.*.tmp"):
             shutil.rmtree(left)

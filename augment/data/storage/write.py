@@ -1,4 +1,4 @@
-"""Writing what has its final name only when it is whole: universes' HDF5 files, and small files.
+"""Writing a universe's HDF5 file, which has its final name only when it is whole.
 
 Samples go to a temporary name in the same folder. When the last one is in, the checksums and the mark
 `complete` are written, the bytes are forced to the disk, and only then does the file get its name. A
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-import secrets
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -25,6 +23,7 @@ from numpy.typing import NDArray
 from augment.data.storage.checksum import sample_crc32c
 from augment.data.storage.store import FORMAT, FORMAT_VERSION, Header
 from augment.errors import DataError
+from saih.common.files import no_link, put_in_place, temporary_name
 
 ALIGNMENT_BYTES = 4096  # what direct reads ask for on all common file systems
 GZIP = "gzip"
@@ -52,7 +51,7 @@ class UniverseWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._temporary = temporary_name(self.path)
         # Since its 1.10 format HDF5 keeps checksums of its metadata; damage in older ones can hang a reader.
-        self._output = _Output(self._temporary, "w+")
+        self._output = _Output(self._temporary, "x+", opener=no_link)
         self._file = h5py.File(
             self._output,
             "w",
@@ -155,37 +154,7 @@ def check_compression(compression: str | None, sample_bytes: int) -> None:
         raise DataError(f"compression = {compression!r}: a sample of {sample_bytes} bytes must be stored without")
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """A small file that has its name only when all of it is on the disk. Raises OSError."""
-    temporary = temporary_name(path)
-    try:
-        temporary.write_bytes(content)
-        put_in_place(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def temporary_name(path: Path) -> Path:
-    """A hidden name beside `path` that no other process uses."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-
-
-def put_in_place(temporary: Path, path: Path) -> None:
-    """Forces a finished file to the disk, and only then gives it its name."""
-    _sync(temporary)
-    temporary.replace(path)
-    _sync(path.parent)  # the name is in the folder, not in the file
-
-
 def _fixed_width(value: Any) -> Any:
     # Strings of variable length would lie in HDF5's global heap, the one place without a checksum.
     text = isinstance(value, str) or (isinstance(value, tuple) and isinstance(value[0], str))
     return np.array(value, dtype="S") if text else value
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

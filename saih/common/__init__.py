@@ -1,0 +1,1 @@
+"""Common ground of the harness and of `augment`: files, locks, processes, batch jobs. Imports nothing else of ours."""

@@ -1,0 +1,58 @@
+"""Linux's processes, as /proc/<pid>/stat shows them (man 5 proc). Only processes of this host can be looked at."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process at one moment. ``started``: in clock ticks after boot. ``cpu_s``: time it has computed, all threads.
+
+    ``children_s``: time that those of its children have computed which have ended and were waited for.
+    """
+
+    pid: int
+    name: str
+    state: str
+    parent: int
+    session: int
+    started: int
+    cpu_s: float
+    children_s: float
+    threads: int = 1
+
+    @property
+    def ended(self) -> bool:
+        """Whether it only waits to be forgotten by its parent; a first thread may end before the others do."""
+        return self.state in "ZX" and self.threads <= 1
+
+
+def look(pid: int | str, proc: Path = PROC) -> Process | None:
+    """What a process is at, this one's own for "self"; None if there is none of this number, or it is hidden."""
+    try:
+        stat = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    head, _, tail = stat.rpartition(")")  # the name may hold anything, blanks and brackets too
+    state, *rest = tail.split()
+    numbers = [int(word) for word in rest]  # from the fourth field on
+    times_s = [ticks / _TICKS_PER_S for ticks in numbers[10:14]]
+    number, _, name = head.partition("(")
+    return Process(
+        int(number), name, state, numbers[0], numbers[2], numbers[18], sum(times_s[:2]), sum(times_s[2:]), numbers[16]
+    )
+
+
+def everyone(proc: Path = PROC) -> Iterator[Process]:
+    """All processes of this host."""
+    for entry in proc.iterdir():
+        if entry.name.isdigit() and (found := look(int(entry.name), proc)):
+            yield found
