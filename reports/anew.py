@@ -21,7 +21,7 @@ from saih.metrics import UNITS, Metric
 from saih.peaks.highest import ceilings_of
 from saih.records import Record
 from saih.shapes import fault, not_negative
-from saih.sound import not_finite
+from saih.sound import not_finite, width
 
 DOUBTFUL = "doubtful"
 """The kind of error of a record whose metrics do not follow from its samples."""
@@ -95,20 +95,13 @@ def _measured(record: Record, system: Mapping[str, Any], everywhere: bool) -> Me
     why = fault(not_negative, flop, "flop_per_sample")
     if flop is None or why:
         return f"what a sample costs is not recorded: {why}"
-    places = record.system.get("ranks") or [{}] * _width(record, run.ranks)
+    places = record.system.get("ranks") or [{}] * width(record.samples, run.ranks)
     places = [{"host": "host not recorded", "device": "not recorded", "cores": [], **place} for place in places]
     machine = record.system.get("machine") or system.get("machine") or {}
     ceilings = ceilings_of({"system": {**record.system, "ranks": places}, "point": record.point}, system)
     all_at_once = everywhere or bool((record.diagnosis or {}).get("everywhere"))
     cost = Cost(int(flop), 0, 0, 0, 0)
     return Measured(record.samples, run, cost, places, machine, ceilings, all_at_once)
-
-
-def _width(record: Record, ranks: int) -> int:
-    """How many ranks have times, where the record does not say who took part."""
-    blocks = record.samples.get("block_s")
-    full = blocks.get("full") if isinstance(blocks, dict) else None
-    return len(full[0]) if isinstance(full, list) and full and isinstance(full[0], list) else ranks
 
 
 def _given(record: Record) -> dict[str, Metric]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import statistics
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from saih.app import App, Point
 from saih.config import Config
 from saih.estimate import Estimate, Load, Taken
 from saih.records import Record
+from saih.sound import completed, unsound, width
 
 DEVICES = {"cuda": "GPU", "cpu": "CPU"}
 
@@ -20,11 +22,11 @@ def estimates(config: Config, app: App, system: Mapping[str, Any], records: Iter
 
     ``system`` as in system.json, empty before the sweep has looked at its machine.
     """
-    if not system:
+    kind = (system.get("machine") or {}).get("device_kind")
+    if kind is None or "cores_per_rank" not in system:
         cores, asked = cores_per_rank(config), config.launch.device
         return {kind: Estimate(config.measure, kind, cores) for kind in DEVICES if asked in (kind, "auto")}
-    kind = system["machine"]["device_kind"]
-    ceilings = {(peak["ranks"], peak["precision"]): peak["flop_per_s"] for peak in system.get("peaks", [])}
+    ceilings = {(peak["ranks"], peak["precision"]): peak["flop_per_s"] for peak in system.get("peaks") or []}
     return {kind: Estimate(config.measure, kind, system["cores_per_rank"], ceilings, all_taken(app, records))}
 
 
@@ -32,10 +34,10 @@ def all_taken(app: App, records: Iterable[Record]) -> list[Taken]:
     """What records tell of the points that were measured."""
     served: set[tuple[int, int]] = set()
     found = []
-    for record in sorted(records, key=lambda each: each.provenance.get("started", "")):
-        group = (record.point["repeat"], record.point["run"]["ranks"])
-        if each := taken_of(app, record, group not in served):
-            found.append(each)
+    for record in sorted(records, key=lambda each: each.provenance.get("started") or ""):
+        if each := taken_of(app, record):
+            group = (each.load.repeat, each.load.run.ranks)
+            found.append(replace(each, first=group not in served))
             served.add(group)
     return found
 
@@ -53,11 +55,21 @@ def load_of(app: App, point: Point) -> Load:
 
 def taken_of(app: App, record: Record, first: bool = False) -> Taken | None:
     """What a record tells; None where its point was not measured. ``first``: of its worker group."""
-    wall_s, blocks = record.provenance.get("wall_s"), record.samples.get("block_s", {})
-    if record.status not in ("ok", "invalid") or not wall_s or not blocks.get("full"):
+    wall_s, point = record.provenance.get("wall_s"), _point_of(record)
+    if record.status not in ("ok", "invalid") or not wall_s or point is None:
         return None
-    block_s = statistics.median(max(ranks) for ranks in blocks["full"])
-    if not 0 < block_s < float("inf"):
+    samples = completed(record.samples)
+    if unsound(samples, width(samples, point.run.ranks)):
         return None
-    step_s = block_s / record.samples["block_steps"]
-    return Taken(load_of(app, Point.from_dict(record.point)), wall_s, step_s, len(blocks), first)
+    blocks = samples["block_s"]
+    step_s = statistics.median(max(ranks) for ranks in blocks["full"]) / samples["block_steps"]
+    return Taken(load_of(app, point), wall_s, step_s, len(blocks), first)
+
+
+def _point_of(record: Record) -> Point | None:
+    """The record's point; None where it is not the one that the id was made of."""
+    try:
+        point = Point.from_dict(record.point)
+        return point if point.id == record.id else None
+    except (KeyError, TypeError, ValueError):
+        return None

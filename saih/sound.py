@@ -121,6 +121,13 @@ def _reasons(why: Any, key: str) -> Any:
     return {key: NOT_RECORDED, **(why or {})} if isinstance(why, dict | None) else why
 
 
+def width(samples: Mapping[str, Any], otherwise: int) -> int:
+    """How many ranks have times in the first full block; ``otherwise`` where there is none."""
+    blocks = samples.get("block_s")
+    full = blocks.get("full") if isinstance(blocks, dict) else None
+    return len(full[0]) if isinstance(full, list) and full and isinstance(full[0], list) else otherwise
+
+
 def unsound(samples: Mapping[str, Any], ranks: int) -> str | None:
     """Why these samples cannot be, in words; None where nothing speaks against them.
 

@@ -115,7 +115,10 @@ def _left_s(status: Status, config: Config, app: App, points: Points, system: Ma
     taken = expectation.all_taken(app, status.records.values())
     if not (taken and system):
         return None
-    (estimate,) = expectation.estimates(config, app, system, status.records.values()).values()
+    found = expectation.estimates(config, app, system, status.records.values())
+    if len(found) != 1:  # a damaged system does not tell the kind of device
+        return None
+    (estimate,) = found.values()
     decided = {id_ for id_, record in status.records.items() if record.status not in UNDECIDED}
     left = [expectation.load_of(app, point) for point in points.wanted if point.id not in decided]
     last = taken[-1].load

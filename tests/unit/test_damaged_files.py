@@ -6,20 +6,26 @@ import os
 import random
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 
 from reports.model import build
 from reports.page import render
 from reports.runs import read_runs
-from saih import read_json
+from saih import config, read_json, records
 from saih.errors import InputError
 from saih.folder import Folder
+from saih.judge import Measured, judge
 from saih.measure import METHOD_VERSION
+from saih.points import expand
+from saih.records import Record
 from saih.verbs import status
-from tests.conftest import ROOT
+from tests.conftest import ROOT, toy_config
 from tests.gold.small import measured, write_run
+from tests.made_points import CEILINGS, Truth
 from tests.mutations import WRONG, mutated, places
+from tests.toys import toy
 
 GOLD = ROOT / "tests" / "gold"
 RUNS = sorted(path.name for path in GOLD.glob("run-*"))
@@ -187,6 +193,41 @@ def all_survive(folder, name, found):
 def test_a_wrong_leaf_gives_no_traceback(tmp_path, name):
     """A sample; the long test has all of them."""
     all_survive(tmp_path / "run", name, random.Random(name).sample(list(mutations(name)), 100))
+
+
+def test_a_wrong_leaf_gives_no_traceback_where_the_application_is_at_hand(tmp_path, monkeypatch):
+    """Status then estimates what is left from what the records hold."""
+    monkeypatch.syspath_prepend(Path(toy.__file__).parent)
+    asked = config.Config.model_validate(toy_config(run={"ranks": 1}, size={"n": [8, 16, 32]}))
+    folder = Folder(tmp_path / "run")
+    folder.write_config(asked)
+    first, second, _ = expand(asked, toy.APP).wanted
+    system = json.loads((GOLD / "run-cpu" / "system.json").read_text()) | {"cores_per_rank": 1, "ceilings": []}
+    folder.write_system(system)
+    for point in (first, second):
+        made = judged(point, system)
+        path = records.write(folder.points, made)
+    assert "1 to be measured, about" in "\n".join(status.lines(status.read(folder.path, 0.0)))
+    for target in (path, folder.system_path):
+        content = json.loads(target.read_text())
+        found = [(leaf, wrong) for _, leaf in places([content]) for wrong in WRONG]
+        for leaf, wrong in random.Random(7).sample(found, 150):
+            target.write_text(mutated(content, leaf, WRONG[wrong]))
+            try:
+                survives(folder.path)
+            except Exception as error:
+                raise AssertionError(f"{target.name} {leaf} {wrong}") from error
+        target.write_text(json.dumps(content))
+
+
+def judged(point, system):
+    """A record of the toy, as a sweep keeps it."""
+    samples = Truth(input_s=0.1, phases={"h2d_s": 0.01}, device="cpu").samples()
+    cost, place = toy.APP.cost(point), {"host": "node01", "device": "cpu", "cores": [0]}
+    found = judge(Measured(samples, point.run, cost, [place], system["machine"], CEILINGS))
+    about = {"machine": system["machine"], "software": system["software"], "ranks": [place], "ceilings": CEILINGS}
+    told = {"app_version": "1", "method_version": METHOD_VERSION, "started": "2026-01-01", "wall_s": 9.0}
+    return Record(point.id, "ok", point.to_dict(), found.metrics, samples, found.diagnosis, about, told)
 
 
 @pytest.mark.long

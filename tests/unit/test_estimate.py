@@ -135,9 +135,10 @@ def test_records_tell_what_they_hold() -> None:
             return type("Cost", (), {"flop_per_sample": 100})
 
     point = Point("toy", {"n": 1}, RUN)
-    samples = {"block_steps": 2, "block_s": {"full": [[1.0, 1.5], [2.0, 1.0], [9.0, 1.0]], "without_input": []}}
+    samples = {"block_steps": 2, "block_s": {"full": [[1.0, 1.5], [2.0, 1.0], [9.0, 1.0]]}}
+    samples["block_s"]["without_input"] = samples["block_s"]["full"]
     early, late = ({"wall_s": 7.0, "started": f"2026-01-01T00:0{minute}"} for minute in (0, 1))
-    record = Record("x", "ok", point.to_dict(), samples=samples, provenance=late)
+    record = Record(point.id, "ok", point.to_dict(), samples=samples, provenance=late)
     found = expectation.taken_of(App(), record)
     assert found == Taken(Load(400, RUN), 7.0, 1.0, 2)
     first = replace(record, provenance=early)
@@ -145,6 +146,7 @@ def test_records_tell_what_they_hold() -> None:
     for lacking in (
         replace(record, status="oom"),
         replace(record, samples={}),
+        replace(record, id="another"),
         replace(record, provenance={}),
         replace(record, samples=samples | {"block_s": {"full": [[0.0]]}}),
     ):
