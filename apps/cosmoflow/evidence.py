@@ -26,6 +26,7 @@ class Evidence:
         self._asked = files[:: -(-len(files) // MOST_FILES_ASKED)]
         self._ratio = cache.total_bytes(files) / host.memory_bytes()
         self._cached, self._ask_at = self._ask_cache() if reader else (None, 0.0)
+        self._fetched_bytes: int | None = 0
 
     def values(self) -> dict[str, float]:
         """The metrics that are known now."""
@@ -39,10 +40,17 @@ class Evidence:
             found["page_cache_percent"] = 100 * self._cached
         if read.all:
             found["direct_read_percent"] = 100 * read.direct / read.all
-            storage = host.storage_bytes(self._reader.threads)
-            if storage is not None:
-                found["from_storage_percent"] = 100 * storage / read.all
+            fetched = self._ask_kernel(self._reader)
+            if fetched is not None:
+                found["from_storage_percent"] = 100 * fetched / read.all
         return found
+
+    def _ask_kernel(self, reader: SampleReader) -> int | None:
+        """Bytes from storage so far; None for good once the kernel's counter is missing or has fallen."""
+        now = None if self._fetched_bytes is None else host.storage_bytes(reader.threads)
+        fell = now is not None and self._fetched_bytes is not None and now < self._fetched_bytes
+        self._fetched_bytes = None if fell else now
+        return self._fetched_bytes
 
     def _ask_cache(self) -> tuple[float | None, float]:
         """The share of pages in the page cache, and when to ask again so that asking costs next to nothing."""
