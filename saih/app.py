@@ -37,6 +37,8 @@ __all__ = [
 
 
 Number = int | float
+MOST_INTEGER = 2**63
+"""As in a configuration: larger ones no arithmetic of an application expects."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,8 @@ class Dial:
             raise InputError(f"{given}: must be an integer")
         if value < self.minimum:
             raise InputError(f"{given}: must be at least {self.minimum:g}")
+        if self.kind is int and value > MOST_INTEGER:
+            raise InputError(f"{where} = {value:.6g}: must be at most 2^63")
         return self.kind(value)
 
 

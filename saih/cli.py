@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import saih
 from saih.errors import InputError, Interrupted
 from saih.process import hear_no_more, interrupt_when_told
+from saih.terminal import printable, say
 from saih.verbs import augment_data, augment_model, status, submit
 from saih.verbs import peaks as peaks_verb
 
@@ -26,7 +27,7 @@ class _Parser(argparse.ArgumentParser):
     """Bad usage is one line, too."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
+        self.exit(2, f"{self.prog}: {printable(message)}\n")
 
 
 def main(words: list[str] | None = None) -> int:
@@ -37,17 +38,17 @@ def main(words: list[str] | None = None) -> int:
         command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)
     except InputError as error:
-        print(f"saih: {error}", file=sys.stderr)
+        say(f"saih: {error}", error=True)
         return 2
     except Interrupted as error:
         hear_no_more()
-        print(f"saih: {error}; the same command goes on from here", file=sys.stderr)
+        say(f"saih: {error}; the same command goes on from here", error=True)
         return EX_TEMPFAIL
     except BrokenPipeError:  # the reader of our output has gone, as with | head
         sys.stderr.close()
         return 1
     except OSError as error:  # a folder that cannot be written, a full disk
-        print(f"saih: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        say(f"saih: {error.filename or 'output'}: {error.strerror or error}", error=True)
         return 2
 
 
@@ -100,7 +101,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         _print_plan(plan.rows(config, app, points), folder)
         return 0
     if arguments.fresh and (aside := folder.move_aside()):
-        print(f"the earlier run is now {aside}")
+        say(f"the earlier run is now {aside}")
     interrupt_when_told()
     from rich.console import Console
 
@@ -109,7 +110,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     with Progress(Console()) as progress:
         found = Sweep(config, app, points, folder, progress, retry).run()
     _print_figures_of_merit(found)
-    print(f"report: {_write_report([folder.path], None)}")
+    say(f"report: {_write_report([folder.path], None)}")
     return 1 if any(record.status in FAULTS for record in found) else 0
 
 
@@ -118,14 +119,15 @@ def _plan(arguments: argparse.Namespace) -> int:
 
     rows = plan.rows(*plan.read(arguments.config))
     if arguments.json:
-        print(json.dumps({"points": rows}, indent=1))
+        for line in json.dumps({"points": rows}, indent=1).split("\n"):
+            say(line)
     else:
         _print_plan(rows, None)
     return 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    print(_write_report(arguments.runs, arguments.out))
+    say(_write_report(arguments.runs, arguments.out))
     return 0
 
 
@@ -140,7 +142,7 @@ def _print_plan(rows: list[dict[str, Any]], folder: Any) -> None:
 
     kept = folder.records() if folder else {}
     for line in plan.table(rows, {id_: record.status for id_, record in kept.items()}):
-        print(line)
+        say(line)
 
 
 def _print_figures_of_merit(found: list[Any]) -> None:
@@ -148,7 +150,7 @@ def _print_figures_of_merit(found: list[Any]) -> None:
     for record in found:
         for name in ("samples_per_s", "flop_per_s_per_device", "percent_of_measured_peak", "percent_of_peak"):
             if (value := record.value(name)) is not None:
-                print(f"FOM {record.id} {name}={value:.6g} {record.metrics[name]['unit']}")
+                say(f"FOM {record.id} {name}={value:.6g} {record.metrics[name]['unit']}")
 
 
 def _statuses(text: str) -> frozenset[str]:

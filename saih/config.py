@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from saih import plain_yaml
@@ -195,7 +194,7 @@ class Config(Section):
 
     def to_yaml(self) -> str:
         """The resolved configuration as text that `load` reads back."""
-        return yaml.safe_dump(self.resolved(), sort_keys=False)
+        return plain_yaml.dump(self.resolved())
 
 
 def load(path: Path) -> Config:

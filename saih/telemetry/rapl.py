@@ -19,7 +19,7 @@ from saih.telemetry.readings import Unreadable, growth, read_number, read_text
 
 ROOT = Path("/sys/class/powercap")
 MOST_W = 2000.0
-"""More than any zone draws. A counter that falls has wrapped if it then grew by no more than this; else it was reset."""
+"""More than any zone draws: a counter that fell has wrapped if that means no more than this; else it was reset."""
 SHORTEST_S = 1.0
 """Counters move in steps, so that two readings closer together than this may differ by as much."""
 

@@ -6,11 +6,12 @@ The flags are here; the work is in augment.data, which is imported only when the
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from saih.terminal import say
 
 if TYPE_CHECKING:
     from augment.data.making.build import Plan, Stage
@@ -211,11 +212,11 @@ def _seconds(seconds: float) -> str:
 
 def _say(lines: Any) -> None:
     for line in lines:
-        print(line, flush=True)
+        say(line)
 
 
 def _say_faults(found: Sequence[str]) -> None:
     for fault in found[:MOST_FAULT_LINES]:
-        print(f"saih: {fault}", file=sys.stderr)
+        say(f"saih: {fault}", error=True)
     if len(found) > MOST_FAULT_LINES:
-        print(f"saih: and {len(found) - MOST_FAULT_LINES} more are damaged", file=sys.stderr)
+        say(f"saih: and {len(found) - MOST_FAULT_LINES} more are damaged", error=True)

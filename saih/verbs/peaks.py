@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from saih.errors import InputError
 from saih.process import interrupt_when_told
+from saih.terminal import say
 
 if TYPE_CHECKING:
     from saih.groups import Groups
@@ -65,10 +66,10 @@ def _command(arguments: argparse.Namespace) -> int:
     interrupt_when_told()
     result = _measured(arguments)
     for line in [*table.lines(result), *table.doubtful(result["doubts"])]:
-        print(line)
+        say(line)
     if arguments.out:
         records.write_json(arguments.out, result)
-        print(f"kept in {arguments.out}")
+        say(f"kept in {arguments.out}")
     return 1 if result["doubts"] else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,9 +73,18 @@ def cores_per_rank(config: Config) -> int:
 
 def _costs(app: App, point: Point, device: str, cores: int) -> dict[str, Cost]:
     """The cost on each kind of device that may be meant. Which one `auto` finds is known only where it runs."""
-    if not hasattr(app, "cost_on"):
-        return {ANY: app.cost(point)}
-    return {kind: cost_on(app, point, kind, cores) for kind in DEVICES if device in (kind, "auto")}
+    try:
+        if not hasattr(app, "cost_on"):
+            found = {ANY: app.cost(point)}
+        else:
+            found = {kind: cost_on(app, point, kind, cores) for kind in DEVICES if device in (kind, "auto")}
+        countable = all(math.isfinite(each.flop_per_sample * point.run.batch / 1.0) for each in found.values())
+    except OverflowError:
+        countable = False
+    if not countable:
+        sizes = ", ".join(f"{name} = {value:g}" for name, value in point.size.items())
+        raise InputError(f"size: {sizes}: costs more operations than a number can hold")
+    return found
 
 
 def table(rows: list[dict[str, Any]], statuses: Mapping[str, str]) -> list[str]:

@@ -23,6 +23,7 @@ from saih.folder import Folder, gone
 from saih.points import Points
 from saih.progress import duration
 from saih.records import UNDECIDED, Record
+from saih.terminal import say
 
 
 @dataclass(frozen=True)
@@ -156,5 +157,6 @@ def add_parser(verbs: Any) -> None:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    print("\n".join(lines(read(arguments.run, time.time()))))
+    for line in lines(read(arguments.run, time.time())):
+        say(line)
     return 0

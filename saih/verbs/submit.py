@@ -18,6 +18,7 @@ from saih import sites, slurm
 from saih.config import Config
 from saih.errors import InputError
 from saih.sites import Site
+from saih.terminal import say
 
 
 @dataclass(frozen=True)
@@ -128,10 +129,11 @@ def _submit(arguments: argparse.Namespace) -> int:
     before: str | None = None
     for job in asked:
         if arguments.dry_run:
-            print(script(job, site, site_path, before and f"<job on {before} nodes>"))
+            for line in script(job, site, site_path, before and f"<job on {before} nodes>").split("\n"):
+                say(line)
             before = str(job.nodes)
             continue
         before = slurm.submit(script(job, site, site_path, before))
         array = f", {job.tasks} tasks" if job.tasks else ""
-        print(f"job {before}: {job.nodes} {'node' if job.nodes == 1 else 'nodes'}{array}, into {job.out}")
+        say(f"job {before}: {job.nodes} {'node' if job.nodes == 1 else 'nodes'}{array}, into {job.out}")
     return 0

@@ -14,7 +14,7 @@ ALLOWED = {
     "apps": {"apps", "saih.app", "augment"},
     "reports": {
         "reports", "saih.records", "saih.metrics", "saih.diagnosis", "saih.errors", "saih.app", "saih.stats",
-        "saih.emulate",
+        "saih.emulate", "saih.plain_yaml",
     },
 }  # fmt: skip
 LAZY = {

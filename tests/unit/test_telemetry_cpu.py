@@ -83,7 +83,7 @@ def test_a_core_whose_counter_fell_is_not_hidden_by_one_whose_counter_grew(proc,
     if later[0] > 10:
         assert others.cores_taken() > 0
         return
-    with pytest.raises(Unreadable, match="busy seconds of core 0: fell from 0.1 to 0.0"):
+    with pytest.raises(Unreadable, match=r"busy seconds of core 0: fell from 0\.1 to 0\.0"):
         others.cores_taken()
 
 
