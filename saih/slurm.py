@@ -6,14 +6,18 @@ variables"). Commands of Slurm are asked only where they are on PATH.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from saih import plain_yaml
 from saih.errors import InputError
 
+_JOB = re.compile(r"(\d+)(?:;\S+)?|Submitted batch job (\d+)(?: on cluster \S+)?")
+"""The line of `sbatch --parsable`, with several clusters <job>;<cluster>, among what a site may print around it."""
 ANSWER_S = 30.0
 """A busy controller may take seconds; beyond this it counts as giving no answer."""
 
@@ -89,7 +93,11 @@ def submit(script: str) -> str:
     if done is None or done.returncode:
         reason = " ".join(done.stderr.split()) if done else "no answer"
         raise InputError(f"sbatch refuses the job: {reason}")
-    return done.stdout.strip().partition(";")[0]  # with several clusters: <job>;<cluster>
+    found = [match[1] or match[2] for line in done.stdout.splitlines() if (match := _JOB.fullmatch(line.strip()))]
+    if not found:
+        said = plain_yaml.short(done.stdout, 200) or "nothing"
+        raise InputError(f"sbatch took the job but names no number: it said {said}; squeue --me shows it")
+    return found[-1]
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:
@@ -106,6 +114,14 @@ def _ask(words: list[str]) -> str:
 
 def _run(words: list[str], text: str | None = None) -> subprocess.CompletedProcess[str] | None:
     try:
-        return subprocess.run(words, input=text, capture_output=True, text=True, timeout=ANSWER_S, check=False)
+        return subprocess.run(
+            words,
+            input=text,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            timeout=ANSWER_S,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
