@@ -33,6 +33,7 @@ class _Parser(argparse.ArgumentParser):
 def main(words: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     arguments = _parser().parse_args(words)
+    arguments.words = sys.argv[1:] if words is None else words
     try:
         _check_own_packages()
         command: Callable[[argparse.Namespace], int] = arguments.command
@@ -93,7 +94,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     from saih.records import FAULTS
     from saih.verbs import plan
 
-    launch.refuse_ranks()
+    launch.refuse_ranks(arguments.words)
     retry = _statuses(arguments.retry)
     config, app, points = plan.read(arguments.config)
     folder = Folder(arguments.out or Path("runs", config.name))

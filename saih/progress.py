@@ -86,6 +86,10 @@ class Progress:
         """How far it is."""
         self._show(f": {what} {100 * done / total:.0f} %" if total else f": {what}")
 
+    def note(self, text: str) -> None:
+        """Say something that stays: what keeps the work from going on."""
+        self._line.say(f"{self._what}: {text}" if self._what else text)
+
     def end(self, record: Record, seconds: float, left_s: float | None) -> None:
         """The point has its record; about ``left_s`` seconds remain. None: unknown."""
         left = f"; about {duration(left_s)} left" if left_s else ""

@@ -29,6 +29,10 @@ ENDED = frozenset(
 """The states of a job that has no processes any more (man squeue, "Job state codes"; "ended" is ours)."""
 
 
+_MOST_STEPS = 0xFFFF_FF00
+_MEMORY = ("SLURM_MEM_PER_CPU", "SLURM_MEM_PER_GPU", "SLURM_MEM_PER_NODE")
+
+
 @dataclass(frozen=True)
 class Allocation:
     """The nodes that this driver may start ranks on, and the job that holds them: without one, its own host."""
@@ -60,6 +64,25 @@ def allocation(environment: Mapping[str, str]) -> Allocation:
         partition=environment.get("SLURM_JOB_PARTITION"),
         gpus_per_node=environment.get("SLURM_GPUS_ON_NODE"),
     )
+
+
+def step(environment: Mapping[str, str]) -> str | None:
+    """The step of a job that this process was started in by srun; None in a batch script or an interactive shell.
+
+    Slurm numbers steps of its own making, such as the shell of salloc, from SLURM_MAX_NORMAL_STEP_ID (slurm.h) on.
+    """
+    number = environment.get("SLURM_STEP_ID", "")
+    in_step = environment.get("SLURM_JOB_ID") and number.isdigit() and int(number) <= _MOST_STEPS
+    return number if in_step else None
+
+
+def contradictory(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables by which srun would refuse to start any step: memory asked for in more than one way.
+
+    sbatch sets one of them for the job's own --mem; another was there before. A step without any has the job's memory.
+    """
+    found = tuple(name for name in _MEMORY if environment.get(name))
+    return found if len(found) > 1 else ()
 
 
 def spread(ranks: int, per_node: int, nodes: int) -> tuple[int, int]:

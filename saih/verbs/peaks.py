@@ -61,7 +61,7 @@ def _command(arguments: argparse.Namespace) -> int:
     from saih import launch, records
     from saih.peaks import table
 
-    launch.refuse_ranks()
+    launch.refuse_ranks(arguments.words)
     _check(arguments)
     interrupt_when_told()
     result = _measured(arguments)
@@ -97,7 +97,7 @@ def _measured(arguments: argparse.Namespace) -> dict[str, Any]:
     with (
         Progress(Console(stderr=True)) as progress,
         tempfile.TemporaryDirectory(prefix="saih-peaks-") as logs,
-        Groups(wanted, launch.find(wanted), Path(logs), progress.progress) as groups,
+        Groups(wanted, launch.find(wanted), Path(logs), progress.progress, say=progress.note) as groups,
     ):
         return _Measurement(groups, progress, QUICK if arguments.quick else FULL, arguments).run()
 
