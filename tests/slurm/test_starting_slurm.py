@@ -1,6 +1,5 @@
 """What keeps a sweep from starting in a job of a real Slurm, and what a site may do to its script."""
 
-import re
 import sys
 
 import pytest
