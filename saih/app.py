@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, cast, runtime_checkable
 
 from saih.errors import InputError
+from saih.paths import expanded
 
 __all__ = [
     "App",
@@ -32,6 +33,7 @@ __all__ = [
     "Point",
     "Ran",
     "Work",
+    "expanded",
     "load",
 ]
 

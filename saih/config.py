@@ -133,7 +133,8 @@ class Limits(Section):
 
 
 class Launch(Section):
-    """How ranks start. ``wrapper`` is put before each rank's command; ``mpiexec`` names one that is not on PATH.
+    """How ranks start. ``wrapper`` is put before each rank's command, its words as they are; ``mpiexec`` names one that
+    is not on PATH.
 
     ``cores_per_rank`` null: the host's cores divided by the largest number of ranks of the sweep.
     """

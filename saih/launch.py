@@ -33,6 +33,7 @@ from typing import Any
 from saih import process, slurm
 from saih.config import Launch
 from saih.errors import InputError
+from saih.paths import expanded
 from saih.process import SIZE_VARIABLES
 
 FLAVOURS = {"HYDRA": "mpich", "Intel(R) MPI": "intel", "Open MPI": "openmpi", "OpenRTE": "openmpi", "PRTE": "openmpi"}
@@ -168,7 +169,7 @@ def _by_srun(program: str, mpi: Launcher | None, allocation: slurm.Allocation) -
 def _mpiexec(configured: str | None) -> Launcher | None:
     """The configured mpiexec, else the site's, else the installed one, else None. Raises InputError."""
     if configured is not None:
-        path = shutil.which(configured)
+        path = shutil.which(expanded("launch.mpiexec", configured))
         if path is None:
             raise InputError(f"launch.mpiexec = {configured}: is no program that can be started")
         return _of(path, _library(path))

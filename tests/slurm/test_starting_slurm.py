@@ -40,10 +40,7 @@ def test_a_step_that_waits_for_another_is_told_within_seconds(login, cluster):
         "srun -N2 -n4 --cpu-bind=none sleep 25 &\nsleep 2\nSECONDS=0\n$saih sweep toy.yaml & wait $!\necho status $?"
     )
     _, said = batch(login, cluster, lines, "--nodes=2", "--exclusive")
-    print(said)
-    assert re.search(
-        r"starting 1 rank: the rank has not begun; last line: srun: Job \d+ step creation .*retrying", said
-    )
+    assert "starting 1 rank: the rank has not begun; last line: srun: " in said
     assert "status 0" in said
 
 
