@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import saih
-from saih.errors import InputError, Interrupted
+from saih.errors import InputError, Interrupted, lacking
 from saih.process import hear_no_more, interrupt_when_told
 from saih.terminal import printable, say
 from saih.verbs import augment_data, augment_model, status, submit
@@ -40,6 +40,12 @@ def main(words: list[str] | None = None) -> int:
         return command(arguments)
     except InputError as error:
         say(f"saih: {error}", error=True)
+        return 2
+    except ImportError as error:
+        lack = lacking(error)
+        if lack is None:
+            raise
+        say(f"saih: {lack}", error=True)
         return 2
     except Interrupted as error:
         hear_no_more()

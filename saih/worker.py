@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from saih import protocol, watch
 from saih.app import Point, Work, load
 from saih.background import Background
-from saih.errors import InputError
+from saih.errors import InputError, lacking
 from saih.process import die_with_parent, told_rank
 from saih.rank import Worker
 from saih.records import write_json
@@ -208,8 +208,9 @@ def fault(error: BaseException) -> dict[str, Any]:
     text = " ".join(str(error).split())
     if PROFILING in getattr(error, "__notes__", ()):
         return {"kind": "failed", "message": f"{type(error).__name__}: {text[:500]}", "during": PROFILING}
-    if isinstance(error, InputError):
-        return {"kind": "input", "message": text}
+    lack = lacking(error) if isinstance(error, ImportError) else None
+    if lack or isinstance(error, InputError):
+        return {"kind": "input", "message": str(lack or text)}
     if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
         return {"kind": "oom", "message": text[:500] or "no memory left"}
     return {"kind": "failed", "message": f"{type(error).__name__}: {text[:500]}"}

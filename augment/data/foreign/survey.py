@@ -140,9 +140,7 @@ def header_of(index: Arrays, sources: Sources, provenance: dict[str, Any]) -> He
 
 def _survey_one(sources: Sources, number: int, tick: Tick) -> Arrays:
     path, rows = sources.paths[number], []
-    codec = _codec(path)
-    read = published.read_hdf5 if codec == HDF5_UNIVERSE else published.read_tfrecord
-    for sample in read(path, sources.edge):
+    for sample in published.read(path, sources.edge):
         labels = sample.labels + np.float32(0)  # the two zeros are one label
         rows.append((labels, _parameters(sample), sample_crc32c(sample.counts), sample.offset, sample.counts.nbytes))
         tick()
@@ -156,7 +154,7 @@ def _survey_one(sources: Sources, number: int, tick: Tick) -> Arrays:
         "file": np.full(len(rows), number, np.int32),
         "source_bytes": np.array([_size(path)], np.int64),
         "source_crc32c": np.array([_checksum(path)], np.uint32),
-        "source_codec": np.array([CODECS.index(codec)], np.int8),
+        "source_codec": np.array([CODECS.index(_codec(path))], np.int8),
     }
 
 
