@@ -38,7 +38,7 @@ class Starting:
         self._numbers: set[int] = set()
         now_s = time.monotonic()
         self._tell_s, self._repeat_s, self._accompanied_s = now_s + TELL_S, now_s, now_s
-        self._told = ""
+        self._told, self._had_company = "", False
 
     def hear(self, line: str) -> None:
         """Keep a line that launcher or ranks have printed."""
@@ -75,8 +75,9 @@ class Starting:
         """Whether the launcher lives on though no process of its is left that could start a rank."""
         now_s = time.monotonic()
         if self._works_alone or any(each.parent == self._pid and not each.ended for each in process.everyone()):
-            self._accompanied_s = now_s
-        return now_s - self._accompanied_s > ALONE_S
+            self._accompanied_s, self._had_company = now_s, True
+        slow = not self._had_company and not self._lines  # it may still load its libraries
+        return not slow and now_s - self._accompanied_s > ALONE_S
 
     def _heard(self) -> str:
         count = len(self._begun)
