@@ -62,7 +62,10 @@ def test_a_launcher_that_waits_though_its_helper_has_ended_is_not_waited_for(tmp
     assert found.after_s < TOLD_S
 
 
-@@@ >&2; sleep 1000 & wait", RETRYING),
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (f"echo '{RETRYING}' >&2; echo 'srun: a warning' >&2; sleep 1000 & wait", RETRYING),
         (f"echo '{RETRYING}' >&2; echo 'srun: Step created for job 5' >&2; sleep 1000 & wait", "Step created for"),
         ("sleep 1000 & wait", "none of 2 ranks has begun"),
         ("echo 'saih-rank 1 has begun on n1 as process 7' >&2; sleep 1000 & wait",
