@@ -169,7 +169,8 @@ def _by_srun(program: str, mpi: Launcher | None, allocation: slurm.Allocation) -
 def _mpiexec(configured: str | None) -> Launcher | None:
     """The configured mpiexec, else the site's, else the installed one, else None. Raises InputError."""
     if configured is not None:
-        path = shutil.which(expanded("launch.mpiexec", configured))
+        meant = expanded("launch.mpiexec", configured)
+        path = shutil.which(configured if meant == Path(configured) else str(meant))  # ./mpiexec is not mpiexec
         if path is None:
             raise InputError(f"launch.mpiexec = {configured}: is no program that can be started")
         return _of(path, _library(path))

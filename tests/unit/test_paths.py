@@ -91,9 +91,10 @@ def test_a_recipes_set_is_made_where_the_variable_points(saih, folder):
 
 def test_a_launcher_is_looked_for_where_the_variable_points(monkeypatch, tmp_path):
     monkeypatch.setenv("SCRATCH", str(tmp_path))
-    (tmp_path / "mpiexec").write_text("#!/bin/sh\necho other 1.0\n")
+    (tmp_path / "mpiexec").write_text("#!/bin/sh\necho HYDRA\n")
     (tmp_path / "mpiexec").chmod(0o755)
-    with pytest.raises(InputError, match="must be of MPICH"):
-        launch.find(Launch(mpiexec="$SCRATCH/mpiexec"))
+    assert launch.find(Launch(mpiexec="$SCRATCH/mpiexec")).program == str(tmp_path / "mpiexec")
+    monkeypatch.chdir(tmp_path)
+    assert launch.find(Launch(mpiexec="./mpiexec")).program == "./mpiexec"
     with pytest.raises(InputError, match=r"launch\.mpiexec = \$NOT_SET_HERE/mpiexec: a variable"):
         launch.find(Launch(mpiexec="$NOT_SET_HERE/mpiexec"))
