@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol, cast, runtime_checkable
 
 from saih.errors import InputError
+from saih.paths import expanded
 
 __all__ = [
     "App",
@@ -32,10 +33,13 @@ __all__ = [
     "Point",
     "Ran",
     "Work",
+    "expanded",
     "load",
 ]
 
 Number = int | float
+MOST_INTEGER = 2**63
+"""As in a configuration: larger ones no arithmetic of an application expects."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,8 @@ class Dial:
             raise InputError(f"{given}: must be an integer")
         if value < self.minimum:
             raise InputError(f"{given}: must be at least {self.minimum:g}")
+        if self.kind is int and value > MOST_INTEGER:
+            raise InputError(f"{where} = {value:.6g}: must be at most 2^63")
         return self.kind(value)
 
 

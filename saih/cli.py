@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import saih
-from saih.errors import InputError, Interrupted
+from saih.errors import InputError, Interrupted, lacking
 from saih.process import hear_no_more, interrupt_when_told
+from saih.terminal import printable, say
 from saih.verbs import augment_data, augment_model, status, submit
 from saih.verbs import peaks as peaks_verb
 
@@ -26,28 +27,35 @@ class _Parser(argparse.ArgumentParser):
     """Bad usage is one line, too."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
+        self.exit(2, f"{self.prog}: {printable(message)}\n")
 
 
 def main(words: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     arguments = _parser().parse_args(words)
+    arguments.words = sys.argv[1:] if words is None else words
     try:
         _check_own_packages()
         command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)
     except InputError as error:
-        print(f"saih: {error}", file=sys.stderr)
+        say(f"saih: {error}", error=True)
+        return 2
+    except ImportError as error:
+        lack = lacking(error)
+        if lack is None:
+            raise
+        say(f"saih: {lack}", error=True)
         return 2
     except Interrupted as error:
         hear_no_more()
-        print(f"saih: {error}; the same command goes on from here", file=sys.stderr)
+        say(f"saih: {error}; the same command goes on from here", error=True)
         return EX_TEMPFAIL
     except BrokenPipeError:  # the reader of our output has gone, as with | head
         sys.stderr.close()
         return 1
     except OSError as error:  # a folder that cannot be written, a full disk
-        print(f"saih: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        say(f"saih: {error.filename or 'output'}: {error.strerror or error}", error=True)
         return 2
 
 
@@ -93,7 +101,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     from saih.records import FAULTS
     from saih.verbs import plan
 
-    launch.refuse_ranks()
+    launch.refuse_ranks(arguments.words)
     retry = _statuses(arguments.retry)
     config, app, points = plan.read(arguments.config)
     folder = Folder(arguments.out or Path("runs", config.name))
@@ -101,7 +109,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         _print_plan(plan.rows(config, app, points, folder), folder, config.sweep.kind == "grow")
         return 0
     if arguments.fresh and (aside := folder.move_aside()):
-        print(f"the earlier run is now {aside}")
+        say(f"the earlier run is now {aside}")
     interrupt_when_told()
     from rich.console import Console
 
@@ -110,7 +118,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     with Progress(Console()) as progress:
         found = Sweep(config, app, points, folder, progress, retry).run()
     _print_figures_of_merit(found)
-    print(f"report: {_write_report([folder.path], None)}")
+    say(f"report: {_write_report([folder.path], None)}")
     return 1 if any(record.status in FAULTS for record in found) else 0
 
 
@@ -121,14 +129,15 @@ def _plan(arguments: argparse.Namespace) -> int:
     config, app, points = plan.read(arguments.config)
     rows = plan.rows(config, app, points, Folder(arguments.out or Path("runs", config.name)))
     if arguments.json:
-        print(json.dumps({"points": rows}, indent=1))
+        for line in json.dumps({"points": rows}, indent=1).split("\n"):
+            say(line)
     else:
         _print_plan(rows, None, config.sweep.kind == "grow")
     return 0
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    print(_write_report(arguments.runs, arguments.out))
+    say(_write_report(arguments.runs, arguments.out))
     return 0
 
 
@@ -143,7 +152,7 @@ def _print_plan(rows: list[dict[str, Any]], folder: Any, grows: bool) -> None:
 
     kept = folder.records() if folder else {}
     for line in plan.table(rows, {id_: record.status for id_, record in kept.items()}, grows):
-        print(line)
+        say(line)
 
 
 def _print_figures_of_merit(found: list[Any]) -> None:
@@ -151,7 +160,7 @@ def _print_figures_of_merit(found: list[Any]) -> None:
     for record in found:
         for name in ("samples_per_s", "flop_per_s_per_device", "percent_of_measured_peak", "percent_of_peak"):
             if (value := record.value(name)) is not None:
-                print(f"FOM {record.id} {name}={value:.6g} {record.metrics[name]['unit']}")
+                say(f"FOM {record.id} {name}={value:.6g} {record.metrics[name]['unit']}")
 
 
 def _statuses(text: str) -> frozenset[str]:

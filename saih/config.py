@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from saih import plain_yaml
@@ -134,7 +133,8 @@ class Limits(Section):
 
 
 class Launch(Section):
-    """How ranks start. ``wrapper`` is put before each rank's command; ``mpiexec`` names one that is not on PATH.
+    """How ranks start. ``wrapper`` is put before each rank's command, its words as they are; ``mpiexec`` names one that
+    is not on PATH.
 
     ``cores_per_rank`` null: the host's cores divided by the largest number of ranks of the sweep.
     """
@@ -195,7 +195,7 @@ class Config(Section):
 
     def to_yaml(self) -> str:
         """The resolved configuration as text that `load` reads back."""
-        return yaml.safe_dump(self.resolved(), sort_keys=False)
+        return plain_yaml.dump(self.resolved())
 
 
 def load(path: Path) -> Config:

@@ -14,6 +14,7 @@ can be watched so. Of ranks elsewhere, and of signals, the launcher's own words 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import select
@@ -126,6 +127,19 @@ def in_words(log: str) -> list[Death]:
             pid, rank = (int(part[key]) if key in part else None for key in ("pid", "rank"))
             found.append(Death(part["host"], pid, rank, signal=number))
     return found
+
+
+def left_by_ranks(folder: Path) -> list[dict[str, Any]]:
+    """What ranks left of their ends, as far as a full disk or a kill let them write it whole."""
+    return list(filter(None, map(_fault, folder.glob("rank*.json"))))
+
+
+def _fault(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {**found, "kind": str(found["kind"]), "message": str(found["message"]), "time": float(found["time"])}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def oom_kills() -> int | None:

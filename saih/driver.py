@@ -40,6 +40,9 @@ class Listener(Protocol):
     def progress(self, what: str, done: float, total: float) -> None:
         """How far the piece of work is."""
 
+    def note(self, text: str) -> None:
+        """Something keeps the work from going on."""
+
     def end(self, record: Record, seconds: float, left_s: float | None) -> None:
         """A point has its record; about ``left_s`` seconds remain. None: unknown."""
 
@@ -75,7 +78,7 @@ class Sweep:
                 disturbed = self.config.emulate.settings()
                 emulate.require(disturbed)
                 groups = Groups(self.config.launch, launcher, self.folder.logs, self.listener.progress)
-                groups.emulated = disturbed.wrapper()
+                groups.emulated, groups.say = disturbed.wrapper(), self.listener.note
                 with groups as self._groups:
                     self._preparation = self._preparing(groups)
                     fitting = self._preparation.run(pending)

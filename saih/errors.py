@@ -27,6 +27,21 @@ class InputError(SaihError):
         return InputError(f"{where}: {self}")
 
 
+_EXTRA = "run"
+_OF_THE_EXTRA = frozenset({"torch", "h5py", "mpi4py", "colossus", "scipy", "google_crc32c"})
+"""What setup.cfg's extra brings and planning does without, as Python names it."""
+
+
+def lacking(error: ImportError) -> InputError | None:
+    """What to install, where a package is missing or broken that only some of the work needs; else None."""
+    package = (error.name or "").partition(".")[0]
+    if package not in _OF_THE_EXTRA:
+        return None
+    missing = isinstance(error, ModuleNotFoundError)
+    why = "is not installed" if missing else f"cannot be loaded ({' '.join(str(error).split())})"
+    return InputError(f"this needs {package}, which {why}: pip install 'saih[{_EXTRA}]'")
+
+
 class Interrupted(SaihError):
     """The sweep was told to stop by a signal."""
 

@@ -26,11 +26,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saih import deaths
+from saih import deaths, protocol
 from saih.common import files
 from saih.config import Launch
 from saih.errors import GroupError
 from saih.launch import Launcher
+from saih.starting import Starting
 from saih.watch import Watch
 
 KILL_GRACE_S = 10.0
@@ -43,7 +44,11 @@ SLOWER = 20
 LAST_WORDS = 50_000
 """How many characters of the log's end may hold what the launcher says of a rank that was killed."""
 
+ENDED_S = 5.0
+"""How long the outputs of a launcher that has ended may stay open before the group counts as ended."""
+
 OnProgress = Callable[[str, float, float], None]
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,9 @@ class _Signs:
         self._asked_s = self._heard_s = time.monotonic()
         self._allowed_s = math.inf
 
-    def hear(self, sign: Mapping[str, Any]) -> None:
+    def hear(self, sign: protocol.Progress) -> None:
         """A sign says what is done now, and how long the next one takes if steps run already (`block_s`)."""
-        self._heard_s, self.doing, block_s = time.monotonic(), sign["progress"][0], sign.get("block_s")
+        self._heard_s, self.doing, block_s = time.monotonic(), sign.what, sign.block_s
         self.may_compile = block_s is None
         self._allowed_s = math.inf if block_s is None else max(self.patience.silence_s, SLOWER * block_s)
 
@@ -82,11 +87,19 @@ class Group:
     """One running worker group of ``ranks`` ranks, each bound to ``cores_per_rank`` cores (0: all of its host's).
 
     They do a request together, or divided into ``copies`` equal parts that do it side by side.
-    ``served`` counts what it has answered. ``log`` is where the ranks' output goes until the first request.
+    ``served`` counts what it has answered. ``log`` is where the ranks' output goes until the first request. ``say`` is
+    told what keeps the group from starting.
     """
 
     def __init__(
-        self, launcher: Launcher, ranks: int, launch: Launch, cores_per_rank: int, copies: int, log: Path
+        self,
+        launcher: Launcher,
+        ranks: int,
+        launch: Launch,
+        cores_per_rank: int,
+        copies: int,
+        log: Path,
+        say: Say = lambda _: None,
     ) -> None:
         self.ranks, self.cores_per_rank, self.copies, self.served = ranks, cores_per_rank, copies, 0
         self._faults = log.with_suffix(".faults")
@@ -104,13 +117,14 @@ class Group:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=os.environ | launcher.environment(),
+            env=launcher.whole_environment(os.environ),
             text=True,
             errors="replace",
             start_new_session=True,  # so that it can be ended whole, and no Ctrl-C goes past the driver
         )
-        self._watch = Watch(self._process.pid)
-        self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._watch, self._say, self._ended_s = Watch(self._process.pid), say, math.inf
+        self._starting: Starting | None = Starting(ranks, self._process.pid, launcher.ends_on_term)
+        self._answers: queue.Queue[protocol.Message | None] = queue.Queue()
         self._ears = [threading.Thread(target=ear, daemon=True) for ear in (self._hear_answers, self._hear_errors)]
         for ear in self._ears:
             ear.start()
@@ -128,21 +142,23 @@ class Group:
         signs = _Signs(patience)
         while True:
             try:
-                answer = self._answers.get(timeout=LOOK_S)
+                message = self._answers.get(timeout=LOOK_S)
             except queue.Empty:
+                self._look_at_start(signs, on_progress)
                 self._give_up_if_hung(signs)
                 continue
-            if answer is None:
+            if message is None:
                 raise self._died(signs.doing)
-            if "ready" in answer:
-                self._watch.know(answer["ready"])
-                self._deaths.know(answer["ready"])
-            elif "progress" in answer:
-                signs.hear(answer)
-                on_progress(*answer["progress"])
-            else:
+            if isinstance(message, protocol.Ready):
+                self._starting = None
+                self._watch.know(message.ranks)
+                self._deaths.know(message.ranks)
+            elif isinstance(message, protocol.Progress):
+                signs.hear(message)
+                on_progress(message.what, message.done, message.total)
+            elif message.to == request["do"]:
                 self.served += 1
-                return answer
+                return message.content
 
     def kill(self) -> None:
         """End every process of the group at once. Ranks on other hosts end with their launcher's daemon.
@@ -175,15 +191,11 @@ class Group:
             ear.join(2)
 
     def _close_pipes(self) -> None:
-        """Both outputs are at their end now, unless a process elsewhere still holds them."""
-        process = self._process
+        """Close the input; the outputs are closed at their end, which a process elsewhere may still keep open."""
         self._hear_out()
-        for ear, pipe in zip(self._ears, (process.stdout, process.stderr), strict=True):
-            if pipe and not ear.is_alive():
-                pipe.close()
         with contextlib.suppress(BrokenPipeError):
-            if process.stdin:
-                process.stdin.close()
+            if self._process.stdin:
+                self._process.stdin.close()
 
     def _give_up_if_hung(self, signs: _Signs) -> None:
         """Raise GroupError for a group that is out of time, or will certainly never answer."""
@@ -194,8 +206,29 @@ class Group:
         if what:
             raise self._hung(what)
 
+    def _look_at_start(self, signs: _Signs, on_progress: OnProgress) -> None:
+        """Pass on what keeps the group from starting. Raise GroupError once nothing can start it any more."""
+        self._end_if_launcher_has(signs)
+        if self._starting is None:
+            return
+        if news := self._starting.news():
+            self._say(f"starting {self.ranks} {'rank' if self.ranks == 1 else 'ranks'}: {news}")
+            on_progress(f"starting: {news}", 0, 0)
+        if self._starting.is_forsaken():
+            words = f"the launcher waits, but nothing that could start ranks is left: {self._starting.words()}"
+            self.kill()
+            raise GroupError({"kind": "failed", "message": words, "rank": None, "during": signs.doing}, self._log)
+
+    def _end_if_launcher_has(self, signs: _Signs) -> None:
+        """Raise GroupError where the launcher has ended, though a process it left behind holds its outputs open."""
+        if self._process.poll() is None:
+            return
+        self._ended_s = min(self._ended_s, time.monotonic())
+        if time.monotonic() - self._ended_s > ENDED_S:
+            raise self._died(signs.doing)
+
     def _hung(self, what: str) -> GroupError:
-        at = self._watch.words()
+        at = self._watch.words() or (self._starting.words() if self._starting else "")
         self.kill()
         message = f"{what}{f' ({at})' if at else ''}; the worker group was killed"
         return GroupError({"kind": "timeout", "message": message, "rank": None}, self._log)
@@ -209,11 +242,13 @@ class Group:
             status: int | None = self._process.wait(10)
         except subprocess.TimeoutExpired:
             status = None
-        found = [json.loads(path.read_text(encoding="utf-8")) for path in self._faults.glob("rank*.json")]
+        found = deaths.left_by_ranks(self._faults)
         found.sort(key=lambda fault: (fault["kind"] not in ("input", "oom"), fault["time"]))
         self._hear_out()
         said = self._log.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS:]
         fault = found[0] if found else deaths.explain(self._deaths.first(said), status, said, self._oom_kills)
+        if not found and self._starting:
+            fault = {**fault, "message": f"{fault['message']}: {self._starting.words()}"}
         self.kill()
         return GroupError({"during": doing, **fault}, self._log)
 
@@ -237,14 +272,25 @@ class Group:
 
     def _hear_answers(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            try:
-                self._answers.put(json.loads(line))
-            except ValueError:  # not a rank speaks but the launcher, of processes that ended badly
-                self._note(line)
+        with self._process.stdout as lines:
+            for line in lines:
+                if message := protocol.read(line):
+                    self._answers.put(message)
+                else:  # not a rank speaks but the launcher, of processes that ended badly, or a wrapper
+                    self._hear(line)
         self._answers.put(None)
 
     def _hear_errors(self) -> None:
         assert self._process.stderr is not None
-        for line in self._process.stderr:
-            self._note(line)
+        with self._process.stderr as lines:
+            for line in lines:
+                begun = protocol.read_begun(line)
+                if begun is None:
+                    self._hear(line)
+                elif starting := self._starting:
+                    starting.begin(begun)
+
+    def _hear(self, line: str) -> None:
+        if starting := self._starting:
+            starting.hear(line)
+        self._note(line)

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from saih.config import Launch
-from saih.group import Group, OnProgress, Patience
+from saih.group import Group, OnProgress, Patience, Say
 from saih.launch import Launcher
 
 
@@ -22,7 +22,8 @@ from saih.launch import Launcher
 class Groups:
     """Starts and ends groups; a context manager that leaves none behind. ``cores_per_rank`` 0: all of a host's.
 
-    ``emulated``: words before the ranks' commands of groups that serve points, and of no others.
+    ``emulated``: words before the ranks' commands of groups that serve points, and of no others. ``say`` is told what
+    keeps a group from starting.
     """
 
     launch: Launch
@@ -31,6 +32,7 @@ class Groups:
     on_progress: OnProgress
     cores_per_rank: int = 0
     emulated: Sequence[str] = ()
+    say: Say = lambda _: None
     _group: Group | None = field(default=None, init=False)
     _repeat: int | None = field(default=None, init=False)
     _wrapper: list[str] = field(default_factory=list, init=False)
@@ -100,5 +102,5 @@ class Groups:
             launcher = launcher.filling(-(-ranks // launcher.allocation.nodes))
         self._wrapper = wrapper
         launch = self.launch.model_copy(update={"wrapper": wrapper})
-        self._group = Group(launcher, ranks, launch, self.cores_per_rank, copies, log)
+        self._group = Group(launcher, ranks, launch, self.cores_per_rank, copies, log, self.say)
         return self._group

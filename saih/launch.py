@@ -20,18 +20,20 @@ Another batch system is one more function of (ranks, nodes, ranks a node) that r
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from saih import slurm
+from saih import process, slurm
 from saih.config import Launch
 from saih.errors import InputError
+from saih.paths import expanded
 from saih.process import SIZE_VARIABLES
 
 FLAVOURS = {"HYDRA": "mpich", "Intel(R) MPI": "intel", "Open MPI": "openmpi", "OpenRTE": "openmpi", "PRTE": "openmpi"}
@@ -69,6 +71,11 @@ class Launcher:
         """The command line that starts ``words`` on ``ranks`` ranks, each behind ``wrapper``."""
         nodes, each = slurm.spread(ranks, self.per_node or ranks, self.allocation.nodes)
         return [self.program, *self.arguments(ranks, nodes, each), *wrapper, *words]
+
+    def whole_environment(self, given: Mapping[str, str]) -> dict[str, str]:
+        """The environment that the launcher is started with, where the driver's own is ``given``."""
+        dropped = slurm.contradictory(given) if self.allocation.job else ()
+        return {name: value for name, value in given.items() if name not in dropped} | self.environment()
 
     def environment(self) -> dict[str, str]:
         """What the ranks' environment needs beyond the driver's own."""
@@ -108,12 +115,25 @@ def slots_per_node(machine: Mapping[str, Any], cores_per_rank: int) -> int:
     return int(machine["devices"] if machine["device_kind"] == "cuda" else machine["cores"] // cores_per_rank)
 
 
-def refuse_ranks() -> None:
-    """Raise InputError where the driver itself was started by an MPI launcher: it starts the ranks."""
-    for variable in SIZE_VARIABLES:
-        count = os.environ.get(variable, "1")
-        if count not in ("", "0", "1"):
-            raise InputError(f"{variable} = {count}: saih starts the ranks itself; run it once, not on ranks")
+def refuse_ranks(words: Sequence[str]) -> None:
+    """Raise InputError where the driver itself was started by an MPI launcher, or by srun: it starts the ranks.
+
+    Within a step of Slurm it could not even do so, since the step has the cores. ``words``: the command as given. Of
+    many ranks the first speaks for all; the others end without a word.
+    """
+    why = next((f"{name} = {os.environ[name]}" for name in SIZE_VARIABLES if _counts_several(name)), None)
+    if why is None and (step := slurm.step(os.environ)):
+        why = f"SLURM_STEP_ID = {step}: this is a step of a job, started by srun"
+    if why is None:
+        return
+    if process.place(os.environ)[0]:
+        raise SystemExit(2)
+    instead = shlex.join(["saih", *words])
+    raise InputError(f"{why}: saih starts the ranks itself; run it once and without a launcher: {instead}")
+
+
+def _counts_several(variable: str) -> bool:
+    return os.environ.get(variable, "") not in ("", "0", "1")
 
 
 def find(launch: Launch) -> Launcher:
@@ -149,7 +169,8 @@ def _by_srun(program: str, mpi: Launcher | None, allocation: slurm.Allocation) -
 def _mpiexec(configured: str | None) -> Launcher | None:
     """The configured mpiexec, else the site's, else the installed one, else None. Raises InputError."""
     if configured is not None:
-        path = shutil.which(configured)
+        meant = expanded("launch.mpiexec", configured)
+        path = shutil.which(configured if meant == Path(configured) else str(meant))  # ./mpiexec is not mpiexec
         if path is None:
             raise InputError(f"launch.mpiexec = {configured}: is no program that can be started")
         return _of(path, _library(path))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
+from collections import Counter
 from typing import Any, NoReturn
 
 from mpi4py import MPI
 
+from saih import rendezvous
 from saih.errors import InputError
 from saih.launch import own_cores
 
@@ -34,21 +37,38 @@ class Communicator:
         self._comm.Barrier()
 
     def start_torch_distributed(self, backend: str) -> None:
-        """Initialise torch.distributed over these ranks: MPI tells everyone where rank 0's store listens.
+        """Initialise torch.distributed over these ranks, at the address at which each of them reaches rank 0.
 
-        The store chooses a free port itself, so that no two jobs of a host can collide.
+        MPI tells everyone where rank 0's store listens. The store chooses a free port itself, so that no two jobs of a
+        host can collide. Raises InputError, on every rank, where one finds no way.
         """
         import torch.distributed as dist
         from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-        one_host = self._comm.Split_type(MPI.COMM_TYPE_SHARED).size == self.size
-        if one_host:
-            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-        host = self.broadcast("127.0.0.1" if one_host else socket.gethostbyname(socket.gethostname()))
-        store = TCPStore(host, 0, is_master=True, wait_for_workers=False) if self.rank == 0 else None
+        way = self._way_to_rank_0()
+        if way.interface:
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", way.interface)
+        store = TCPStore(way.address, 0, is_master=True, wait_for_workers=False) if self.rank == 0 else None
         port = self.broadcast(store.port if store else None)
-        store = store or TCPStore(host, port, is_master=False)
+        store = store or TCPStore(way.address, port, is_master=False)
         dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size)
+
+    def _way_to_rank_0(self) -> rendezvous.Way:
+        one_host = self._comm.Split_type(MPI.COMM_TYPE_SHARED).size == self.size
+        with rendezvous.Door() if self.rank == 0 else contextlib.nullcontext() as door:
+            offer = self.broadcast(door.offer(one_host) if door else None)
+            ways = self.gather((socket.gethostname(), rendezvous.reach(offer)))
+        found = [way for _, way in ways if isinstance(way, rendezvous.Way)]
+        for rank, (host, way) in enumerate(ways):
+            if isinstance(way, str):
+                raise InputError(
+                    f"rank {rank} on {host} reaches rank 0 on {ways[0][0]} at none of its addresses ({way}); name a "
+                    "network that all hosts share in GLOO_SOCKET_IFNAME, or let these ports through"
+                )
+        if self.rank:
+            return found[self.rank]
+        (address, _), *_ = Counter(way.address for way in found[1:] or found).most_common(1)
+        return rendezvous.Way(address, rendezvous.interface_of(address))
 
 
 class World(Communicator):

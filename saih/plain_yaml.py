@@ -2,11 +2,18 @@
 
 YAML can say much more than a configuration needs: dates, binary, sets, keys that are lists, and aliases by which a few
 lines stand for more values than any memory holds. What is no plain value is refused here, with its place.
+
+Scalars are read as YAML 1.2 has them (core schema, yaml.org/spec/1.2.2, chapter 10.3): `1:20` and `yes` are text, `1e3`
+is a number. YAML 1.1, which PyYAML speaks, would make 80, true and text of them. `010` is 10 in the one and 8 in the
+other, so that it is refused.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import re
+import stat
 import unicodedata
 from collections.abc import Hashable
 from pathlib import Path
@@ -31,16 +38,36 @@ _NO_TEXT = ("Cc", "Cs", "Zl", "Zp")
 def read(path: Path) -> str:
     """The text of a file. Raises InputError, without the file's name, where it cannot be read or is too long."""
     try:
-        with open(path, "rb") as file:
-            content = file.read(MOST_BYTES + 1)  # /dev/zero has no end
+        with open(path, "rb", opener=_without_waiting) as file:
+            content = file.read(MOST_BYTES + 1) or b""  # None of a pipe that is empty for now
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     except OSError as error:
         raise InputError(f"cannot be read ({error.strerror})") from error
     if len(content) > MOST_BYTES:
         raise InputError(f"cannot be read (is larger than {MOST_BYTES // 2**20} MiB)")
+    if not regular:
+        raise InputError("cannot be read (is no regular file)")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError("cannot be read (is not UTF-8 text)") from error
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # opening a named pipe would wait for somebody to write
+
+
+def load(path: Path) -> Any:
+    """The value that a file holds. Raises InputError naming the file, the place and what is allowed there."""
+    try:
+        return parse(read(path))
+    except InputError as error:
+        raise error.at(str(path)) from error
+
+
+def dump(value: Any) -> str:
+    """Plain values as text that `parse` reads back, and YAML 1.1 no differently."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False)
 
 
 def parse(text: str) -> Any:
@@ -55,8 +82,25 @@ def parse(text: str) -> Any:
     return value
 
 
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_SCALARS = (
+    ("null", re.compile(r"~|null|Null|NULL|"), ["~", "n", "N", ""]),
+    ("bool", re.compile(r"true|True|TRUE|false|False|FALSE"), list("tTfF")),
+    ("int", _INTEGER, list("-+0123456789")),
+    ("float", _FLOAT, list("-+.0123456789")),
+    ("merge", re.compile("<<"), ["<"]),
+    ("timestamp", re.compile(r"\d{4}-\d\d-\d\d([Tt ].*)?"), list("0123456789")),
+)
+"""What is no text without quotes: tag, form and first characters. An integer is tried before a float.
+
+Dates are YAML 1.1's; they are refused, as they were always, so that nobody's text becomes another value."""
+
+
 class _UniqueKeyLoader(yaml.SafeLoader):
     """Safe loading that refuses a key given twice, where PyYAML silently keeps the last."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  as the base class has it
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
@@ -70,6 +114,35 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 raise yaml.YAMLError(f"line {node.start_mark.line + 1}: key {short(key)} is given twice")
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def integer(self, node: yaml.ScalarNode) -> int:
+        """Decimal, 0o octal or 0x hexadecimal; YAML 1.1 would take `010` for octal and `1:20` for sixties."""
+        text = str(self.construct_scalar(node))
+        digits = text.lstrip("+-")
+        if not _INTEGER.fullmatch(text) or (len(digits) > 1 and digits[0] == "0" and digits.isdigit()):
+            raise InputError(
+                f"line {node.start_mark.line + 1}: {short(text)} may be read in two ways; write a number without a 0 "
+                "before it, or put text in quotes"
+            )
+        return int(text, 0)
+
+    def real(self, node: yaml.ScalarNode) -> float:
+        """Decimal, infinite or no number; of what is not finite `_Check` tells the place."""
+        text = str(self.construct_scalar(node))
+        if not _FLOAT.fullmatch(text):
+            raise InputError(f"line {node.start_mark.line + 1}: {short(text)} must be a number")
+        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts in quotes what either version of YAML would take for something else than text."""
+
+
+for _tag, _form, _first in _SCALARS:
+    _UniqueKeyLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_form.pattern})$"), _first)
+    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_form.pattern})$"), _first)
+_UniqueKeyLoader.add_constructor("tag:yaml.org,2002:int", _UniqueKeyLoader.integer)
+_UniqueKeyLoader.add_constructor("tag:yaml.org,2002:float", _UniqueKeyLoader.real)
 
 
 class _Check:

@@ -46,6 +46,12 @@ def place(environment: Mapping[str, str]) -> tuple[int, int]:
     return rank, max(1, size)
 
 
+def told_rank(environment: Mapping[str, str]) -> int | None:
+    """The rank that a launcher tells a process; None without one."""
+    told = any(environment.get(name, "").isdigit() for name in RANK_VARIABLES)
+    return place(environment)[0] if told else None
+
+
 def launcher() -> str:
     """A name for what has started this process, which its other children share and no other process ever had here."""
     parent = look(os.getppid())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from saih.app import Point
 from saih.records import Record
+from saih.terminal import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,13 +44,13 @@ class Line:
         if self._status:
             from rich.text import Text  # late, so that planning starts without rich
 
-            self._status.update(Text(text))
+            self._status.update(Text(printable(text)))
         elif time.monotonic() - self._spoke_s > HEARTBEAT_S:
             self.say(text)
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
         self._spoke_s = time.monotonic()
 
 
@@ -84,6 +85,10 @@ class Progress:
     def progress(self, what: str, done: float, total: float) -> None:
         """How far it is."""
         self._show(f": {what} {100 * done / total:.0f} %" if total else f": {what}")
+
+    def note(self, text: str) -> None:
+        """Say something that stays: what keeps the work from going on."""
+        self._line.say(f"{self._what}: {text}" if self._what else text)
 
     def end(self, record: Record, seconds: float, left_s: float | None) -> None:
         """The point has its record; about ``left_s`` seconds remain. None: unknown."""

@@ -15,14 +15,16 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from saih import emulate
 from saih.background import Background
 from saih.errors import InputError
-from saih.mpi import Communicator, World
 from saih.profile.tree import REGION
 from saih.telemetry.watch import Telemetry
+
+if TYPE_CHECKING:
+    from saih.mpi import Communicator, World
 
 GIB = 2**30
 _UNMARKED = contextlib.nullcontext()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import Field, ValidationError
 
 import saih
+from saih import plain_yaml
 from saih.config import Section
 from saih.errors import InputError
 
@@ -51,7 +51,7 @@ def path_of(name: str) -> Path:
     """The file that ``name`` means: a path to one, or a profile's name. Raises InputError naming those there are."""
     direct = Path(name)
     path = direct if direct.suffix in (".yaml", ".yml") else JOBS / "sites" / f"{name}.yaml"
-    if not path.is_file():
+    if not path.exists():
         known = ", ".join(sorted(each.stem for each in (JOBS / "sites").glob("*.yaml"))) or "none"
         raise InputError(f"--site {name}: {path} does not exist; profiles: {known}, or the path of a YAML file")
     return path
@@ -60,12 +60,11 @@ def path_of(name: str) -> Path:
 def load(name: str) -> Site:
     """The profile called ``name``. Raises InputError naming the file, the key and what is allowed."""
     path = path_of(name)
+    raw = plain_yaml.load(path)
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Site.model_validate({} if raw is None else raw)
-    except (yaml.YAMLError, OSError, UnicodeDecodeError, ValueError) as error:
-        words = _in_words(error) if isinstance(error, ValidationError) else " ".join(str(error).split())
-        raise InputError(f"{path}: {words}") from error
+    except ValidationError as error:
+        raise InputError(f"{path}: {_in_words(error)}") from error
 
 
 def _in_words(error: ValidationError) -> str:
@@ -75,4 +74,4 @@ def _in_words(error: ValidationError) -> str:
         return f"{where}: unknown key; allowed: {', '.join(Site.model_fields)}"
     if not where:
         return "must hold keys and values; docs/slurm.md shows them all"
-    return f"{where} = {found['input']!r}: {found['msg'].replace('Input should be', 'must be')}"
+    return f"{where} = {plain_yaml.short(repr(found['input']))}: {found['msg'].replace('Input should be', 'must be')}"

@@ -6,16 +6,24 @@ variables"). Commands of Slurm are asked only where they are on PATH.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from saih import plain_yaml
 from saih.errors import InputError
 
+_JOB = re.compile(r"(\d+)(?:;\S+)?|Submitted batch job (\d+)(?: on cluster \S+)?")
+"""The line of `sbatch --parsable`, with several clusters <job>;<cluster>, among what a site may print around it."""
 ANSWER_S = 30.0
 """A busy controller may take seconds; beyond this it counts as giving no answer."""
+
+
+_MOST_STEPS = 0xFFFF_FF00
+_MEMORY = ("SLURM_MEM_PER_CPU", "SLURM_MEM_PER_GPU", "SLURM_MEM_PER_NODE")
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,25 @@ def allocation(environment: Mapping[str, str]) -> Allocation:
     )
 
 
+def step(environment: Mapping[str, str]) -> str | None:
+    """The step of a job that this process was started in by srun; None in a batch script or an interactive shell.
+
+    Slurm numbers steps of its own making, such as the shell of salloc, from SLURM_MAX_NORMAL_STEP_ID (slurm.h) on.
+    """
+    number = environment.get("SLURM_STEP_ID", "")
+    in_step = environment.get("SLURM_JOB_ID") and number.isdigit() and int(number) <= _MOST_STEPS
+    return number if in_step else None
+
+
+def contradictory(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables by which srun would refuse to start any step: memory asked for in more than one way.
+
+    sbatch sets one of them for the job's own --mem; another was there before. A step without any has the job's memory.
+    """
+    found = tuple(name for name in _MEMORY if environment.get(name))
+    return found if len(found) > 1 else ()
+
+
 def spread(ranks: int, per_node: int, nodes: int) -> tuple[int, int]:
     """(nodes used, most ranks on one): as few nodes as hold the ranks, and on those evenly."""
     used = min(nodes, -(-ranks // per_node))
@@ -71,7 +98,11 @@ def submit(script: str) -> str:
     if done is None or done.returncode:
         reason = " ".join(done.stderr.split()) if done else "no answer"
         raise InputError(f"sbatch refuses the job: {reason}")
-    return done.stdout.strip().partition(";")[0]  # with several clusters: <job>;<cluster>
+    found = [match[1] or match[2] for line in done.stdout.splitlines() if (match := _JOB.fullmatch(line.strip()))]
+    if not found:
+        said = plain_yaml.short(done.stdout, 200) or "nothing"
+        raise InputError(f"sbatch took the job but names no number: it said {said}; squeue --me shows it")
+    return found[-1]
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:
@@ -88,6 +119,14 @@ def _ask(words: list[str]) -> str:
 
 def _run(words: list[str], text: str | None = None) -> subprocess.CompletedProcess[str] | None:
     try:
-        return subprocess.run(words, input=text, capture_output=True, text=True, timeout=ANSWER_S, check=False)
+        return subprocess.run(
+            words,
+            input=text,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            timeout=ANSWER_S,
+            check=False,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, NoReturn, Self, TypeVar, cast
 
 from saih import launch, process
-from saih.errors import InputError, Interrupted
+from saih.errors import InputError, Interrupted, lacking
 from saih.process import STOP_SIGNALS
 
 EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_FAULT = 2, 75, 3
@@ -88,6 +88,8 @@ class Team:
             return "ended", str(error)
         if isinstance(error, self._expected):
             return "wrong", _in_words(error)
+        if isinstance(error, ImportError) and (lack := lacking(error)):
+            return "wrong", str(lack)
         traceback.print_exc()
         self._abort(EXIT_FAULT)
         raise error

@@ -1,10 +1,10 @@
 """One MPI rank of a worker group: takes requests, does them with the other ranks, answers through rank 0.
 
 Requests are JSON lines on rank 0's stdin, each with "do": describe | prepare | peaks | ceiling | measure. An answer is
-one JSON line on its stdout; before it may come lines {"progress": [what, done, total], "block_s": how long until the
-next, or null}, and before all else {"ready": [who and where each rank is]}. Anything else that is printed goes to
-stderr. A rank that fails leaves its cause in a file and ends the whole group: peers that wait in a collective operation
-could not be told otherwise. Where another had ended before it, the launcher has the first word: that one was killed.
+one JSON line on its stdout, after lines of progress and, before all else, one that says who and where each rank is:
+protocol.py. Anything else that is printed goes to stderr. A rank that fails leaves its cause in a file and ends the
+whole group: peers that wait in a collective operation could not be told otherwise. Where another had ended before it,
+the launcher has the first word: that one was killed.
 
 What a rank is to applications and to measuring: rank.py.
 """
@@ -16,23 +16,26 @@ import contextlib
 import json
 import os
 import queue
+import socket
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from saih import watch
+from saih import protocol, watch
 from saih.app import Point, Work, load
 from saih.background import Background
-from saih.errors import InputError
-from saih.mpi import World
-from saih.process import die_with_parent
+from saih.errors import InputError, lacking
+from saih.process import die_with_parent, told_rank
 from saih.rank import Worker
 from saih.records import write_json
 from saih.telemetry.watch import Telemetry
+
+if TYPE_CHECKING:
+    from saih.mpi import World
 
 FAULT_STATUS = 3
 PROFILING = "profiling"
@@ -46,6 +49,7 @@ _NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot all
 def describe(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
     """The machine as this group sees it."""
     from saih import system
+    from saih.mpi import World
 
     return system.describe(worker.device, World.library())
 
@@ -158,11 +162,14 @@ def main() -> None:
     parser.add_argument("--faults", type=Path, required=True)
     arguments = parser.parse_args()
     die_with_parent()
+    os.write(2, protocol.begun(told_rank(os.environ), socket.gethostname(), os.getpid()).encode())
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not mix with the answers
     world: World | None = None
     ranks: list[dict[str, Any]] = []
     try:
+        from saih.mpi import World  # late: MPI starts with it, and may wait for ranks that never come
+
         world = World(arguments.ranks, arguments.cores_per_rank)
         worker = Worker(world, arguments.device, arguments.copies, answers)
         ranks = world.gather(watch.own())
@@ -192,7 +199,7 @@ def _serve(worker: Worker, world: World) -> None:
         request = world.broadcast(requests.get() if requests else None)
         if request is None:
             break
-        worker.answer(_HANDLERS[request["do"]](worker, request))
+        worker.answer(protocol.answer(request["do"], _HANDLERS[request["do"]](worker, request)))
     dist.destroy_process_group()
 
 
@@ -201,8 +208,9 @@ def fault(error: BaseException) -> dict[str, Any]:
     text = " ".join(str(error).split())
     if PROFILING in getattr(error, "__notes__", ()):
         return {"kind": "failed", "message": f"{type(error).__name__}: {text[:500]}", "during": PROFILING}
-    if isinstance(error, InputError):
-        return {"kind": "input", "message": text}
+    lack = lacking(error) if isinstance(error, ImportError) else None
+    if lack or isinstance(error, InputError):
+        return {"kind": "input", "message": str(lack or text)}
     if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
         return {"kind": "oom", "message": text[:500] or "no memory left"}
     return {"kind": "failed", "message": f"{type(error).__name__}: {text[:500]}"}

@@ -4,7 +4,7 @@
 {path: FOLDER}                                          a data set made before; {edge} in it stands for the point's edge
 {}                                                      none: every point has input synthetic
 
-Beside either:
+~ and $VARIABLES in paths are expanded where they are used. Beside either:
 
 staging: {folder: FOLDER}      where inputs staged, staged-cold and staged-warm copy it: on each host's own storage
 views: [symmetries, shifts]    each sample is turned, and shifted where boxes are periodic, anew in every epoch
@@ -22,7 +22,7 @@ from apps.cosmoflow.dials import SYNTHETIC
 from augment.data.recipe import Recipe
 from augment.data.storage.names import folder_of
 from augment.errors import DataError
-from saih.app import InputError, Point
+from saih.app import InputError, Point, expanded
 
 DEFAULT_FOLDER = "data"
 DEFAULT_REDSHIFTS = 4  # of MLPerf's data set: what a data set must hold, and synthetic input has
@@ -36,6 +36,7 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("folder", "path"):
         if key in given:
             _path(f"data.{key}", given[key])
+            expanded(f"data.{key}", given[key])
     if not given:
         return {}
     beside = {key: check(given.get(key)) for key, check in _BESIDE.items()}
@@ -121,8 +122,8 @@ def set_of(point: Point) -> Path:
     """The folder of the point's data set; a recipe's is named by its content."""
     edge = int(point.size["edge"])
     if "path" in point.data:
-        return Path(point.data["path"].replace("{edge}", str(edge)))
-    return folder_of(recipe_at(point), point.data["folder"])
+        return Path(str(expanded("data.path", point.data["path"])).replace("{edge}", str(edge)))
+    return folder_of(recipe_at(point), expanded("data.folder", point.data["folder"]))
 
 
 def redshifts(point: Point) -> int:

@@ -17,11 +17,14 @@ from saih.app import InputError, Point
 VALIDATION_FRACTION = 0.125  # of the universes; MLPerf has a ninth of the samples
 
 
-def open_set(point: Point) -> UniverseSet:
-    """The data set of a point, which holds what the point asks for. Raises InputError naming it."""
+def open_set(point: Point, asks_files: bool = False) -> UniverseSet:
+    """The data set of a point, which holds what the point asks for. Raises InputError naming it.
+
+    ``asks_files``: whether each file is asked for its size, which preparing does once for all ranks and points.
+    """
     path, net = set_of(point), network_of(point)
     try:
-        found = UniverseSet(path)
+        found = UniverseSet(path, asks_files)
         training_samples(found)
     except DataError as error:
         raise InputError(str(error)) from error

@@ -37,7 +37,7 @@ class Evidence:
         self._asked = files[:: -(-len(files) // MOST_FILES_ASKED)]
         self._ratio = cache.total_bytes(files) / host.memory_bytes()
         self._cached, self._ask_at = self._ask_cache() if reader else (None, 0.0)
-        self._fetched = 0
+        self._fetched_bytes: int | None = 0
 
     def look(self) -> Seen:
         """What the system says now."""
@@ -52,11 +52,10 @@ class Evidence:
         if not read.all:
             return Seen(found, 0)
         found["direct_read_percent"] = 100 * read.direct / read.all
-        fetched = host.storage_bytes(self._reader.threads)
-        if fetched is None or not self._counted(fetched, read.direct):
+        before, fetched = self._fetched_bytes, self._ask_kernel(self._reader)
+        if before is None or fetched is None or not self._counted(fetched, read.direct):
             return Seen(found)
         found["from_storage_percent"] = 100 * fetched / read.all
-        before, self._fetched = self._fetched, fetched
         return Seen(found, fetched - before)
 
     def _counted(self, fetched: int, direct: int) -> bool:
@@ -65,6 +64,13 @@ class Evidence:
         Some network file systems are left out. A count of 0 is believed only where the page cache can have answered.
         """
         return fetched > 0 or (not direct and self._cached is not None and self._cached >= ALL_CACHED)
+
+    def _ask_kernel(self, reader: SampleReader) -> int | None:
+        """Bytes from storage so far; None for good once the kernel's counter is missing or has fallen."""
+        now = None if self._fetched_bytes is None else host.storage_bytes(reader.threads)
+        fell = now is not None and self._fetched_bytes is not None and now < self._fetched_bytes
+        self._fetched_bytes = None if fell else now
+        return self._fetched_bytes
 
     def _ask_cache(self) -> tuple[float | None, float]:
         """The share of pages in the page cache, and when to ask again so that asking costs next to nothing."""

@@ -44,7 +44,7 @@ def _prepare(context: Context, point: Point) -> dict[str, Any]:
     if of_recipe and not (path / MANIFEST).exists():
         _make(context, point, path)
     try:
-        universes = open_set(point)
+        universes = open_set(point, asks_files=True)
         if of_recipe and universes.digest != recipe_at(point).digest():
             raise DataError(f"{path}: holds another recipe than its name says")
         return _facts(context, universes)

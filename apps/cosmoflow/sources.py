@@ -37,7 +37,7 @@ from augment.data.storage.sets import UniverseSet
 from augment.data.storage.staging import stage
 from augment.data.volumes.views import choose
 from augment.errors import DataError
-from saih.app import Context, InputError, Point
+from saih.app import Context, InputError, Point, expanded
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,8 @@ def _staged(context: Context, point: Point, universes: UniverseSet, threads: int
 
 
 def staging_folder(point: Point) -> Path:
-    """data.staging.folder with the variables of this host's environment. Raises InputError for one that is not set."""
-    given = point.data["staging"]["folder"]
-    expanded = os.path.expandvars(given)
-    if "$" in expanded:
-        raise InputError(f"data.staging.folder = {given}: a variable in it is not set on {socket.gethostname()}")
-    return Path(expanded).expanduser()
+    """data.staging.folder as this host means it. Raises InputError for a variable that is not set here."""
+    return expanded("data.staging.folder", point.data["staging"]["folder"])
 
 
 def _warm(context: Context, point: Point, files: Sequence[Path], threads: int) -> None:

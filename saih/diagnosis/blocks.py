@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from saih import pairs
-from saih.serial import median_interval
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,13 @@ def gaps(samples: Mapping[str, Any], busy_s: float) -> list[float]:
 
 
 def gaps_shown(samples: Mapping[str, Any], busy_s: float | None) -> bool | None:
-    """Whether such gaps are more than the noise of the blocks; None where they are not known."""
+    """Whether such gaps are more than the noise of the blocks; None where they are not known.
+
+    By the signs and sizes of all rounds, as for differences. Noise that outlasts them could do as much, but a gap also
+    has to be seen in the profiled steps (parts.py).
+    """
     found = [] if busy_s is None else gaps(samples, busy_s)
-    if not found:
-        return None
-    return median_interval(found, 1 - 2 * pairs.CHANCE).low > 0
+    return pairs.shown(found) if found else None
 
 
 def late(samples: Mapping[str, Any]) -> Late | None:

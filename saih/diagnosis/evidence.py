@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from saih.diagnosis import advice, input_kind
+from saih.diagnosis.blocks import gaps
 from saih.diagnosis.parts import Part, Parts
 from saih.diagnosis.words import Told, duration, percent
 
@@ -67,6 +68,9 @@ def told_of_host(
     part, profile = parts.of["host"], samples.get("profile") or {}
     seconds, count = part.seconds or 0.0, profile.get("operations") or 0.0
     of = f"{duration(seconds)} of {duration(parts.step_s)} ({percent(seconds / parts.step_s)}{_between(part)})"
+    if part.low is not None and part.low <= 0 and profile.get("busy_s"):
+        rounds = gaps(samples, profile["busy_s"])
+        of += f", in {sum(each > 0 for each in rounds)} of {len(rounds)} rounds,"
     if device_kind != "cuda":
         told = (
             f"Calling {count:.0f} operations a step takes {of}: those that last hardly longer than one on one number, "

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from saih import process
-from saih.telemetry.readings import Unreadable, read_number, read_text
+from saih.telemetry.readings import Unreadable, growth, read_number, read_text
 
 CPUS = Path("/sys/devices/system/cpu")
 
@@ -48,24 +48,33 @@ class Others:
 
     def cores_taken(self) -> float:
         """Cores that others had busy, on average since the beginning. Raises Unreadable."""
-        at_s, busy, own = self._now()
-        seconds, busy, own = at_s - self._first[0], busy - self._first[1], own - self._first[2]
+        at_s, busy_by_core, own_now = self._now()
+        seconds = at_s - self._first[0]
+        name = f"{self._proc / 'stat'}: busy seconds of core"
+        busy = sum(growth(f"{name} {core}", self._first[1][core], busy_by_core[core]) for core in self._cores)
+        own = growth("processor time of our own processes (s)", self._first[2], own_now)
         if not busy and own:
             raise Unreadable(f"{self._proc / 'stat'}: does not count here, although our own processes ran")
         return max(0.0, (busy - own) / seconds)
 
-    def _now(self) -> tuple[float, float, float]:
-        return time.perf_counter(), busy_s(self._cores, self._proc), own_s(self._ranks, self._cores, self._proc)
+    def _now(self) -> tuple[float, dict[int, float], float]:
+        return time.perf_counter(), busy_by_core_s(self._cores, self._proc), own_s(self._ranks, self._cores, self._proc)
 
 
 def busy_s(cores: Collection[int], proc: Path = process.PROC) -> float:
-    """Seconds that the cores have worked for processes, or been withheld, since the start. Raises Unreadable."""
+    """Seconds that the cores together have worked for processes, or been withheld, since the start."""
+    return sum(busy_by_core_s(cores, proc).values())
+
+
+def busy_by_core_s(cores: Collection[int], proc: Path = process.PROC) -> dict[int, float]:
+    """Seconds that each core has worked for processes, or been withheld, since the start. Raises Unreadable."""
     lines = dict(line.split(" ", 1) for line in read_text(proc / "stat").splitlines() if line.startswith("cpu"))
     missing = [core for core in cores if f"cpu{core}" not in lines]
     if missing:
         raise Unreadable(f"{proc / 'stat'}: has no line for core {missing[0]}")
-    times = [[int(word) for word in lines[f"cpu{core}"].split()] for core in cores]
-    return sum(each[column] for each in times for column in (_USER, _NICE, _SYSTEM, _STEAL)) / _TICKS_PER_S
+    times = {core: [int(word) for word in lines[f"cpu{core}"].split()] for core in cores}
+    columns = (_USER, _NICE, _SYSTEM, _STEAL)
+    return {core: sum(each[column] for column in columns) / _TICKS_PER_S for core, each in times.items()}
 
 
 def own_s(ranks: Iterable[int], cores: Collection[int], proc: Path = process.PROC) -> float:

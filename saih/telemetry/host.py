@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from saih.telemetry import cpu, rapl
-from saih.telemetry.readings import Meter, Readings, Series, Span, Unreadable
+from saih.telemetry.readings import Meter, Readings, Series, Span, Unreadable, growth
 
 
 class HostWatch:
@@ -39,7 +39,8 @@ class HostWatch:
 
     def _throttled_cores(self) -> list[int]:
         before, after = self._throttled.values()
-        return [core for core in self._cores if after[core] > before[core]]
+        name = "thermal_throttle of core"
+        return [core for core in self._cores if growth(f"{name} {core}", before[core], after[core]) > 0]
 
 
 def _meter(find: Callable[[], rapl.Counters]) -> tuple[Meter, str | None]:

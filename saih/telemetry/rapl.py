@@ -11,32 +11,43 @@ by another way and are left out.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from saih.telemetry.readings import Unreadable, read_number, read_text
+from saih.telemetry.readings import Unreadable, growth, read_number, read_text
 
 ROOT = Path("/sys/class/powercap")
+MOST_W = 2000.0
+"""More than any zone draws: a counter that fell has wrapped if that means no more than this; else it was reset."""
+SHORTEST_S = 1.0
+"""Counters move in steps, so that two readings closer together than this may differ by as much."""
 
 
 class Zone:
-    """One counter, unwound: it may begin anew once between two readings."""
+    """One counter, unwound where it wrapped at its known range; one that was reset cannot be read any more."""
 
     def __init__(self, folder: Path) -> None:
         """Raises Unreadable."""
         self.name = read_text(folder / "name")
         self._file = folder / "energy_uj"
         self._range_uj = read_number(folder / "max_energy_range_uj")
-        self._last_uj = self._read_uj()
-        self._sum_uj = 0
+        self._last_s, self._last_uj = time.monotonic(), self._read_uj()
+        self._sum_uj = 0.0
 
     def joules(self) -> float:
         """Since this object was made. Raises Unreadable."""
-        now_uj = self._read_uj()
-        grown_uj = now_uj - self._last_uj
-        self._sum_uj += grown_uj if grown_uj >= 0 else grown_uj + self._range_uj
-        self._last_uj = now_uj
+        now_s, now_uj = time.monotonic(), self._read_uj()
+        wrapped = now_uj < self._last_uj and self._may_have_wrapped(now_s, now_uj)
+        before_uj = self._last_uj - (self._range_uj if wrapped else 0)
+        self._sum_uj += growth(f"{self._file} (microjoules)", before_uj, now_uj)
+        self._last_s, self._last_uj = now_s, now_uj
         return self._sum_uj / 1e6
+
+    def _may_have_wrapped(self, now_s: float, now_uj: int) -> bool:
+        """Whether the zone can have drawn since the last reading the energy that a wrap means."""
+        most_uj = MOST_W * max(now_s - self._last_s, SHORTEST_S) * 1e6
+        return 0 <= now_uj - self._last_uj + self._range_uj <= most_uj
 
     def _read_uj(self) -> int:
         try:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -37,6 +38,16 @@ def read_number(path: Path) -> int:
         return int(text)
     except ValueError:
         raise Unreadable(f"{path}: holds {text[:40]!r}, not a number") from None
+
+
+def growth(name: str, before: float, after: float) -> float:
+    """How far a counter that only grows has come. Raises Unreadable for one that fell: it wrapped or was reset.
+
+    Every difference of two readings of a counter goes through here: a fall leaves no figure.
+    """
+    if after < before:
+        raise Unreadable(f"{name}: fell from {before:.15g} to {after:.15g}: the counter wrapped or was reset")
+    return after - before
 
 
 class Readings:
@@ -122,6 +133,8 @@ class Meter:
     def energy_j(self, spans: Mapping[str, Sequence[Span]]) -> dict[str, float]:
         """Joules by part, whose ``spans`` lie between the first reading and the last. Raises Unreadable."""
         moments, joules = zip(*self._readings.values(), strict=True)
+        for before, after in pairwise(joules):
+            growth("the energy counter (J)", before, after)
         read = partial(np.interp, xp=moments, fp=joules)
         return {part: float(sum(read(end) - read(begin) for begin, end in each)) for part, each in spans.items()}
 

@@ -13,7 +13,7 @@ from saih.telemetry import cpu
 from saih.telemetry.energy import WINDOW
 from saih.telemetry.gpu import GpuWatch, allocation_retries, of_torch
 from saih.telemetry.host import HostWatch
-from saih.telemetry.readings import Parts, Readings, Series, Unreadable, summary
+from saih.telemetry.readings import Parts, Readings, Series, Unreadable, growth, summary
 from saih.telemetry.sampler import Sampler
 
 EVERY_S = 0.2
@@ -56,7 +56,7 @@ class Telemetry:
 
     def begin(self) -> None:
         """The measurement starts: from here on samples are taken."""
-        self._retries = self._allocation_retries() or 0
+        self._retries = 0 if self._device == "cpu" else allocation_retries(self._device)
         if self._host:
             self._host.begin()
         for each in self._samplers:
@@ -83,9 +83,10 @@ class Telemetry:
             self._gpu.end()
         for each in self._samplers:
             each.stop()
-        retries = self._allocation_retries()
         own = Readings()
         own.take("cpu_clock_mhz", partial(summary, self._clock))
+        if self._device != "cpu":
+            own.take("allocation_retries", self._retried)
         read = own.to_dict()
         absent = {} if self._host else {"host_cpu": "read by the first rank of the host"}
         return {
@@ -94,15 +95,15 @@ class Telemetry:
             "seconds": self._parts.seconds(),
             "sampling": self._sampler.to_dict(),
             "energy_sampling": self._energy.to_dict(),
-            "allocation_retries": None if retries is None else retries - self._retries,
+            "allocation_retries": None,
             "gpu": self._gpu.to_dict(self._parts.spans) if self._gpu else None,
             "host_cpu": self._host.to_dict(self._parts.spans) if self._host else None,
             **read,
             "why": self._why | absent | read["why"],
         }
 
-    def _allocation_retries(self) -> int | None:
-        return None if self._device == "cpu" else allocation_retries(self._device)
+    def _retried(self) -> int:
+        return int(growth("torch's count of allocation retries", self._retries, allocation_retries(self._device)))
 
     def __enter__(self) -> Self:
         for each in self._samplers:

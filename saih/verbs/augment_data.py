@@ -6,11 +6,12 @@ The flags are here; the work is in augment.data, which is imported only when the
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from saih.terminal import say
 
 if TYPE_CHECKING:
     from augment.data.making.build import Plan, Stage
@@ -62,7 +63,8 @@ def add_parser(kinds: Any) -> None:
     convert = _operation(operations, "convert", "published files, TFRecord or HDF5, in our form")
     link = _operation(operations, "link", "published files that stay where they are, to train on directly", False)
     for parser in (convert, link):
-        parser.add_argument("sources", type=Path, nargs="+", metavar="FILE")
+        files = "files, folders of them, patterns in quotes ('train/*.tfrecord'), or lists (files.txt, @files)"
+        parser.add_argument("sources", nargs="+", metavar="FILE", help=files)
         parser.add_argument("--edge", type=int, default=128, metavar="N", help="of the cubes (default: 128)")
 
     verify = operations.add_parser("verify", help="read everything and name what is damaged")
@@ -97,17 +99,25 @@ def _run(arguments: argparse.Namespace) -> int:
         team.expect((DataError,), (Stopped,))
         if arguments.operation == "verify":
             return _verify(team, arguments.out)
-        plans = team.together(lambda: _plans(arguments, team))
+        sources = team.first(lambda: _sources(arguments))
+        plans = team.together(lambda: _plans(arguments, sources, team))
         if arguments.dry_run:
             team.first(lambda: _say(line for plan in plans for line in plan.told()))
             return 0
         return max([_make(team, plan.plan, arguments.verify) for plan in plans])
 
 
-def _plans(arguments: argparse.Namespace, team: Team) -> Sequence[Any]:
+def _sources(arguments: argparse.Namespace) -> Any:
+    """The published files asked for, if any are: looked for by one rank for all."""
+    from augment.data.foreign.survey import Sources
+
+    return Sources.of(arguments.sources, arguments.edge) if arguments.operation in ("link", "convert") else None
+
+
+def _plans(arguments: argparse.Namespace, sources: Any, team: Team) -> Sequence[Any]:
     from saih.verbs import augment_plans
 
-    return augment_plans.plans(arguments, team.local_rank, team.cores)
+    return augment_plans.plans(arguments, sources, team.local_rank, team.cores)
 
 
 def _make(team: Team, plan: Plan, verifies: bool) -> int:
@@ -179,7 +189,7 @@ def _verify(team: Team, folder: Path) -> int:
     seconds = time.monotonic() - begin_s
 
     def said() -> None:
-        universes = UniverseSet(folder)
+        universes = UniverseSet(folder, asks_files=False)
         total = universes.samples * universes.sample_bytes
         _say([f"{folder}: all {universes.samples} samples are as written ({total / 1e9 / seconds:.3g} GB/s)"])
 
@@ -193,7 +203,7 @@ def _summary(folder: Path, seconds: float) -> str:
     from augment.data.making.job import gigabytes
     from augment.data.storage.sets import UniverseSet
 
-    found = UniverseSet(folder)
+    found = UniverseSet(folder, asks_files=False)
     shape = f"{found.edge}^3 x {len(found.redshifts)}"
     stored = int(found.stored_bytes.sum())
     return (
@@ -211,11 +221,11 @@ def _seconds(seconds: float) -> str:
 
 def _say(lines: Any) -> None:
     for line in lines:
-        print(line, flush=True)
+        say(line)
 
 
 def _say_faults(found: Sequence[str]) -> None:
     for fault in found[:MOST_FAULT_LINES]:
-        print(f"saih: {fault}", file=sys.stderr)
+        say(f"saih: {fault}", error=True)
     if len(found) > MOST_FAULT_LINES:
-        print(f"saih: and {len(found) - MOST_FAULT_LINES} more are damaged", file=sys.stderr)
+        say(f"saih: and {len(found) - MOST_FAULT_LINES} more are damaged", error=True)

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from saih import plain_yaml
 from saih.app import App, Execution, Number, Point, load
 from saih.errors import InputError
+from saih.terminal import say
 
 RUN = Execution(ranks=1, batch=1, precision="fp32", execution="plain", input="synthetic")
 HEAD = ("layer", "in", "out", "parameters", "GFLOP forward", "GFLOP training", "MB moved", "FLOP/B")
@@ -35,7 +35,7 @@ def add_parser(verbs: Any) -> None:
 
 def _command(arguments: argparse.Namespace) -> int:
     for line in lines(arguments):
-        print(line)
+        say(line)
     return 0
 
 
@@ -146,9 +146,9 @@ def _values(words: Sequence[str]) -> dict[str, list[Any]]:
 
 def _value(name: str, text: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"{name} = {text}: is not a value") from None
+        return plain_yaml.parse(text)
+    except InputError as error:
+        raise InputError(f"{name} = {text}: is not a value ({error})") from None
 
 
 def _sizes(app: App, given: Mapping[str, Sequence[Any]]) -> Any:

@@ -17,7 +17,7 @@ from augment.data.recipe import Recipe
 from augment.data.storage.names import folder_of
 from augment.data.storage.sets import UniverseSet, universes_in
 from saih import config
-from saih.app import load
+from saih.app import expanded, load
 from saih.errors import InputError
 
 RECIPE_KEYS = tuple(Recipe.__dataclass_fields__)
@@ -46,17 +46,14 @@ class Making:
             yield f"note          {self.note}"
 
 
-def plans(arguments: argparse.Namespace, local_rank: int, cores: int) -> list[Making]:
-    """What the words ask for. Raises InputError and DataError naming what is wrong."""
+def plans(arguments: argparse.Namespace, sources: Sources | None, local_rank: int, cores: int) -> list[Making]:
+    """What the words ask for, of ``sources`` where they name files. Raises InputError and DataError."""
     operation, out = arguments.operation, arguments.out
     if operation == "simulate":
         device = _device(arguments.device, local_rank, cores)
         return [_simulation(recipe, folder, device, arguments.compression) for recipe, folder in _recipes(arguments)]
-    if operation == "link":
-        return [Making(Link(out, Sources.of(arguments.sources, arguments.edge)))]
-    if operation == "convert":
-        sources = Sources.of(arguments.sources, arguments.edge)
-        return [Making(Conversion(out, sources, arguments.compression))]
+    if sources:
+        return [Making(Link(out, sources) if operation == "link" else Conversion(out, sources, arguments.compression))]
     source, what = UniverseSet(arguments.source), _operation(arguments)
     if out.resolve() == arguments.source.resolve():
         raise InputError(f"--out {out}: is the source; name another folder")
@@ -112,7 +109,7 @@ def _of_sweep(path: Path, edge: int | None) -> list[tuple[Recipe, Path]]:
         raise InputError(f"{path}: has no data.recipe for sizes with an edge; give the recipe's keys as flags")
     recipe = Recipe.from_mapping(data["recipe"])
     recipes = [recipe.at(each) for each in ([edge] if edge else sweep.size["edge"])]
-    return [(each, folder_of(each, data["folder"])) for each in recipes]
+    return [(each, folder_of(each, expanded("data.folder", data["folder"]))) for each in recipes]
 
 
 def _device(asked: str, local_rank: int, cores: int) -> str:
@@ -142,7 +139,7 @@ def _told_of_job(job: Job) -> Iterator[str]:
 
 def _told_of_sources(plan: Plan) -> Iterator[str]:
     assert isinstance(plan, Link | Conversion)
-    sizes = [path.stat().st_size for path in plan.sources.paths]
+    sizes = plan.sources.sizes
     yield f"sources       {len(sizes)} files, {gigabytes(sum(sizes))}; each is read and checked first"
     if isinstance(plan, Conversion):
         yield f"storage       {gigabytes(free_bytes(plan.folder))} are free"

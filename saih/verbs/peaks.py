@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from saih.errors import InputError
 from saih.process import interrupt_when_told
+from saih.terminal import say
 
 if TYPE_CHECKING:
     from saih.groups import Groups
@@ -60,15 +61,15 @@ def _command(arguments: argparse.Namespace) -> int:
     from saih import launch, records
     from saih.peaks import table
 
-    launch.refuse_ranks()
+    launch.refuse_ranks(arguments.words)
     _check(arguments)
     interrupt_when_told()
     result = _measured(arguments)
     for line in [*table.lines(result), *table.suspect(result), *table.doubtful(result["doubts"])]:
-        print(line)
+        say(line)
     if arguments.out:
         records.write_json(arguments.out, result)
-        print(f"kept in {arguments.out}")
+        say(f"kept in {arguments.out}")
     return 1 if result["doubts"] else 0
 
 
@@ -96,7 +97,7 @@ def _measured(arguments: argparse.Namespace) -> dict[str, Any]:
     with (
         Progress(Console(stderr=True)) as progress,
         tempfile.TemporaryDirectory(prefix="saih-peaks-") as logs,
-        Groups(wanted, launch.find(wanted), Path(logs), progress.progress) as groups,
+        Groups(wanted, launch.find(wanted), Path(logs), progress.progress, say=progress.note) as groups,
     ):
         return _Measurement(groups, progress, QUICK if arguments.quick else FULL, arguments).run()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -80,9 +81,18 @@ def rows(config: Config, app: App, points: Points, folder: Folder | None = None)
 
 def _costs(app: App, point: Point, device: str, cores: int) -> dict[str, Cost]:
     """The cost on each kind of device that may be meant. Which one `auto` finds is known only where it runs."""
-    if not hasattr(app, "cost_on"):
-        return {ANY: app.cost(point)}
-    return {kind: cost_on(app, point, kind, cores) for kind in DEVICES if device in (kind, "auto")}
+    try:
+        if not hasattr(app, "cost_on"):
+            found = {ANY: app.cost(point)}
+        else:
+            found = {kind: cost_on(app, point, kind, cores) for kind in DEVICES if device in (kind, "auto")}
+        countable = all(math.isfinite(each.flop_per_sample * point.run.batch / 1.0) for each in found.values())
+    except OverflowError:
+        countable = False
+    if not countable:
+        sizes = ", ".join(f"{name} = {value:g}" for name, value in point.size.items())
+        raise InputError(f"size: {sizes}: costs more operations than a number can hold")
+    return found
 
 
 def _fits(config: Config, system: Mapping[str, Any], point: Point, cost: Cost) -> bool | None:

@@ -25,6 +25,7 @@ from saih.folder import LOCK, Folder
 from saih.points import Points
 from saih.progress import duration, roughly
 from saih.records import UNDECIDED, Record, Unread
+from saih.terminal import say
 
 MOST_UNREAD = 5
 """Files that are named; more are counted."""
@@ -200,5 +201,6 @@ def add_parser(verbs: Any) -> None:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    print("\n".join(lines(read(arguments.run, time.time()))))
+    for line in lines(read(arguments.run, time.time())):
+        say(line)
     return 0

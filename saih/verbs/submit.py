@@ -8,6 +8,8 @@ is the same sweep in several allocations, each task with a folder of its own, wh
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import shlex
 import sys
 from dataclasses import dataclass
@@ -18,6 +20,11 @@ from saih import sites, slurm
 from saih.config import Config
 from saih.errors import InputError
 from saih.sites import Site
+from saih.terminal import printable, say
+
+_HOME = re.compile(r"~[A-Za-z0-9_.-]*(/|$)")
+_NAME = "[A-Za-z_][A-Za-z0-9_]*"
+_VARIABLE = re.compile(rf"\$(?:{_NAME}|\{{{_NAME}\}})")
 
 
 @dataclass(frozen=True)
@@ -69,10 +76,12 @@ def _of_site(site: Site) -> list[str]:
 
 
 def _set_up(site: Site, path: Path) -> str:
-    lines = [f"# the site: {path}", *(f"module load {shlex.quote(module)}" for module in site.modules)]
+    """What the site wants run before the sweep, as one text: the body runs it where it can spoil nothing else."""
+    lines = [f"saih_checked module load {quoted(module)}" for module in site.modules]
     if site.mpi_type:
-        lines.append(f"export SLURM_MPI_TYPE={shlex.quote(site.mpi_type)}")
-    return "\n".join([*lines, *site.setup, ""])
+        lines.append(f"export SLURM_MPI_TYPE={quoted(site.mpi_type)}")
+    text = "\n".join([*lines, *site.setup])
+    return f"# the site: {printable(path)}\nsaih_set_up={shlex.quote(text)}\n"
 
 
 def _sweep(job: Job, site: Site) -> str:
@@ -80,13 +89,36 @@ def _sweep(job: Job, site: Site) -> str:
     return "\n".join(
         [
             "# the sweep",
-            f"saih=({shlex.join([sys.executable, '-P', '-m', 'saih'])})",
-            f"config={shlex.quote(str(job.config))}",
-            f'out="{job.out}{task}"',
+            f"saih=({' '.join(map(quoted, [sys.executable, '-P', '-m', 'saih']))})",
+            f"config={quoted(str(job.config))}",
+            "saih_folder() {",
+            f"out={_expanded(job.out, task)}",
+            "}",
             f"most_requeues={site.requeues}",
             "",
         ]
     )
+
+
+def quoted(text: str) -> str:
+    """The text as one word of bash, in which nothing is expanded; all of it in characters that can be printed."""
+    if text.isascii() and text.isprintable():
+        return shlex.quote(text)
+    plain = (chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in os.fsencode(text))
+    return f"$'{''.join(plain)}'"
+
+
+def _expanded(folder: str, task: str) -> str:
+    """A folder as one word of bash in which a home (~) and variables are expanded, and nothing else."""
+    home = _HOME.match(folder)
+    rest = folder[home.end() :] if home else folder
+    parts = []
+    for part in re.split(f"({_VARIABLE.pattern})", rest):
+        if _VARIABLE.fullmatch(part):
+            parts.append(f"${{{part.strip('${}')}:?is not set in this job, but --out or the site names it}}")
+        else:
+            parts.append(re.sub(r'([\\"$`])', r"\\\1", part))
+    return f'{home[0] if home else ""}"{"".join(parts)}{task}"'
 
 
 def jobs(config_path: Path, config: Config, folder: str, nodes: list[int], tasks: int | None) -> list[Job]:
@@ -100,9 +132,11 @@ def jobs(config_path: Path, config: Config, folder: str, nodes: list[int], tasks
             f"{config_path}: --nodes with several counts needs sweep.beyond_slots: skip, so that the smaller jobs "
             "leave to the larger ones what does not fit them"
         )
-    unfit = sorted(set(folder) & set("\"\\`%#'\n"))
+    unfit = [each for each in folder if each in "\"\\`%#'" or not each.isprintable()]
     if unfit:
         raise InputError(f"--out {folder}: holds {unfit[0]!r}, which a batch script cannot carry; choose another name")
+    if "$" in _VARIABLE.sub("", folder):
+        raise InputError(f"--out {folder}: of what begins with $, only $NAME and ${{NAME}} are expanded, in the job")
     return [Job(config_path.absolute(), config.name, folder, count, tasks) for count in sorted(nodes)]
 
 
@@ -128,10 +162,11 @@ def _submit(arguments: argparse.Namespace) -> int:
     before: str | None = None
     for job in asked:
         if arguments.dry_run:
-            print(script(job, site, site_path, before and f"<job on {before} nodes>"))
+            for line in script(job, site, site_path, before and f"<job on {before} nodes>").split("\n"):
+                say(line)
             before = str(job.nodes)
             continue
         before = slurm.submit(script(job, site, site_path, before))
         array = f", {job.tasks} tasks" if job.tasks else ""
-        print(f"job {before}: {job.nodes} {'node' if job.nodes == 1 else 'nodes'}{array}, into {job.out}")
+        say(f"job {before}: {job.nodes} {'node' if job.nodes == 1 else 'nodes'}{array}, into {job.out}")
     return 0

@@ -9,6 +9,7 @@ import yaml
 from saih import config
 from saih.errors import InputError
 from saih.verbs import plan
+from tests.conftest import ROOT, toy_config
 
 
 def cosmoflow(**changes):
@@ -63,6 +64,28 @@ def test_what_would_crash_or_never_end_is_refused(tmp_path, text, says):
 def test_a_file_without_an_end_is_not_read_to_it():
     with pytest.raises(InputError, match=r"/dev/zero: cannot be read \(is larger than 1 MiB\)"):
         config.load(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize(
+    ("n", "says"), [(1e300, "size.n = 1e+300: must be at most 2^63"), (2**64, "2^63"), (-1e300, "at least")]
+)
+def test_a_size_beyond_all_numbers_is_one_line(saih, n, says):
+    saih.write("x.yaml", toy_config(size={"n": [n]}))
+    done = saih("plan", "x.yaml", status=2)
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_cost_beyond_all_numbers_is_one_line(saih):
+    (saih.folder / "steep.py").write_text(
+        "from tests.toys.toy import Toy\nfrom dataclasses import replace\n"
+        "class Steep(Toy):\n    def cost(self, point):\n"
+        "        return replace(super().cost(point), flop_per_sample=int(point.size['n']) ** 20)\nAPP = Steep()\n"
+    )
+    saih.write("x.yaml", toy_config(app="steep:APP", size={"n": [2**62]}))
+    saih.env["PYTHONPATH"] += f":{saih.folder}:{ROOT}"
+    done = saih("plan", "x.yaml", status=2)
+    assert "size: n = 4.61169e+18, power = 1: costs more operations than a number can hold" in done.stderr
 
 
 def test_an_alias_may_save_typing():

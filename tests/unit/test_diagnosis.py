@@ -337,3 +337,15 @@ def test_shares_add_up_whatever_is_known(truth, data):
         assert cause["evidence"].endswith(".")
         assert cause["gain"] is None or cause["gain"] > 0
     assert [cause["share"] for cause in found["causes"]] == sorted((c["share"] for c in found["causes"]), reverse=True)
+
+
+def test_gaps_that_all_rounds_show_are_named_though_their_interval_is_wide():
+    """A host that sets the pace varies by a third from round to round; eight such rounds leave no doubt of its gaps."""
+    truth = Truth((product(0.4),), gaps_s=0.6)
+    samples = truth.samples()
+    slow = [0.8, 1.3, 0.7, 1.2, 0.9, 1.4, 0.75, 1.1]
+    samples["block_s"] = {name: [[4 * each] for each in slow] for name in samples["block_s"]}
+    metrics = truth.metrics(samples)
+    told = next(each for each in diagnose(metrics, samples, CEILINGS, "cuda")["causes"] if each["cause"] == "host")
+    assert metrics["launch_gap_s"]["low"] < 0 < metrics["launch_gap_s"]["value"]
+    assert "in 8 of 8 rounds" in told["evidence"]

@@ -144,11 +144,22 @@ def test_what_cannot_be_meant_is_told(request_, says):
     [
         ("partitoin: gpu", "partitoin: unknown key; allowed: partition, account"),
         ("gpus_per_node: -1", "gpus_per_node = -1: must be greater than or equal to 0"),
-        ("time: 2:00:00", "time = 7200: must be a valid string"),  # YAML reads sixties; quotes help
+        ("time: 7200", "time = 7200: must be a valid string"),
+        ("time: 010", "line 1: 010 may be read in two ways"),
+        ("[" * 3000, "is not YAML"),
+        (
+            "a: &a [1, 1, 1, 1, 1, 1, 1, 1]\n"
+            + "".join(
+                f"{n}: &{n} [*{b}, *{b}, *{b}, *{b}, *{b}, *{b}, *{b}, *{b}]\n"
+                for b, n in zip("abcdefgh", "bcdefghi", strict=True)
+            ),
+            "holds more than 100000 values",
+        ),
+        ("partition: a\npartition: b", "key partition is given twice"),
         ("options: [nice]", "options.0 = 'nice': "),
-        ("setup: ['a\\nb', \"a\\nb\"]", "setup.1"),
+        ("setup: ['a\\nb', \"a\\nb\"]", "setup[1] = 'a\\nb': must be a single line"),
         ("- 1", "must hold keys and values"),
-        ("a: [", "while parsing"),
+        ("a: [", "is not YAML: while parsing"),
     ],
 )
 def test_a_wrong_profile_is_one_line(tmp_path, text, says):
@@ -159,6 +170,20 @@ def test_a_wrong_profile_is_one_line(tmp_path, text, says):
     assert str(raised.value).startswith(f"{path}: ")
     assert says in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_time_without_quotes_is_what_it_says(tmp_path):
+    (tmp_path / "site.yaml").write_text("time: 2:00:00\n")
+    assert "--time=2:00:00" in options(script(sites.load(str(tmp_path / "site.yaml"))))
+
+
+def test_a_profile_that_never_ends_or_that_nobody_writes_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "site.yaml")
+    with pytest.raises(InputError, match="is no regular file"):
+        sites.load(str(tmp_path / "site.yaml"))
+    (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match=r"zero\.yaml: cannot be read .is larger than 1 MiB"):
+        sites.load(str(tmp_path / "zero.yaml"))
 
 
 def test_an_unknown_profile_is_told_with_those_there_are():

@@ -10,7 +10,7 @@ import pytest
 
 from saih.diagnosis.suspect import suspect
 from saih.telemetry import energy, gpu, nvml
-from saih.telemetry.readings import Meter, Readings, Series, Unreadable, summary
+from saih.telemetry.readings import Meter, Readings, Series, Unreadable, growth, summary
 from saih.telemetry.sampler import Sampler
 from saih.telemetry.watch import Telemetry
 
@@ -297,3 +297,22 @@ def test_nothing_is_left_of_a_watch_whose_measurement_failed(begun):
     with pytest.raises(ValueError, match="the application's"):
         fail()
     assert "telemetry" not in [thread.name for thread in threading.enumerate()]
+
+
+@pytest.mark.parametrize(
+    "joules",
+    [[100.0, 200.0, 5.0, 300.0], [100.0, 50.0, 120.0, 300.0], [1.8e16, 0.0, 1.0, 2.0]],
+    ids=["reset", "fell", "wrapped"],
+)
+def test_an_energy_counter_that_fell_gives_no_energy_of_any_part(joules):
+    told = iter(joules)
+    meter = Meter(lambda: next(told))
+    for _ in joules:
+        meter.sample()
+    with pytest.raises(Unreadable, match=r"the energy counter \(J\): fell from .* the counter wrapped or was reset"):
+        meter.energy_j({"full": [(0.0, 1e9)]})
+
+
+def test_a_counter_that_stands_still_has_not_fallen():
+    assert growth("x", 5, 5) == 0
+    assert growth("x", 5, 7) == 2

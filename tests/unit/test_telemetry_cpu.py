@@ -9,6 +9,7 @@ import pytest
 
 from saih.diagnosis.suspect import suspect
 from saih.telemetry import cpu
+from saih.telemetry.host import HostWatch
 from saih.telemetry.readings import Unreadable
 from tests.conftest import ROOT
 
@@ -70,6 +71,41 @@ def test_where_the_kernel_does_not_count_nothing_is_claimed(proc):
     proc.process(me, 1, user=20)
     with pytest.raises(Unreadable, match="does not count here"):
         others.cores_taken()
+
+
+@pytest.mark.parametrize("later", [(4, 0, 0, 0, 0, 0, 0, 0), (9, 0, 0, 0, 0, 0, 0, 0), (2**32, 0, 0, 0, 0, 0, 0, 0)])
+def test_a_core_whose_counter_fell_is_not_hidden_by_one_whose_counter_grew(proc, later):
+    me = os.getpid()
+    proc.cores(cpu0=(10, 0, 0, 0, 0, 0, 0, 0), cpu1=(5, 0, 0, 0, 0, 0, 0, 0))
+    proc.process(me, 1)
+    others = cpu.Others({me: [0, 1]}, proc.root)
+    proc.cores(cpu0=later, cpu1=(500, 0, 0, 0, 0, 0, 0, 0))
+    if later[0] > 10:
+        assert others.cores_taken() > 0
+        return
+    with pytest.raises(Unreadable, match=r"busy seconds of core 0: fell from 0\.1 to 0\.0"):
+        others.cores_taken()
+
+
+def test_processes_whose_time_fell_leave_no_figure_of_others(proc):
+    me = os.getpid()
+    proc.cores(cpu0=(10, 0, 0, 0, 0, 0, 0, 0))
+    proc.process(me, 1, user=10)
+    others = cpu.Others({me: [0]}, proc.root)
+    proc.cores(cpu0=(20, 0, 0, 0, 0, 0, 0, 0))
+    proc.process(me, 1, user=3)
+    with pytest.raises(Unreadable, match="our own processes"):
+        others.cores_taken()
+
+
+def test_a_throttle_counter_that_fell_is_told(monkeypatch):
+    counts = iter([{0: 5, 1: 5}, {0: 5, 1: 2}])
+    monkeypatch.setattr(cpu, "throttle_counts", lambda cores: next(counts))
+    watch = HostWatch({os.getpid(): [0, 1]})
+    watch.begin()
+    found = watch.to_dict({})
+    assert found["throttled_cores"] is None
+    assert "core 1: fell from 5 to 2" in found["why"]["throttled_cores"]
 
 
 def test_clocks_are_a_mean_over_a_few_cores(tmp_path):

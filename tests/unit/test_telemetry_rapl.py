@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from saih.telemetry import rapl
-from saih.telemetry.readings import Meter, Parts, Unreadable
+from saih.telemetry.readings import Meter, Parts, Readings, Unreadable
 
 RANGE_UJ = 262_143_328_850
 
@@ -57,8 +57,34 @@ def test_a_counter_that_began_anew_goes_on(zones, tmp_path):
     counters = rapl.packages(tmp_path)
     zones["0"].write_text("2000000\n")
     assert counters.joules() == 5
-    zones["0"].write_text("1000000\n")
-    assert counters.joules() == pytest.approx(5 + RANGE_UJ / 1e6 - 1)
+
+
+@pytest.mark.parametrize("fallen_to_uj", [0, 51_000_000, 949_000_000])
+def test_a_counter_that_was_reset_is_not_taken_for_one_that_wrapped(zones, tmp_path, fallen_to_uj):
+    """A reset 950 J after the start of the counter once made 261,244 J of 51 J."""
+    zones["0"].write_text("950000000\n")
+    meter = Meter(rapl.packages(tmp_path).joules)
+    meter.sample()
+    zones["0"].write_text(f"{fallen_to_uj}\n")
+    meter.sample()
+    zones["0"].write_text(f"{fallen_to_uj + 51_000_000}\n")
+    meter.sample()
+    with pytest.raises(
+        Unreadable, match=r"energy_uj \(microjoules\): fell from 950000000 to \d+: .* wrapped or was reset"
+    ):
+        meter.energy_j({"full": [(0.0, 1.0)]})
+
+
+def test_a_counter_that_fell_leaves_null_with_the_reason_in_the_record(zones, tmp_path):
+    zones["1"].write_text("950000000\n")
+    meter, found = Meter(rapl.packages(tmp_path).joules), Readings()
+    meter.sample()
+    zones["1"].write_text("51000000\n")
+    meter.sample()
+    found.take("energy_j", lambda: meter.energy_j({"full": [(0.0, 1.0)]}))
+    kept = found.to_dict()
+    assert kept["energy_j"] is None
+    assert "was reset" in kept["why"]["energy_j"]
 
 
 def test_energy_goes_to_the_part_that_ran(zones, tmp_path):

@@ -10,14 +10,15 @@ import hashlib
 import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.data.foreign import published, tfrecord
+from augment.data.foreign import named, published, tfrecord
 from augment.data.making.build import Stage, Tick, not_written
 from augment.data.recipe import REDSHIFTS
 from augment.data.storage.checksum import file_crc32c, sample_crc32c
@@ -37,27 +38,36 @@ _MOST_PARTS = 1024
 
 @dataclass(frozen=True)
 class Sources:
-    """Published files in an order, and the edge of the cubes that they give. Raises DataError."""
+    """Published files in an order, and the edge of the cubes that they give. Raises DataError.
+
+    ``known_sizes``: the files' sizes, where they were asked for already.
+    """
 
     paths: tuple[Path, ...]
     edge: int = published.EDGE
+    known_sizes: tuple[int, ...] | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, paths: Sequence[str | Path], edge: int = published.EDGE) -> Sources:
-        """These files, each of which must exist and be given once."""
-        if not paths:
-            raise DataError("no sources: name at least one published file")
-        found: dict[Path, Path] = {}
-        for path in map(Path, paths):
-            if path.resolve() in found:
-                raise DataError(f"{path}: given twice")
-            found[path.resolve()] = path.absolute()
+    def of(cls, words: Sequence[str | Path], edge: int = published.EDGE) -> Sources:
+        """The files that the words mean (`augment.data.foreign.named`), each of which must exist and be given once."""
+        if not words:
+            raise DataError("no sources: name at least one published file, a folder of them or a list")
         published.check_edge(edge)
-        return cls(tuple(found.values()), edge)
+        paths, sizes = named.files(words)
+        return cls(tuple(paths), edge, tuple(sizes))
+
+    @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes of each file. Raises DataError for one that is not there."""
+        return tuple(map(_size, self.paths)) if self.known_sizes is None else self.known_sizes
 
     def fingerprint(self) -> str:
         """Names these files at these sizes. Raises DataError for one that is not there."""
-        sizes = [(str(path), _size(path)) for path in self.paths]
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        sizes = list(zip(map(str, self.paths), self.sizes, strict=True))
         return hashlib.sha256(json.dumps([PUBLISHED_VERSION, self.edge, sizes]).encode()).hexdigest()
 
 
@@ -86,7 +96,7 @@ def survey(sources: Sources, folder: Path) -> tuple[Stage, list[Path]]:
             raise not_written(parts[number], error) from error
 
     def size(number: int) -> int:
-        return sum(_size(sources.paths[source]) for source in chunks[number])
+        return sum(sources.sizes[source] for source in chunks[number])
 
     return Stage("parts of the sources", parts, make, size), parts
 
@@ -158,7 +168,10 @@ def _parameters(sample: published.Sample) -> NDArray[np.float64]:
 def _codec(path: Path) -> str:
     if published.is_hdf5(path):
         return HDF5_UNIVERSE
-    return TFRECORD_GZIP if tfrecord.is_gzip(path) else RAW
+    try:
+        return TFRECORD_GZIP if tfrecord.is_gzip(path) else RAW
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _checksum(path: Path) -> int:

@@ -31,13 +31,14 @@ class UniverseSet:
 
     header and codec; per sample, as arrays in memory, labels float32 (samples, 4), parameters float64 (samples, 4),
     universe and file int32, crc32c uint32, offset and stored_bytes int64 (samples,); files, absolute paths.
-    `augment.data.storage.reader.SampleReader` reads the counts.
+    `augment.data.storage.reader.SampleReader` reads the counts. ``asks_files``: whether each file is asked for its
+    size; of half a million files once is enough, and one that was changed since is found when it is read.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, asks_files: bool = True) -> None:
         path = Path(path)
         manifest, index = read_set(path)
-        for number, file in enumerate(manifest.files):
+        for number, file in enumerate(manifest.files if asks_files else ()):
             if fault := file_fault(path, file):
                 raise DataError(f"{path / file.path}: {fault} (file {number} of the data set {path})")
         self._fill(path, manifest, index)

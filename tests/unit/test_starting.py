@@ -1,0 +1,150 @@
+"""Groups that do not start: real processes of launchers that end, wait, complain or say nothing at all."""
+
+import time
+
+import pytest
+
+from saih import launch, slurm
+from saih.config import Launch
+from saih.errors import GroupError, InputError
+from saih.group import Group, Patience
+from saih.launch import Launcher
+from tests.conftest import toy_config
+
+TOLD_S = 10.0
+RETRYING = "srun: Job 5 step creation temporarily disabled, retrying (Requested nodes are busy)"
+FATAL = "srun: fatal: SLURM_MEM_PER_CPU, SLURM_MEM_PER_GPU, and SLURM_MEM_PER_NODE are mutually exclusive."
+
+
+class Start:
+    """What became of a group whose launcher is this shell script, and what was said until then."""
+
+    def __init__(self, folder, lines, timeout_s=60.0, ranks=2):
+        program = folder / "launcher"
+        program.write_text(f"#!/bin/sh\n{lines}\n")
+        program.chmod(0o755)
+        launcher = Launcher(str(program), "mpich", None, lambda *_: [])
+        self.said, begun_s = [], time.monotonic()
+        say = lambda text: self.said.append((time.monotonic() - begun_s, text))  # noqa: E731
+        group = Group(launcher, ranks, Launch(), 1, 1, folder / "setup.log", say)
+        try:
+            group.ask({"do": "describe"}, folder / "setup.log", Patience(timeout_s), lambda *_: None)
+        except GroupError as error:
+            self.error, self.after_s = error, time.monotonic() - begun_s
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (f"echo '{FATAL}' >&2; exit 1", FATAL),
+        ("echo 'no such option: -ppn'; exit 2", "no such option: -ppn"),
+        ("exit 0", "ended with exit status 0"),
+        ("kill -9 $$", "killed by signal 9"),
+        ("exec /nowhere/mpiexec", "not found"),
+        (f"echo '{FATAL}' >&2; echo '[mpiexec@n1] main (mpiexec.c:270): sock write'; echo =====; exit 1", FATAL),
+        ("echo 'sh: error: x' >&2; setsid sleep 12 & exit 1", "sh: error: x"),
+    ],
+    ids=["complains", "on standard output", "silently", "killed", "not there", "buried", "outputs held open"],
+)
+def test_a_launcher_that_ended_is_told_within_seconds_with_its_last_line(tmp_path, lines, says):
+    found = Start(tmp_path, lines)
+    assert found.error.fault["kind"] == "failed"
+    assert says in str(found.error)
+    assert "none of 2 ranks has begun" in str(found.error)
+    assert found.after_s < TOLD_S
+
+
+def test_a_launcher_that_waits_though_its_helper_has_ended_is_not_waited_for(tmp_path):
+    """What MPICH's mpiexec does once the srun that should start its daemons has ended."""
+    found = Start(tmp_path, f"sh -c 'echo \"{FATAL}\" >&2'; exec sleep 1000")
+    assert "nothing that could start ranks is left" in str(found.error)
+    assert FATAL in str(found.error)
+    assert found.after_s < TOLD_S
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (f"echo '{RETRYING}' >&2; echo 'srun: a warning' >&2; sleep 1000 & wait", RETRYING),
+        (f"echo '{RETRYING}' >&2; echo 'srun: Step created for job 5' >&2; sleep 1000 & wait", "Step created for"),
+        ("sleep 1000 & wait", "none of 2 ranks has begun"),
+        ("echo 'saih-rank 1 has begun on n1 as process 7' >&2; sleep 1000 & wait",
+         "1 of 2 ranks have begun, nothing was heard of the others: rank 0"),
+        ("echo '0: saih-rank - has begun on n1 as process 7' >&2; sleep 1000 & wait",
+         "1 of 2 ranks have begun, nothing was heard of the others"),
+        ("for i in 0 1; do echo saih-rank $i has begun on n1 as process $i >&2; done; sleep 1000 & wait",
+         "2 ranks have begun, but are not ready"),
+    ],
+    ids=["retries", "retried", "silent", "one rank", "one rank without a number", "all ranks"],
+)  # fmt: skip
+def test_what_keeps_a_group_waiting_is_told_within_seconds(tmp_path, lines, says):
+    found = Start(tmp_path, lines, timeout_s=9.0)
+    after_s, text = found.said[0]
+    assert text.startswith("starting 2 ranks: ")
+    assert says in text
+    assert after_s < TOLD_S
+    assert found.error.fault["kind"] == "timeout"
+    assert says in str(found.error)
+
+
+def test_a_launcher_that_has_done_nothing_yet_may_be_loading(tmp_path):
+    found = Start(tmp_path, "exec sleep 1000", timeout_s=9.0)
+    assert found.error.fault["kind"] == "timeout"
+
+
+def in_step(monkeypatch, **variables):
+    for name, value in {"SLURM_JOB_ID": "7", **variables}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"},
+        {"SLURM_STEP_ID": "3", "SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "0"},
+    ],
+)
+def test_a_driver_in_a_step_is_refused_with_the_command_to_use(monkeypatch, variables):
+    in_step(monkeypatch, **variables)
+    with pytest.raises(InputError, match=r"run it once and without a launcher: saih sweep 'a b\.yaml' --out x$"):
+        launch.refuse_ranks(["sweep", "a b.yaml", "--out", "x"])
+
+
+def test_of_many_ranks_one_speaks(monkeypatch):
+    in_step(monkeypatch, SLURM_STEP_ID="0", SLURM_STEP_NUM_TASKS="4", SLURM_PROCID="2")
+    with pytest.raises(SystemExit) as raised:
+        launch.refuse_ranks(["sweep"])
+    assert raised.value.code == 2
+
+
+@pytest.mark.parametrize("step", ["4294967290", "4294967291", "4294967292", ""])  # interactive, batch, extern
+def test_a_batch_script_and_the_shell_of_salloc_may_start_ranks(monkeypatch, step):
+    in_step(monkeypatch, SLURM_STEP_ID=step, SLURM_PROCID="0")
+    launch.refuse_ranks(["sweep"])
+
+
+def test_the_command_line_refuses_before_anything_else(saih):
+    saih.write("toy.yaml", toy_config())
+    saih.env |= {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0"}
+    done = saih("sweep", "toy.yaml", status=2)
+    assert done.stderr.endswith("run it once and without a launcher: saih sweep toy.yaml\n")
+    assert done.stderr.count("\n") == 1
+    saih.env["SLURM_PROCID"] = "1"
+    assert saih("sweep", "toy.yaml", status=2).stderr == ""
+    assert [path.name for path in saih.folder.iterdir()] == ["toy.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("given", "dropped"),
+    [
+        ({"SLURM_MEM_PER_CPU": "100"}, ()),
+        ({"SLURM_MEM_PER_NODE": "200"}, ()),
+        ({"SLURM_MEM_PER_CPU": "100", "SLURM_MEM_PER_NODE": "200"}, ("SLURM_MEM_PER_CPU", "SLURM_MEM_PER_NODE")),
+        ({"SLURM_MEM_PER_CPU": "", "SLURM_MEM_PER_NODE": "200"}, ()),
+    ],
+)
+def test_memory_asked_for_in_two_ways_is_asked_for_in_none(given, dropped):
+    assert slurm.contradictory(given) == dropped
+    launcher = Launcher("x", "mpich", None, lambda *_: [], slurm.Allocation(job="7"))
+    assert not set(dropped) & set(launcher.whole_environment({**given, "A": "b"}))
+    assert launcher.whole_environment({**given, "A": "b"})["A"] == "b"
