@@ -95,7 +95,7 @@ def _plural(words: str) -> str:
 
 
 def precision(runs: Sequence[Run], cases: Sequence[Case]) -> list[Finding]:
-    """Which points stopped at the time limit, before the step's interval was as narrow as asked for?"""
+    """Which points stopped at the time limit, before the rate's interval was as narrow as asked for?"""
     late = [case for case in cases if any(record.samples.get("stopped") == "limit" for record in case.ok)]
     measured = [case for case in cases if case.ok]
     if not late:
@@ -106,20 +106,18 @@ def precision(runs: Sequence[Run], cases: Sequence[Case]) -> list[Finding]:
     widest = ""
     if widths:
         worst = max(widths, key=lambda each: widths[each])
-        widest = f" The widest interval is ± {number(widths[worst], 2)} % of the step time, at #{worst}."
-    reliable = "or their blocks were too few or too alike to rely on it"
-    asked_for = f"They ended before the median step time was known to the target{asked}, {reliable}"
-    evidence = f"{asked_for}: {numbers(late)}.{widest}"
+        widest = f" The widest interval is ± {number(widths[worst], 2)} % of the rate, at #{worst}."
+    evidence = f"They ended before the rate was known to the target{asked}: {numbers(late)}.{widest}"
     headline = f"{len(late)} of {count(len(measured), 'measured point')} stopped at the time limit"
     return [Finding("caution", headline, evidence, tuple(late))]
 
 
 def half_width_percent(case: Case) -> float | None:
-    """Half of the step's interval as percent of the step."""
-    step = case.quantity("step_s")
-    if not step.value or step.low is None or step.high is None:
+    """Half of the rate's interval as percent of the rate."""
+    rate = case.quantity("samples_per_s")
+    if not rate.value or rate.low is None or rate.high is None:
         return None
-    return 50 * (step.high - step.low) / step.value
+    return 50 * (rate.high - rate.low) / rate.value
 
 
 def target_percent(run: Run) -> float | None:

@@ -57,7 +57,7 @@ def named(parts: Parts, point: Measured) -> list[dict[str, Any]]:
         "straggler": partial(evidence.told_of_straggler, parts, samples),
         "host": partial(evidence.told_of_host, parts, samples, point.ceilings, point.device_kind, run),
         "memory": partial(work.told_of_memory, parts, run),
-        "compute": partial(work.told_of_compute, parts, run),
+        "compute": partial(work.told_of_compute, parts, run, point.ceilings),
         "kernels": partial(work.told_of_kernels, parts, run),
     }
     found = [_cause(parts, point, name, tell[name]()) for name in tell if _large(parts.of[name], parts)]

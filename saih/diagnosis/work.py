@@ -7,7 +7,7 @@ from typing import Any
 
 from saih.diagnosis import advice
 from saih.diagnosis.gains import work_saved_s
-from saih.diagnosis.groups import BEYOND, NEAR, Group
+from saih.diagnosis.groups import NEAR, Group
 from saih.diagnosis.parts import Parts
 from saih.diagnosis.words import Told, duration, listed, percent
 
@@ -32,13 +32,13 @@ def told_of_memory(parts: Parts, run: Mapping[str, Any]) -> Told:
     return None, work_saved_s(found, "memory"), told, advice.for_memory(run, found)
 
 
-def told_of_compute(parts: Parts, run: Mapping[str, Any]) -> Told:
+def told_of_compute(parts: Parts, run: Mapping[str, Any], ceilings: Mapping[str, Any]) -> Told:
     """Groups near the ceiling of arithmetic: how near they come all together."""
     found = _of(parts, "compute")
     reached = sum(group.compute_s or 0.0 for group in found) / sum(group.had * group.own_s for group in found)
     told = (
         f"{_long(parts, 'compute')} reaches {'the whole' if reached > 1 else percent(reached)} of the ceiling of "
-        f"arithmetic, no group less than {percent(NEAR)}: {_names(found)}.{_beyond(found)}"
+        f"arithmetic, no group less than {percent(NEAR)}: {_names(found)}.{_beyond(found, ceilings.get('flop_per_s_limit'))}"
     )
     return None, work_saved_s(found, "compute"), told, advice.for_compute(run, reached, HIGH)
 
@@ -105,14 +105,17 @@ def _beside(group: Group) -> str:
     return f" ({reached} of {of}{had}{alone})"
 
 
-def _beyond(found: Sequence[Group]) -> str:
-    """Why some arithmetic is faster than its ceiling, also if it had its cores all the time."""
+def _beyond(found: Sequence[Group], limit_flop_per_s: float | None) -> str:
+    """Why some arithmetic is faster than its ceiling, also if it had its cores all the time.
+
+    ``limit_flop_per_s``: more than that no clock allows; None: not known.
+    """
     most = max((group.compute_s or 0.0) / group.own_s for group in found)
     if most <= 1:
         return ""
-    if most <= BEYOND:
-        return (
-            f" Some is up to {percent(most - 1)} faster: the ceiling is a sustained rate, which short work at higher "
-            "clocks can exceed."
-        )
-    return " Some is faster by more than clocks explain: its count, its time or the ceiling is off."
+    if limit_flop_per_s and any((group.flop or 0.0) > limit_flop_per_s * group.own_s for group in found):
+        return " Some is faster than the device can compute at any clock: its count or its time is off."
+    return (
+        f" Some is up to {percent(most - 1)} faster: the ceiling is a sustained rate on random data, and work that is "
+        "short, or whose data draw less power, runs at higher clocks."
+    )

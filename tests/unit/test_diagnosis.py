@@ -343,7 +343,7 @@ def test_gaps_that_all_rounds_show_are_named_though_their_interval_is_wide():
     """A host that sets the pace varies by a third from round to round; eight such rounds leave no doubt of its gaps."""
     truth = Truth((product(0.4),), gaps_s=0.6)
     samples = truth.samples()
-    slow = [0.8, 1.3, 0.7, 1.2, 0.9, 1.4, 0.75, 1.1]
+    slow = [0.45, 1.8, 0.5, 1.6, 0.5, 2.0, 0.6, 1.5]
     samples["block_s"] = {name: [[4 * each] for each in slow] for name in samples["block_s"]}
     metrics = truth.metrics(samples)
     told = next(each for each in diagnose(metrics, samples, CEILINGS, "cuda")["causes"] if each["cause"] == "host")
