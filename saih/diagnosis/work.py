@@ -36,9 +36,10 @@ def told_of_compute(parts: Parts, run: Mapping[str, Any], ceilings: Mapping[str,
     """Groups near the ceiling of arithmetic: how near they come all together."""
     found = _of(parts, "compute")
     reached = sum(group.compute_s or 0.0 for group in found) / sum(group.had * group.own_s for group in found)
+    beyond = _beyond(found, ceilings.get("flop_per_s_limit"))
     told = (
         f"{_long(parts, 'compute')} reaches {'the whole' if reached > 1 else percent(reached)} of the ceiling of "
-        f"arithmetic, no group less than {percent(NEAR)}: {_names(found)}.{_beyond(found, ceilings.get('flop_per_s_limit'))}"
+        f"arithmetic, no group less than {percent(NEAR)}: {_names(found)}.{beyond}"
     )
     return None, work_saved_s(found, "compute"), told, advice.for_compute(run, reached, HIGH)
 

@@ -24,8 +24,8 @@ LONGER = {"products": 4}
 """Two ranks meet in every step, which costs something without any plant."""
 MAX_S = 1.5
 NEED_NOT_MATTER = {"compute", "input (contention)"}
-"""Plants that may cost too little, or too unevenly, to be asked for: what readers take of an interpreter varies with what
-else the cores do."""
+"""Plants that may cost too little, or too unevenly, to be asked for: what readers take of an interpreter varies with
+what else the cores do."""
 
 
 def plantings(pick):
