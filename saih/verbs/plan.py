@@ -49,6 +49,7 @@ def rows(config: Config, app: App, points: Points, folder: Folder | None = None)
     wanted = points.wanted
     if config.sweep.grow:
         wanted = tuple(point for start in points.wanted for point in grow.sizes(app, config.sweep.grow, start))
+    all_costs = [_costs(app, point, config.launch.device, cores) for point in wanted]  # refuses what cannot be counted
     system, kept = (folder.system(), list(folder.records().values())) if folder else ({}, [])
     expected = estimates(config, app, system, kept)
     loads = [load_of(app, point) for point in wanted]
@@ -56,7 +57,7 @@ def rows(config: Config, app: App, points: Points, folder: Folder | None = None)
     basis = {kind: estimate.basis for kind, estimate in expected.items()}
     found = []
     for number, point in enumerate(wanted):
-        costs = _costs(app, point, config.launch.device, cores)
+        costs = all_costs[number]
         cost = next(iter(costs.values()))
         found.append(
             {

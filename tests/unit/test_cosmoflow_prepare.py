@@ -159,7 +159,7 @@ def test_published_files_are_trained_on_where_they_are(tmp_path, pack) -> None:
     assert facts["verified"] == "every sample"
     work = APP.build(Alone(), wanted)
     try:
-        assert work.run(2).read_bytes == 2 * wanted.run.batch * facts["bytes"] // 8
+        assert work.run(2).finished().read_bytes == 2 * wanted.run.batch * facts["bytes"] // 8
         assert work.check() is None
     finally:
         work.close()

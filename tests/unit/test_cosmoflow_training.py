@@ -201,7 +201,7 @@ def test_the_harness_measures_waiting_and_competing_readers(built) -> None:
     assert len(samples["storage_bytes"]) == len(samples["read_bytes"]) == rounds
     assert {type(each) for block in samples["storage_bytes"] for each in block} <= {int, type(None)}
     samples |= {"telemetry": [], "background": [], "profile": {}}
-    found = metrics.compute(samples, APP.cost(wanted), wanted.run, None, {"why": "none"})
+    found = metrics.compute(samples, APP.cost(wanted), wanted.run, {"why": "none"}, {})
     waits = blocks.excess(samples, "without_input_wait")
     competes = blocks.excess(samples, "without_input", of="without_input_wait")
     together = [a + b for a, b in zip(waits, competes, strict=True)]

@@ -99,7 +99,7 @@ def test_suspect_and_imprecise_points_are_named_where_they_carry_a_figure():
     suspect = "#3 is suspect: others kept 0.4 of the ranks' 2 cores busy; #3 stopped at the time limit, ± 12 %"
     assert "#3" not in told[0]  # neither lowest nor highest
     assert "; #4 is known to ± 8.1 % only." in told[0]
-    assert f"({suspect}; #4 is known to ± 8.0 % only)." in one(told, "rises")
+    assert f"({suspect}; #4 is known to ± 8.1 % only)." in one(told, "rises")
     assert "suspect" not in " ".join(said(*line(5, 20, 41)))
 
 
