@@ -285,7 +285,7 @@ def test_a_plan_tells_memory_for_the_devices_that_may_be_meant(tmp_path: Path) -
             cost.workspace_bytes,
         )
     assert list(rows[0]["memory_bytes"]) == ["cuda", "cpu"]
-    assert table[0].endswith("memory GPU  memory CPU")
+    assert table[0].endswith("GPU memory <=  CPU memory <=")
     assert "for 3 cores a rank" in table[-1]
     assert list(planned("{device: cpu}")[0][0]["memory_bytes"]) == ["cpu"]
     rows, table = planned("{device: cuda}")
