@@ -23,7 +23,7 @@ from reports.runs import Run
 from reports.text import listed, scalar
 from saih.metrics import UNITS
 from saih.records import STATUSES, Record
-from saih.stats import median_interval
+from saih.stats import independent_median_interval
 
 Scalar = int | float | str | bool | None
 
@@ -117,7 +117,7 @@ class Case:
 
 def replicated(found: Sequence[Quantity]) -> Quantity:
     """The median over replicates that differ, each with its own value; what the report states of several processes."""
-    interval = median_interval([each.value for each in found if each.value is not None])
+    interval = independent_median_interval([each.value for each in found if each.value is not None])
     kind = f"order statistics of {len(found)} fresh-process replicates"
     low, high = interval.low, interval.high
     own = [each for each in found if each.low is not None and each.high is not None]

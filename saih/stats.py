@@ -51,7 +51,7 @@ class Outliers:
     worst: float | None
 
 
-def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+def independent_median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
     """Distribution-free interval for the median from order statistics.
 
     With n sorted values x_1 .. x_n, [x_k, x_(n+1-k)] misses the median with probability 2 P(B < k), B binomial

@@ -18,7 +18,7 @@ from saih.folder import Folder
 from saih.points import Points, expand
 from saih.progress import roughly
 from saih.records import UNDECIDED
-from saih.room import GIB, cost_on
+from saih.room import Room, cost_on
 
 
 def read(path: Path) -> tuple[Config, App, Points]:
@@ -68,7 +68,7 @@ def rows(config: Config, app: App, points: Points, folder: Folder | None = None)
                 "flop_per_step_per_device": cost.flop_per_sample * point.run.batch,
                 "memory_bytes": {kind: each.memory_bytes + each.workspace_bytes for kind, each in costs.items()},
                 "workspace_bytes": {kind: each.workspace_bytes for kind, each in costs.items()},
-                "fits": {kind: _fits(config, system, point, each) for kind, each in costs.items()},
+                "fits": {kind: _fits(config, app, system, point, each) for kind, each in costs.items()},
                 "cores_per_rank": cores,
                 "sample_bytes": cost.sample_bytes,
                 "time_s": {kind: each[number].middle for kind, each in times.items()},
@@ -96,15 +96,13 @@ def _costs(app: App, point: Point, device: str, cores: int) -> dict[str, Cost]:
     return found
 
 
-def _fits(config: Config, system: Mapping[str, Any], point: Point, cost: Cost) -> bool | None:
+def _fits(config: Config, app: App, system: Mapping[str, Any], point: Point, cost: Cost) -> bool | None:
     """Whether a point's tensors are within the limit of a rank's memory; None where there is no limit yet."""
     limit_gib, machine = config.limits.memory_gib, system.get("machine")
-    if limit_gib is not None:
-        return cost.memory_bytes <= limit_gib * GIB
-    if not machine:
+    if limit_gib is None and not machine:
         return None
-    most = machine["device_memory_bytes"] or machine["memory_bytes"] // point.run.ranks
-    return cost.memory_bytes <= int(most)
+    room = Room(app, machine or {}, cores_per_rank(config), limit_gib)
+    return cost.memory_bytes <= room.most_bytes(point.run.ranks)
 
 
 def table(rows: list[dict[str, Any]], statuses: Mapping[str, str], grows: bool = False) -> list[str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saih.records import Record
-from saih.stats import median_interval
+from saih.stats import independent_median_interval
 from tests.planted.plants import PLANTS, cause_of
 from tests.toys.planted_cost import LEAST
 
@@ -132,7 +132,7 @@ def _plant(dial: str, record: Record, shares: Sequence[float] | None, causes: Ma
     if name == "compute":
         products, left = record.point["size"][dial], LEAST[dial]
         all_of_it = (3 * products - 1) / (3 * (products - left))
-    cost = median_interval([all_of_it * share for share in shares])
+    cost = independent_median_interval([all_of_it * share for share in shares])
     predicted_s = causes[name]["saved_s"] if named else None
     return Found(name, named, cost.middle, cost.low, cost.high, cost.middle * step_s, predicted_s)
 
