@@ -23,7 +23,7 @@ test-long: $(VENV)/dev-installed ## also the tests that take minutes
 gpu-test: ## the tests that need a CUDA device, with the Python at hand: make gpu-test PYTHON=python3
 	$(PYTHON) -m pytest -m gpu
 
-gpu-results: ## all that is measured on a GPU by hand, in under ten minutes, into one folder: make gpu-results PYTHON=python3 OUT=runs/gpu-results
+gpu-results: ## all that is measured on a GPU by hand, in under twelve minutes, into one folder: make gpu-results PYTHON=python3 OUT=runs/gpu-results
 	$(PYTHON) -m benchmarks.gpu_results --out $(OUT)
 
 lint: $(VENV)/dev-installed ## ruff: errors, imports, docstrings, format

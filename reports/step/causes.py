@@ -15,6 +15,7 @@ from reports.step.parts import share
 from reports.step.tables import BOUND
 from reports.text import clauses, count, listed, percent, quantity
 from reports.trend.lines import Trend
+from saih.diagnosis import UNDETERMINED
 from saih.diagnosis.trend import Path, turns
 from saih.records import UNDECIDED
 
@@ -65,7 +66,7 @@ def _sentence(text: str) -> str:
 def _nothing(cases: Sequence[Case]) -> list[Finding]:
     """Points at which nothing is named, although their steps were profiled."""
     found = [case for case in cases if diagnosed.profile(case) and not diagnosed.causes(case)]
-    found = [case for case in found if diagnosed.diagnosis(case).get("verdict") == diagnosed.UNDETERMINED]
+    found = [case for case in found if diagnosed.diagnosis(case).get("verdict") == UNDETERMINED]
     if not found:
         return []
     points = f"{len(found)} of {count(len(cases), 'measured point')}" if len(cases) > 1 else "the one measured point"

@@ -18,7 +18,6 @@ PARTS = ("input", "copy", "communication", "straggler", "host", "compute", "memo
 """Shares of the step that a diagnosis tells, besides the rest."""
 WORK = ("compute", "memory", "cache", "kernels")
 """Those that only a profiled pass can tell."""
-UNDETERMINED = "undetermined"
 
 
 def middle(case: Case) -> Record | None:

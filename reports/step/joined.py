@@ -13,10 +13,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from saih.diagnosis import NAMED_SHARE
+from saih.diagnosis import NAMED_SHARE, UNDETERMINED
 from saih.records import Record
 
-UNDETERMINED = "undetermined"
 ONE_OF = "One of {} processes:"
 HELD_BY = {"input": ("input", "copy")}
 """A cause -> the parts that its share is of, where they are not the part of its name."""

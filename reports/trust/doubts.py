@@ -11,7 +11,7 @@ from reports.trust.failures import half_width_percent
 from reports.trust.suspects import WHOSE, by_cause, reasons
 
 WIDE_PERCENT = 5.0
-"""An interval of the step wider than this, either way, is worth a word."""
+"""An interval of the rate wider than this, either way, is worth a word."""
 MOST_QUOTED = 2
 """So many suspect points have their own words quoted; more are named by cause."""
 DETAILS = re.compile(r" \(|, from |, in \d| from the first | within the measurement|, and asked ")

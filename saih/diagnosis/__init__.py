@@ -46,7 +46,7 @@ from saih.diagnosis.contradictions import contradictions
 from saih.diagnosis.parts import NAMES, Parts, divide
 from saih.diagnosis.roofline import least_traffic, roofline
 
-__all__ = ["NAMED_SHARE", "diagnose", "out_of_memory"]
+__all__ = ["NAMED_SHARE", "UNDETERMINED", "diagnose", "out_of_memory"]
 
 UNDETERMINED = "undetermined"
 _PART = {
