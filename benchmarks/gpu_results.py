@@ -3,8 +3,8 @@
     python -m benchmarks.gpu_results [--out FOLDER] [--only STAGE ...]
 
 Stages, each with a time limit of its own, under twelve minutes together; one that fails or runs out of time costs
-itself only. Output and results of each go to the folder, and summary.json says how each ended. What is worth keeping is then
-copied to benchmarks/results/ by hand.
+itself only. Output and results of each go to the folder, and summary.json says how each ended. What is worth keeping
+is then copied to benchmarks/results/ by hand.
 """
 
 from __future__ import annotations
