@@ -36,11 +36,11 @@ from typing import Any
 from benchmarks.measuring_cost import PRECISION, device_name, rounded
 from benchmarks.replicates import as_lines
 from saih.app import Execution, Point, Work, load
-from saih.measure import METHOD_VERSION
-from saih.mpi import World
+from saih.measure.blocks import METHOD_VERSION
 from saih.profile.breakdown import breakdown
 from saih.profile.passes import Pass, event_cost_s
-from saih.rank import Worker
+from saih.worker.mpi import World
+from saih.worker.rank import Worker
 from tests.planted import on_a_gpu, plants
 
 RESULTS = Path(__file__).with_name("results")

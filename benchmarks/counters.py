@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from benchmarks.replicates import as_lines
-from saih.measure import METHOD_VERSION
+from saih.measure.blocks import METHOD_VERSION
 from saih.peaks import bandwidth
 from saih.telemetry.gpm import Counters
 from saih.telemetry.gpu import of_torch

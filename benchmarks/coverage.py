@@ -8,7 +8,8 @@ block to block). Asked are
 
 - the mean (rates) and the median (step times) of n blocks, their coverage and their width: half of it over the blocks'
   standard deviation, and for the mean over what Student's interval of independent blocks has;
-- measurements that stop by the rule (saih/enough.py): coverage in all, and among those that stopped as "precise";
+- measurements that stop by the rule (saih/measure/stopping.py): coverage in all, and among those that stopped as
+  "precise";
 - the same on measured blocks, benchmarks/results/blocks-cpu.json (a busy machine): from every tenth block of a
   series on, with the mean of the rest of the series for the truth, which is itself not known exactly;
 - drift: how often blocks without a trend are said to drift with a chance below 1 %.
@@ -26,9 +27,9 @@ from typing import Any
 
 import numpy as np
 
-from saih.enough import End
-from saih.serial import mean_interval, median_interval, trend_chance
-from saih.stats import Interval, student_t
+from saih.measure.stopping import End
+from saih.statistics.correlated import mean_interval, median_interval, trend_chance
+from saih.statistics.intervals import Interval, student_t
 
 SIZES = (6, 8, 12, 20, 30, 40, 60)
 RHOS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9)

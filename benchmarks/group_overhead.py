@@ -22,9 +22,9 @@ from typing import Any
 
 from saih import launch
 from saih.app import Execution, Point, load
-from saih.config import Launch
-from saih.group import Patience
-from saih.groups import Groups
+from saih.config.schema import Launch
+from saih.groups.pool import Groups
+from saih.groups.worker_group import Patience
 
 RESULTS = Path(__file__).with_name("results")
 MEASURE = {"target_percent": 2.0, "max_s": 2.0, "memory_gib": None, "paths": []}

@@ -23,9 +23,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from apps.cosmoflow.architecture import describe
-from apps.cosmoflow.model import CosmoFlow
-from apps.cosmoflow.optimizer import KerasSGD
+from apps.cosmoflow.network.architecture import describe
+from apps.cosmoflow.network.module import CosmoFlow
+from apps.cosmoflow.training.optimizer import KerasSGD
 from augment.model.cost import parameters, training_flop
 from augment.model.grow import grow
 from augment.model.network import Network

@@ -2,8 +2,8 @@
 
     python -m benchmarks.hockney_study [--trials 20] [--out FILE.json]
 
-The same code that judges a growth path in a report (reports/trend/figures.py, `fit_rates`) judges made ones: 4 to 12
-sizes that span a factor of 10 to 100,000, of a known form, with log-normal noise of 0 to 10 % between sizes. Their
+The same code that judges a growth path in a report (reports/tables/key_numbers.py, `fit_rates`) judges made ones: 4 to
+12 sizes that span a factor of 10 to 100,000, of a known form, with log-normal noise of 0 to 10 % between sizes. Their
 intervals are those of that noise, or a fifth of them: as where it lies between processes, or in how well a size suits
 its kernels. ``n_half`` is drawn from a third of the smallest size to a tenth of the largest.
 
@@ -23,12 +23,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from reports.cases import Quantity
-from reports.trend.figures import NORMAL_95, fit_rates
-from reports.trend.hockney import Hockney
-from reports.trend.hockney import _Path as GrowthPath
-from reports.trend.hockney import _too_far as too_far
-from reports.trend.lines import FLAT
+from reports.analysis.cases import Quantity
+from reports.analysis.hockney import Hockney
+from reports.analysis.hockney import _Path as GrowthPath
+from reports.analysis.hockney import _too_far as too_far
+from reports.analysis.trend import FLAT
+from reports.tables.key_numbers import NORMAL_95, fit_rates
 
 LIMIT = 1e12
 """FLOP/s that the forms which level off approach."""

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from apps.cosmoflow.model import CosmoFlow, make
-from apps.cosmoflow.optimizer import KerasSGD
+from apps.cosmoflow.network.module import CosmoFlow, make
+from apps.cosmoflow.training.optimizer import KerasSGD
 from augment.data.universe.cosmology import LABEL_NAMES
 from augment.model.network import Network
 from benchmarks.learning_sets import Universes

@@ -21,13 +21,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from apps.cosmoflow.dataset import VALIDATION_FRACTION
+from apps.cosmoflow.input.dataset import VALIDATION_FRACTION
 from augment.data.making.build import begun, work
 from augment.data.making.make import job_of
+from augment.data.reading.sample_reader import SampleReader
 from augment.data.recipe import Recipe
-from augment.data.storage.reader import SampleReader
-from augment.data.storage.sets import UniverseSet
-from augment.data.storage.store import split
+from augment.data.storage.data_set import UniverseSet
+from augment.data.storage.universe_file import split
 from augment.data.volumes.resize import check_factor
 from benchmarks.spending import Deadline
 

@@ -2,9 +2,10 @@
 
     python -m benchmarks.measuring_cost [--device cuda] [--seconds 60] [--cores 1] [--out FILE.json]
 
-One process, one CosmoFlow work with its input held in memory, measured by `saih.measure.measure` with telemetry around
-it, as a worker does it: barriers, answers, blocks, their statistics. Beside every block the same number of steps runs
-in a bare loop, with one clock read before and one after it, before and after the block in turn. Ratios of each pair:
+One process, one CosmoFlow work with its input held in memory, measured by `saih.measure.blocks.measure` with telemetry
+around it, as a worker does it: barriers, answers, blocks, their statistics. Beside every block the same number of steps
+runs in a bare loop, with one clock read before and one after it, before and after the block in turn. Ratios of each
+pair:
 
     step    the block's time, of which the record's step is made, over the bare loop's: how far measuring falsifies
     wall    all time of a round, pauses between blocks included, over the bare loop's: how much longer a measurement
@@ -28,11 +29,11 @@ from typing import Any
 
 from benchmarks.replicates import as_lines
 from saih.app import Execution, Point, Ran, Work, load
-from saih.measure import METHOD_VERSION, measure
-from saih.mpi import World
-from saih.rank import Worker
-from saih.serial import median_interval
+from saih.measure.blocks import METHOD_VERSION, measure
+from saih.statistics.correlated import median_interval
 from saih.telemetry.watch import Telemetry
+from saih.worker.mpi import World
+from saih.worker.rank import Worker
 
 RESULTS = Path(__file__).with_name("results")
 REGIONS_A_STEP = 4

@@ -5,7 +5,7 @@
 A point has 3 to 60 rounds of blocks on 1, 2 or 8 ranks. Every variant of its step takes equally long; what differs is
 noise of 1 to 20 % that correlates from block to block (rho 0 to 0.9), half of it shared by all ranks, of three shapes:
 normal; bimodal, as where clocks have two states; spiky, one block in twenty half as long again. The same code judges it
-as a sweep's points (saih.diagnosis, saih.everywhere).
+as a sweep's points (saih.diagnosis, saih.metrics.device_copies).
 
 A judge that never accuses would pass, too: so the same points are judged again with input that takes 15 % of the step
 longer than none, and with one copy of eight that is 10 % slow, and it is counted how often that is found.
@@ -26,7 +26,7 @@ import numpy as np
 from saih import metrics
 from saih.app import Cost, Execution
 from saih.diagnosis import diagnose
-from saih.everywhere import compare
+from saih.metrics.device_copies import compare
 
 ROUNDS = (3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60)
 RHOS = (0.0, 0.3, 0.5, 0.7, 0.9)

@@ -36,19 +36,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from apps.cosmoflow.batches import Batches
-from apps.cosmoflow.loader import Loader
-from apps.cosmoflow.model import volumes_of
-from apps.cosmoflow.order import Order
-from apps.cosmoflow.prefetch import Shape
-from apps.cosmoflow.sources import automatic_threads
-from augment.data.storage import cache
+from apps.cosmoflow.input.batches import Batches
+from apps.cosmoflow.input.loader import Loader
+from apps.cosmoflow.input.prefetch import Shape
+from apps.cosmoflow.input.sample_order import Order
+from apps.cosmoflow.input.sources import automatic_threads
+from apps.cosmoflow.network.module import volumes_of
+from augment.data.host import page_cache
+from augment.data.reading.direct_io import Memory
+from augment.data.reading.sample_reader import SampleReader, empty_batch
+from augment.data.storage.data_set import UniverseSet, name_of, seal
 from augment.data.storage.manifest import TFRECORD_GZIP, SetFile, read_set, write_set
-from augment.data.storage.reader import SampleReader, empty_batch
-from augment.data.storage.sets import UniverseSet, name_of, seal
-from augment.data.storage.store import Header
-from augment.data.storage.transfer import Memory
-from augment.data.storage.write import UniverseWriter
+from augment.data.storage.universe_file import Header
+from augment.data.storage.universe_writer import UniverseWriter
 
 MIB = 2**20
 COLD_REQUESTS, WARM_REQUESTS = (MIB, 4 * MIB, 16 * MIB), (MIB // 4, MIB, 4 * MIB)
@@ -97,7 +97,7 @@ def measure(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "pipeline_tfrecord_gzip": pipeline(record, arguments, device, direct=False),
     }
     for each in (packed, record):
-        cache.warm(each.files, arguments.threads)
+        page_cache.warm(each.files, arguments.threads)
     found |= take_turns(unpacking, min(3, arguments.repeats))
     load = {"load_average": [before, os.getloadavg()[0]]}
     facts = {"settings": settings(arguments, universes), "machine": machine(device, folder) | load}
@@ -131,7 +131,7 @@ def spread(values: dict[str, list[float]]) -> dict[str, Any]:
 
 
 def cold_rates(universes: UniverseSet, arguments: argparse.Namespace, device: torch.device) -> dict[str, Rate]:
-    cache.drop(universes.files)
+    page_cache.drop(universes.files)
     choices = itertools.product(THREADS, COLD_REQUESTS)
     try:
         tried = {(t, size): raw(universes, t, size, size, 0.5, direct=True)() for t, size in choices}
@@ -150,7 +150,7 @@ def warm_rates(universes: UniverseSet, arguments: argparse.Namespace, device: to
     buffer = arguments.batch * universes.sample_bytes
 
     def best(threads: int, room: int) -> Rate:
-        cache.warm(universes.files, arguments.threads)
+        page_cache.warm(universes.files, arguments.threads)
         tried = {
             request: raw(universes, threads, request, max(request, room // threads), 0.3)() for request in WARM_REQUESTS
         }
@@ -188,7 +188,7 @@ def raw(
 
     def rate() -> float:
         if warm:
-            cache.warm(universes.files, threads)
+            page_cache.warm(universes.files, threads)
         flags = os.O_RDONLY | (os.O_DIRECT if direct else 0)
         fds = [os.open(path, flags) for path in universes.files]
         done = [0] * threads
@@ -227,7 +227,7 @@ def pipeline(universes: UniverseSet, arguments: argparse.Namespace, device: torc
     """GB/s of counts that come as shuffled, checked batches to the device."""
 
     def rate() -> float:
-        prepare = cache.drop if direct else lambda files: cache.warm(files, arguments.threads)
+        prepare = page_cache.drop if direct else lambda files: page_cache.warm(files, arguments.threads)
         prepare(universes.files)
         reader = SampleReader(universes, direct)
         shape = Shape(arguments.batch, universes.header.sample_shape)

@@ -28,7 +28,7 @@ from typing import Any
 from benchmarks.replicates import as_lines
 from saih import records
 from saih.diagnosis import diagnose
-from saih.records import Record
+from saih.records.record import Record
 from tests.planted import scoring
 from tests.planted.cosmoflow import EXPECTED, OUTSIDE, cosmoflow
 from tests.planted.on_a_gpu import MANY, SEVERAL

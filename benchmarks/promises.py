@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from saih.app import Execution, Point, load
-from saih.config import Measure
-from saih.estimate import Estimate, Load, Range, Taken, total
-from saih.progress import roughly
-from saih.room import cost_on
+from saih.cli.progress import roughly
+from saih.config.schema import Measure
+from saih.sweep.memory_fit import cost_on
+from saih.sweep.time_estimate import Estimate, Load, Range, Taken, total
 
 
 def kept_of(folder: Path) -> dict[str, Any]:

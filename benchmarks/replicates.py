@@ -5,9 +5,9 @@
 
 Runs `saih sweep` on one small CosmoFlow problem in so many fresh processes, one after another. A replicate is what
 `sweep.repeats` would make a case of: two (three) processes in a row, with the interval that a report states for them
-(reports/cases.py). It agrees with the next one if their intervals overlap. Beside it stands what each process states
-alone, its within-run interval, which cannot hold what differs between processes, or what other users of the machine do
-minutes later.
+(reports/analysis/cases.py). It agrees with the next one if their intervals overlap. Beside it stands what each process
+states alone, its within-run interval, which cannot hold what differs between processes, or what other users of the
+machine do minutes later.
 
 No test: the outcome depends on the machine, so that the load average (processes that run or wait, of the whole
 machine) is kept with it. With --run the sweep is kept in that folder, and goes on where it was; with --limit-s it is
@@ -29,11 +29,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reports.cases import Quantity, replicated
+from reports.analysis.cases import Quantity, replicated
 from saih import records
-from saih.records import Record
-from saih.serial import drift
-from saih.stats import outliers
+from saih.records.record import Record
+from saih.statistics.correlated import drift
+from saih.statistics.intervals import outliers
 
 CONFIG = """schema: 1
 name: replicates

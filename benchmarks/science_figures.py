@@ -18,7 +18,7 @@ from typing import Any
 import matplotlib
 from matplotlib import pyplot
 
-from apps.cosmoflow.architecture import describe
+from apps.cosmoflow.network.architecture import describe
 from augment.model.cost import training_flop
 
 FILE = Path(__file__).parents[1] / "docs" / "images" / "science-growth.svg"

@@ -16,8 +16,8 @@ import statistics
 
 import torch
 
-from apps.cosmoflow.architecture import describe
-from apps.cosmoflow.optimizer import KerasSGD
+from apps.cosmoflow.network.architecture import describe
+from apps.cosmoflow.training.optimizer import KerasSGD
 from augment.model.cost import parameters, training_flop
 from benchmarks import learning
 from benchmarks.learning_sets import Universes

@@ -2,6 +2,6 @@
 
 import sys
 
-from saih.cli import main
+from saih.cli.main import main
 
 sys.exit(main())

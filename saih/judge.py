@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from saih import everywhere, metrics, peaks
+from saih import metrics, peaks
 from saih.app import Cost, Execution
 from saih.diagnosis import diagnose
 from saih.diagnosis.suspect import suspect
-from saih.metrics import Metric
-from saih.sound import completed, not_finite, unsound
+from saih.metrics import device_copies as everywhere
+from saih.metrics.compute import Metric
+from saih.metrics.soundness import completed, not_finite, unsound
 
 NO_DEVICE = "which device it was is not recorded"
 

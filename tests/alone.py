@@ -1,4 +1,4 @@
-"""One rank that is alone: what measuring asks of a worker (saih.measure.Ranks), in the test's own process."""
+"""One rank that is alone: what measuring asks of a worker (saih.measure.blocks.Ranks), in the test's own process."""
 
 import os
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from augment.data.storage.reader import SampleReader
-from augment.data.storage.sets import UniverseSet, name_of, seal
-from augment.data.storage.store import Header
-from augment.data.storage.write import UniverseWriter
+from augment.data.reading.sample_reader import SampleReader
+from augment.data.storage.data_set import UniverseSet, name_of, seal
+from augment.data.storage.universe_file import Header
+from augment.data.storage.universe_writer import UniverseWriter
 
 REDSHIFTS = (0.0, 0.5, 1.5, 3.0)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apps.cosmoflow import data
-from apps.cosmoflow.architecture import network_of
 from apps.cosmoflow.cost import cost_of
 from apps.cosmoflow.dials import DIALS, validate
-from apps.cosmoflow.layers import layers_of
+from apps.cosmoflow.input import settings
 from apps.cosmoflow.metrics import METRICS
+from apps.cosmoflow.network.architecture import network_of
+from apps.cosmoflow.network.layer_costs import layers_of
 from augment.model.network import Network
 from saih.app import Context, Cost, Dial, Layer, MetricSpec, Point, Work
 
@@ -24,13 +24,13 @@ class CosmoFlow:
     metrics: Sequence[MetricSpec] = METRICS
 
     def resolve_data(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration's `data` with its defaults; see `apps.cosmoflow.data.resolve`."""
-        return data.resolve(given)
+        """The configuration's `data` with its defaults; see `apps.cosmoflow.input.settings.resolve`."""
+        return settings.resolve(given)
 
     def validate(self, point: Point) -> None:
         """Raises InputError naming the key, unless the point can be built."""
         validate(point)
-        data.validate(point)
+        settings.validate(point)
 
     def cost(self, point: Point) -> Cost:
         """What one sample of a training step costs."""
@@ -50,19 +50,19 @@ class CosmoFlow:
 
     def module(self, point: Point) -> Any:
         """The same in torch, with the names that its checkpoints have."""
-        from apps.cosmoflow.model import CosmoFlow as Module
+        from apps.cosmoflow.network.module import CosmoFlow as Module
 
         return Module(network_of(point))
 
     def prepare(self, context: Context, points: Sequence[Point]) -> dict[str, Any]:
-        """Makes or checks the data sets of `points`; see `apps.cosmoflow.prepare.prepare`."""
-        from apps.cosmoflow.prepare import prepare
+        """Makes or checks the data sets of `points`; see `apps.cosmoflow.input.prepare.prepare`."""
+        from apps.cosmoflow.input.prepare import prepare
 
         return prepare(context, points)
 
     def build(self, context: Context, point: Point) -> Work:
         """The training step of `point` on this rank."""
-        from apps.cosmoflow.training import build
+        from apps.cosmoflow.training.step import build
 
         return build(context, point)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from apps.cosmoflow import process
-from apps.cosmoflow.architecture import LABELS, network_of
+from apps.cosmoflow import process_memory
 from apps.cosmoflow.dials import SYNTHETIC
-from apps.cosmoflow.prefetch import MOST_THREADS, Shape
+from apps.cosmoflow.input.prefetch import MOST_THREADS, Shape
+from apps.cosmoflow.network.architecture import LABELS, network_of
 from augment.model.cost import FLOAT_BYTES, forward_flop, parameters, training_flop
 from augment.model.memory import training_peak_bytes
 from augment.model.memory_steps import CUDA
@@ -72,5 +72,5 @@ def _workspace_bytes(network: Network, point: Point, device: str, cores: int) ->
     if device == CUDA:
         return CUBLAS_BYTES + (FLUSH_BYTES if compiled else 0)
     number_bytes = COMPUTE_BYTES[point.run.precision]
-    grows = process.growth_bytes(network, point.run.batch, number_bytes, compiled)
+    grows = process_memory.growth_bytes(network, point.run.batch, number_bytes, compiled)
     return cpu_workspace_bytes(network, number_bytes, cores) + grows

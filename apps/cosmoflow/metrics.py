@@ -1,4 +1,4 @@
-"""The figures that CosmoFlow adds to a record: where its samples really came from. See `apps.cosmoflow.evidence`."""
+"""The figures that CosmoFlow adds to a record: where its samples came from (`apps.cosmoflow.input.evidence`)."""
 
 from __future__ import annotations
 

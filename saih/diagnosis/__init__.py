@@ -40,11 +40,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from saih.diagnosis import advice, blocks, causes, checks, words, work
+from saih.diagnosis import advice, causes, checks, words, work
 from saih.diagnosis.causes import NAMED_SHARE, Measured
 from saih.diagnosis.contradictions import contradictions
 from saih.diagnosis.parts import NAMES, Parts, divide
-from saih.diagnosis.roofline import least_traffic, roofline
+from saih.metrics import from_blocks
+from saih.metrics.roofline import least_traffic, roofline
 
 __all__ = ["NAMED_SHARE", "UNDETERMINED", "diagnose", "out_of_memory"]
 
@@ -73,7 +74,7 @@ def diagnose(
     named = causes.named(parts, Measured(metrics, samples, ceilings, device_kind, run or {}))
     traffic = least_traffic(samples.get("profile") or {})
     moved = {"bytes": traffic.get("bytes"), "layer_bytes": traffic.get("layers")}
-    point = {"flop": blocks.flop_of_a_step(metrics, samples), **moved, "step_s": parts.step_s}
+    point = {"flop": from_blocks.flop_of_a_step(metrics, samples), **moved, "step_s": parts.step_s}
     bound_s = metrics.get("layer_bound_s", {}).get("value")
     checked = checks.checks(metrics, samples, device_kind)
     told = {"checks": [check.to_dict() for check in checked]}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from saih.diagnosis.groups import Group
+from saih.metrics.work_groups import Group
 
 WIDE = ("fp64", "fp32", "tf32")
 """Precisions below which there is a lower one with a faster datapath."""

@@ -25,8 +25,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from saih.diagnosis.roofline import least_traffic
 from saih.diagnosis.words import duration, percent
+from saih.metrics.roofline import least_traffic
 from saih.telemetry.energy import WINDOW
 
 PROFILED = 1.5

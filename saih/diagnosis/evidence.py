@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from saih.diagnosis import advice, input_kind
-from saih.diagnosis.blocks import gaps
 from saih.diagnosis.parts import Part, Parts
 from saih.diagnosis.words import Told, duration, percent
+from saih.metrics.from_blocks import gaps
 
 EXPLAINED = 0.5
 """Launching that explains at least this much of a GPU's gaps is their kind; else it is the host's other work."""

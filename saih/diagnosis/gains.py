@@ -22,8 +22,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saih.diagnosis.groups import Group, spread
 from saih.diagnosis.parts import WORK, Part, Parts
+from saih.metrics.work_groups import Group, spread
 
 OF_BLOCKS = "of the part's interval over blocks"
 OF_CEILINGS = "of the spread of the ceilings and the step's interval; the work is of one profiled pass"

@@ -19,8 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from saih.diagnosis.blocks import shown
 from saih.diagnosis.words import duration, listed, percent
+from saih.metrics.from_blocks import shown
 
 OF_INPUT = 0.5
 """What explains less than this share of the cost is not what the cost is due to."""

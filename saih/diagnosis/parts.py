@@ -29,9 +29,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from saih.diagnosis import blocks
-from saih.diagnosis.calls import beside_others, fitted, less_calling, less_profiler
-from saih.diagnosis.groups import Group, groups, scaled
+from saih.diagnosis.profiler_cost import beside_others, fitted, less_calling, less_profiler
+from saih.metrics import from_blocks
+from saih.metrics.work_groups import Group, groups, scaled
 
 WORK = ("compute", "memory", "cache", "kernels")
 NAMES = ("input", "copy", "communication", "straggler", "host", *WORK)
@@ -63,7 +63,7 @@ class Parts:
     step_s: float
     of: Mapping[str, Part]
     groups: Sequence[Group]
-    late: blocks.Late | None
+    late: from_blocks.Late | None
     unjudged_s: float
     """Busy time of groups of which a count or a ceiling is not known; it is within the rest."""
 
@@ -95,12 +95,12 @@ def divide(
     """The step of a measured point, divided. ``ceilings`` as in record.system["ceilings"]."""
     step_s = metrics["step_s"]["value"]
     profile = samples.get("profile") or {}
-    late = blocks.late(samples)
-    calm = blocks.waiting_for_nothing(samples)
+    late = from_blocks.late(samples)
+    calm = from_blocks.waiting_for_nothing(samples)
     waitless = statistics.median(calm) if calm else None
     shrunk = _shrinking(late, waitless)
-    found = groups(profile, ceilings, blocks.flop_of_a_step(metrics, samples))
-    host = _part(metrics.get("launch_gap_s", {}), blocks.gaps_shown(samples, profile.get("busy_s")))
+    found = groups(profile, ceilings, from_blocks.flop_of_a_step(metrics, samples))
+    host = _part(metrics.get("launch_gap_s", {}), from_blocks.gaps_shown(samples, profile.get("busy_s")))
     if device_kind == "cuda":
         host = _at_most(_less_lateness(host, late, shrunk), _gaps_s(profile))
         found = scaled(found, shrunk)
@@ -108,18 +108,18 @@ def divide(
         there_s = step_s if waitless is None else waitless
         there_s -= late.seconds if late else 0.0
         calling_s = ceilings.get("launch_s") or 0.0
-        timed_s = blocks.step_s(samples, profile.get("variant", "full"))
+        timed_s = from_blocks.step_s(samples, profile.get("variant", "full"))
         found = scaled(less_profiler(found, profile, timed_s, calling_s), shrunk)
         if host.seconds is not None:
             found, host_s = less_calling(found, host.seconds, calling_s, there_s, _gaps_s(profile))
             host = Part(host_s)
         found = fitted(found, there_s - (host.seconds or 0.0))
         found = beside_others(found, samples.get("telemetry") or [])
-    exposed = _part(metrics.get("exposed_input_s", {}), blocks.shown(samples, "without_input"))
+    exposed = _part(metrics.get("exposed_input_s", {}), from_blocks.shown(samples, "without_input"))
     of = {
         "input": exposed,
         "copy": Part(_copy_s(exposed, metrics)),
-        "communication": _part(metrics.get("exposed_comm_s", {}), blocks.shown(samples, "without_communication")),
+        "communication": _part(metrics.get("exposed_comm_s", {}), from_blocks.shown(samples, "without_communication")),
         "straggler": Part(late.seconds, late.low, late.high, late.shown) if late else Part(0.0, 0.0, 0.0),
         "host": host,
         **_by_cause(found),
@@ -140,14 +140,14 @@ def _copy_s(exposed: Part, metrics: Mapping[str, Mapping[str, Any]]) -> float | 
     return None if exposed.seconds is None or found is None else float(found)
 
 
-def _shrinking(late: blocks.Late | None, waitless_s: float | None) -> float:
+def _shrinking(late: from_blocks.Late | None, waitless_s: float | None) -> float:
     """What remains of rank 0's own times once its lateness is taken out; 1 where another rank is the latest."""
     if late is None or late.rank != 0 or not waitless_s:
         return 1.0
     return max(0.0, 1 - late.seconds / waitless_s)
 
 
-def _less_lateness(gaps: Part, late: blocks.Late | None, shrunk: float) -> Part:
+def _less_lateness(gaps: Part, late: from_blocks.Late | None, shrunk: float) -> Part:
     """A GPU's gaps without the lateness that is in them."""
     if gaps.seconds is None or late is None:
         return gaps

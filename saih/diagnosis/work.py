@@ -7,9 +7,9 @@ from typing import Any
 
 from saih.diagnosis import advice
 from saih.diagnosis.gains import work_saved_s
-from saih.diagnosis.groups import NEAR, Group
 from saih.diagnosis.parts import Parts
 from saih.diagnosis.words import Told, duration, listed, percent
+from saih.metrics.work_groups import NEAR, Group
 
 HIGH = 0.8
 """Of a ceiling. From here on better kernels gain a quarter at most: the device does what it is for."""

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saih.errors import InputError
-from saih.process import RANK_VARIABLES, SIZE_VARIABLES
+from saih.processes import RANK_VARIABLES, SIZE_VARIABLES
 
 LABEL = "SAIH_EMULATED"
 """The environment variable with a rank's disturbances, as JSON."""
@@ -69,7 +69,7 @@ class Settings:
             if value is not None:
                 numbers = value if isinstance(value, tuple) else (value,)
                 words += [f"--{name.replace('_', '-')}", *map(str, numbers)]
-        # -P as in saih.group: the working folder must not stand in for our packages
+        # -P as in saih.groups.worker_group: the working folder must not stand in for our packages
         return [sys.executable, "-P", "-m", "saih.emulate", *words, "--"] if words else []
 
     def at(self, rank: int, size: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from saih import emulate, process
+from saih import emulate, processes
 from saih.emulate import links, pauses, storage
 from saih.errors import InputError
 
@@ -22,7 +22,7 @@ def main() -> NoReturn:
     """Disturb this rank and become the command after ``--``."""
     arguments, command = _arguments()
     try:
-        rank, size = process.place(os.environ)
+        rank, size = processes.place(os.environ)
         settings = emulate.Settings(**{name: vars(arguments)[name] for name in vars(emulate.Settings())})
         environment = _disturb(settings, rank, size, arguments.try_it)
     except (InputError, OSError) as error:
@@ -40,7 +40,7 @@ def _end(why: str) -> NoReturn:
 
 def _disturb(settings: emulate.Settings, rank: int, size: int, trying: bool) -> dict[str, str]:
     """Do what concerns this rank; the environment to go on in. ``trying``: links even where there is one rank."""
-    process.die_with_parent()
+    processes.die_with_parent()
     found = settings.at(rank, size)
     extra: dict[str, str] = {}
     if settings.storage_mb_s is not None:

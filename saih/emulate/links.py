@@ -26,7 +26,7 @@ from pathlib import Path
 
 from saih.emulate import kernel
 from saih.errors import InputError
-from saih.process import launcher
+from saih.processes import launcher
 
 MB = 1_000_000
 KEY = "emulate.link_mb_s"

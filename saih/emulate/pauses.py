@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from saih.process import die_with_parent
+from saih.processes import die_with_parent
 
 PERIOD_S = 0.01
 

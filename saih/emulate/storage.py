@@ -18,7 +18,7 @@ from pathlib import Path
 
 from saih.emulate.pauses import close_all
 from saih.errors import InputError
-from saih.process import launcher
+from saih.processes import launcher
 
 MB = 1_000_000
 LOOK_S = 0.2

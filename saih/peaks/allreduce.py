@@ -11,7 +11,7 @@ import math
 import statistics
 from typing import Any
 
-from saih.measure import Ranks
+from saih.measure.blocks import Ranks
 from saih.peaks.timing import REPEATS, best, repeats_of, together
 
 SIZES = tuple(2**exponent for exponent in range(12, 29, 2))

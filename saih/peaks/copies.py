@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from saih.measure import Ranks
+from saih.measure.blocks import Ranks
 from saih.peaks.timing import best, repeats
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from saih.measure import Ranks
+from saih.measure.blocks import Ranks
 from saih.peaks.timing import repeats, shortest
 
 GRAPH_NODES = 512

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from saih.measure import Ranks
+from saih.measure.blocks import Ranks
 from saih.peaks.sustained import Operation, WatchedRanks, best_of
 
 LEAST_BYTES = {"cuda": 2**30, "cpu": 64 * 2**20}

@@ -20,9 +20,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from saih.background_reader import takes_direct
 from saih.errors import InputError
-from saih.measure import Ranks
+from saih.interference.background_reader import takes_direct
+from saih.measure.blocks import Ranks
 from saih.peaks.timing import REPEATS, best, together
 
 REQUEST_BYTES = 4 * 2**20

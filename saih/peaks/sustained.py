@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from saih.diagnosis.suspect import disturbances
-from saih.measure import Ranks
+from saih.measure.blocks import Ranks
 from saih.peaks.timing import FEWEST_REPEATS, REPEATS, WARM_UPS, spread_percent, together
 from saih.peaks.timing import repeats as short_repeats
-from saih.serial import mean_interval
+from saih.statistics.correlated import mean_interval
 from saih.telemetry.watch import Telemetry
 
 FINALISTS = 2

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from saih.measure import Ranks
+from saih.measure.blocks import Ranks
 
 REPEATS, FEWEST_REPEATS = 8, 3
 WARM_UPS = 2

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from saih.measure import Ranks
+from saih.measure.blocks import Ranks
 from saih.peaks.timing import FEWEST_REPEATS, WARM_UPS, repeats
 from saih.profile.layers import Form, Seen
 

@@ -18,7 +18,7 @@ from torch.autograd import profiler
 from torch.profiler import record_function
 
 from saih.app import Work
-from saih.measure import Ranks
+from saih.measure.blocks import Ranks
 from saih.profile import trace, tree
 from saih.profile.layers import Layers, Seen
 

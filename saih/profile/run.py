@@ -3,7 +3,7 @@
 All ranks run under the profiler, though only rank 0's trace counts: it slows a rank down, and a rank that is slow
 alone makes the others wait, which would look like communication. Whatever fails in profiling itself leaves a reason
 instead of a profile. What fails in the steps ends the group as ever: a rank's peers cannot be told, and a device may be
-unusable after it; the driver then measures the point again, without this pass (saih/attempt.py).
+unusable after it; the driver then measures the point again, without this pass (saih/sweep/attempt.py).
 
 On a CPU the steps are those without input, where the application has such: threads that read and decode share the
 cores with the work, and would make whatever they happen to run beside look slow. What they cost is known by difference.
@@ -19,8 +19,8 @@ from typing import Any
 from torch import nn
 
 from saih.app import Work
-from saih.diagnosis import blocks
-from saih.measure import Ranks
+from saih.measure.blocks import Ranks
+from saih.metrics import from_blocks
 from saih.profile import alone
 from saih.profile.breakdown import breakdown, mark_missing
 from saih.profile.passes import Pass, event_cost_s, words
@@ -51,7 +51,7 @@ def profile(
     """
     kind = ranks.device.split(":")[0]
     variant, work = _variant(work, kind, samples)
-    step_s = blocks.step_s(samples, variant)
+    step_s = from_blocks.step_s(samples, variant)
     modules = dict(work.layers()) if hasattr(work, "layers") else {}
     with marked():
         warming = Pass(work, ranks, modules)

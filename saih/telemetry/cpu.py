@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from saih import process
+from saih import processes
 from saih.telemetry.readings import Unreadable, growth, read_number, read_text
 
 CPUS = Path("/sys/devices/system/cpu")
@@ -40,7 +40,7 @@ class Others:
     hardware thread of a core is not seen.
     """
 
-    def __init__(self, ranks: Mapping[int, Collection[int]], proc: Path = process.PROC) -> None:
+    def __init__(self, ranks: Mapping[int, Collection[int]], proc: Path = processes.PROC) -> None:
         """``ranks``: process id -> cores, of all ranks of this host. Raises Unreadable."""
         self._ranks, self._proc = ranks, proc
         self._cores = sorted(set().union(*ranks.values()))
@@ -61,12 +61,12 @@ class Others:
         return time.perf_counter(), busy_by_core_s(self._cores, self._proc), own_s(self._ranks, self._cores, self._proc)
 
 
-def busy_s(cores: Collection[int], proc: Path = process.PROC) -> float:
+def busy_s(cores: Collection[int], proc: Path = processes.PROC) -> float:
     """Seconds that the cores together have worked for processes, or been withheld, since the start."""
     return sum(busy_by_core_s(cores, proc).values())
 
 
-def busy_by_core_s(cores: Collection[int], proc: Path = process.PROC) -> dict[int, float]:
+def busy_by_core_s(cores: Collection[int], proc: Path = processes.PROC) -> dict[int, float]:
     """Seconds that each core has worked for processes, or been withheld, since the start. Raises Unreadable."""
     lines = dict(line.split(" ", 1) for line in read_text(proc / "stat").splitlines() if line.startswith("cpu"))
     missing = [core for core in cores if f"cpu{core}" not in lines]
@@ -77,12 +77,12 @@ def busy_by_core_s(cores: Collection[int], proc: Path = process.PROC) -> dict[in
     return {core: sum(each[column] for column in columns) / _TICKS_PER_S for core, each in times.items()}
 
 
-def own_s(ranks: Iterable[int], cores: Collection[int], proc: Path = process.PROC) -> float:
+def own_s(ranks: Iterable[int], cores: Collection[int], proc: Path = processes.PROC) -> float:
     """Processor time of the processes ``ranks`` and of all that descend from them and may run on ``cores``.
 
     Raises Unreadable where a rank is gone or not to be seen.
     """
-    seen = list(process.everyone(proc))
+    seen = list(processes.everyone(proc))
     parents = {each.pid: each.parent for each in seen}
     times_s = {each.pid: each.cpu_s + each.children_s for each in seen}
     roots = set(ranks)

@@ -1,7 +1,8 @@
 """The fourth and fifth invented sweeps: a point on 16 devices at once, of which one is slow; and strong scaling.
 
 One device of sixteen computes an eighth slower at every size, another only at the largest, where it gets hot. How
-copies compare is said by saih.everywhere, and why points are suspect by saih.telemetry.suspect, as in a real sweep.
+copies compare is said by saih.metrics.device_copies, and why points are suspect by saih.telemetry.suspect, as in a real
+sweep.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from saih import everywhere, metrics
+from saih import metrics
 from saih.app import Cost, Execution, Point
 from saih.diagnosis import diagnose
 from saih.diagnosis.suspect import suspect
+from saih.metrics import device_copies
 from saih.peaks.highest import highest
-from saih.records import Record
+from saih.records.record import Record
 
 HOSTS, GPUS, BLOCKS, STEPS, BATCH = ("gpu07", "gpu08"), 8, 9, 4, 4
 SLOW, HOT = 11, 5
@@ -62,8 +64,8 @@ def every_device(base: Mapping[str, Any]) -> Iterator[Record]:
         run = Execution(1, BATCH, "bf16", "plain", "synthetic")
         times = [step_s(edge, BATCH) * slowness(copy, edge) for copy in range(len(places))]
         raw = samples(times, edge) | {"telemetry": [telemetry(each, edge) for each in places]}
-        one = everywhere.part(raw, everywhere.middle(raw, run, len(places)), 1) | {"telemetry": []}
-        told = {"suspect": suspect(raw["telemetry"], raw), "everywhere": everywhere.compare(raw, run, places)}
+        one = device_copies.part(raw, device_copies.middle(raw, run, len(places)), 1) | {"telemetry": []}
+        told = {"suspect": suspect(raw["telemetry"], raw), "everywhere": device_copies.compare(raw, run, places)}
         yield record(Point("example", {"edge": edge}, run, {}), base, (raw, one), places, told)
 
 

@@ -14,7 +14,7 @@ from saih import metrics
 from saih.app import Cost, Execution, MetricSpec, Point
 from saih.diagnosis import diagnose
 from saih.peaks.highest import highest
-from saih.records import Record
+from saih.records.record import Record
 
 STORAGE_MB_S, LEFT_MB_S, MOST_FOR_OTHERS_MB_S = 900.0, 190.0, 710.0
 COMPUTE_S, BATCH, BLOCKS, STEPS = 0.11, 4, 9, 2

@@ -1,8 +1,8 @@
 """Writes the run folders that the gold files are made from: `python -m tests.gold.make_runs [FOLDER [RUN ...]]`.
 
 Six sweeps of a 3D convolutional network that never ran: rates follow a plain law, noise is a sine, so that the same
-bytes come out every time. The metrics are computed by saih.metrics, as in a real sweep. The folders are kept in git
-and not made anew by the tests: they stand for what older versions wrote.
+bytes come out every time. The metrics are computed by saih.metrics.compute, as in a real sweep. The folders are kept in
+git and not made anew by the tests: they stand for what older versions wrote.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from saih import metrics, records
 from saih.app import Cost, Execution, MetricSpec, Point
 from saih.diagnosis import diagnose
 from saih.peaks.highest import highest
-from saih.records import Record
+from saih.records.record import Record
 from tests.gold import devices_run, io_run, profile_run
 
 HERE = Path(__file__).resolve().parent

@@ -13,7 +13,7 @@ from typing import Any
 from saih import metrics
 from saih.app import Cost, Execution, Point
 from saih.diagnosis import diagnose, out_of_memory
-from saih.records import Record
+from saih.records.record import Record
 
 BATCH, BLOCKS, HOST_S, STEPS_PROFILED = 4, 9, 5e-3, 3
 FLOP_PER_S, BYTES_PER_S = 7.64e14, 2.9e12

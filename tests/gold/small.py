@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from reports.cases import Case, make_cases
-from reports.runs import Folder, Run, merge
+from reports.analysis.cases import Case, make_cases
+from reports.analysis.runs import Folder, Run, merge
 from saih import records
 from saih.app import Execution, Point
-from saih.records import Record
+from saih.records.record import Record
 
 
 def measured(

@@ -12,9 +12,9 @@ import re
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from reports.model import build
-from reports.page import draw, render
-from reports.runs import read_runs
+from reports.analysis.runs import read_runs
+from reports.page.report import build
+from reports.page.write import draw, render
 
 HERE = Path(__file__).resolve().parent
 REPORTS = {

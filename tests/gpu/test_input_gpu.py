@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from apps.cosmoflow import APP, training
-from apps.cosmoflow.batches import Batches, Shape
-from apps.cosmoflow.loader import Loader
-from apps.cosmoflow.order import Order
-from apps.cosmoflow.sources import hold
-from apps.cosmoflow.timers import Reading, stall
-from augment.data.storage import transfer
-from augment.data.storage.reader import SampleReader
-from augment.data.storage.transfer import BLOCK_BYTES
+from apps.cosmoflow.input.batches import Batches, Shape
+from apps.cosmoflow.input.loader import Loader
+from apps.cosmoflow.input.sample_order import Order
+from apps.cosmoflow.input.sources import hold
+from apps.cosmoflow.input.timers import Reading, stall
+from augment.data.reading import direct_io
+from augment.data.reading.direct_io import BLOCK_BYTES
+from augment.data.reading.sample_reader import SampleReader
 from augment.data.volumes.views import View, choose, seen
 from tests.gpu.test_planted_gpu import OnDevice
 from tests.sets import random_set
@@ -110,7 +110,7 @@ def test_training_waits_for_input_only_where_it_should(tmp_path, monkeypatch, sl
         time.sleep(slow_s)
         return real(*words)
 
-    monkeypatch.setattr(transfer.os, "preadv", slow)
+    monkeypatch.setattr(direct_io.os, "preadv", slow)
     APP.prepare(OnDevice(), [wanted := point(tmp_path, batch=4, precision="bf16")])
     work = training.build(OnDevice(), wanted)
     unwaited, without = work.without("input_wait"), work.without("input")

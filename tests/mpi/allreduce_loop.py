@@ -8,9 +8,9 @@ import time
 import torch
 import torch.distributed as dist
 
-from saih.mpi import World
 from saih.peaks import allreduce
-from saih.rank import Worker
+from saih.worker.mpi import World
+from saih.worker.rank import Worker
 
 BYTES = 4 * 2**20
 

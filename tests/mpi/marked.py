@@ -24,7 +24,7 @@ def ranks(mark):
     for pid, command in processes(mark).items():
         with contextlib.suppress(OSError):
             names = dict(word.partition(b"=")[::2] for word in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
-            if "-m saih.worker" in command and b"PMI_RANK" in names:
+            if "-m saih.worker.main" in command and b"PMI_RANK" in names:
                 found[int(names[b"PMI_RANK"])] = pid
     return found
 

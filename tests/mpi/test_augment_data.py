@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment.data.storage.reader import SampleReader
-from augment.data.storage.sets import UniverseSet, name_of
-from augment.data.storage.verify import verify
+from augment.data.reading.sample_reader import SampleReader
+from augment.data.reading.verify import verify
+from augment.data.storage.data_set import UniverseSet, name_of
 from tests.sets import random_set
 from tests.unit.test_published import cosmoflow, counts_of, framed, universe
 

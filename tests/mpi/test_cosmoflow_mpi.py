@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from apps.cosmoflow import APP, training
-from apps.cosmoflow.sanity import checksum
-from apps.cosmoflow.training import Training
+from apps.cosmoflow.training.sanity import checksum
+from apps.cosmoflow.training.step import Training
 from tests.conftest import ROOT
 from tests.unit.test_cosmoflow_training import Alone, no_dropout, point
 

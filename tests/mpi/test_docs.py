@@ -49,6 +49,6 @@ def test_the_docs_show_every_key_of_the_configuration_with_its_default():
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda path: path.name)
 def test_the_configurations_that_come_along_are_legal(path):
-    from saih.verbs import plan
+    from saih.cli import plan
 
     assert plan.rows(*plan.read(path))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from saih import launch
-from saih.config import Launch
+from saih.config.schema import Launch
 from saih.emulate import LABEL, Settings, links, require
 
 pytestmark = pytest.mark.mpi
@@ -185,10 +185,10 @@ GROUP = """
 import json, sys
 from pathlib import Path
 from saih import launch
-from saih.config import Launch
+from saih.config.schema import Launch
 from saih.errors import GroupError
-from saih.group import Patience
-from saih.groups import Groups
+from saih.groups.worker_group import Patience
+from saih.groups.pool import Groups
 
 asked = Launch(device="cpu", wrapper=sys.argv[3:])
 with Groups(asked, launch.find(asked), Path(sys.argv[1]), lambda *_: None) as groups:

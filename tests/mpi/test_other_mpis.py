@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from saih import records
-from saih.config import Launch
-from saih.launch import find
+from saih.config.schema import Launch
+from saih.launch.launchers import find
 from tests.conftest import toy_config
 
 pytestmark = [pytest.mark.mpi, pytest.mark.timeout(600)]

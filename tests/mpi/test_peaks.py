@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from saih import launch
-from saih.config import Launch
+from saih.config.schema import Launch
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.mpi
@@ -53,7 +53,7 @@ def test_a_worker_group_measures_one_ceiling_after_the_other(tmp_path):
     request |= {"path": str(tmp_path), "bytes_a_rank": 1}
     parts = ("launches", "allreduce", "storage")
     lines = "".join(json.dumps({**request, "part": part}) + "\n" for part in parts)
-    words = ("-m", "saih.worker", "--ranks", "2", "--device", "cpu", "--cores-per-rank", "1", "--copies", "1")
+    words = ("-m", "saih.worker.main", "--ranks", "2", "--device", "cpu", "--cores-per-rank", "1", "--copies", "1")
     words += ("--faults", str(tmp_path / "faults"))
     told = on_ranks(2, *words, requests=lines)
     launches, allreduce, storage = (each for each in told if "progress" not in each and "ready" not in each)

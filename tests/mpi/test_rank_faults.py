@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from saih import process, records
+from saih import processes, records
 from tests.conftest import ROOT, TOYS, toy_config
 from tests.mpi import marked
 
@@ -44,7 +44,7 @@ def ranks_at_work(saih, begun):
 
 def kill_before_the_launcher_sees_it(pid):
     """Kill a rank, and let its launcher run on only once another rank has failed for want of it."""
-    daemon = process.look(pid).parent
+    daemon = processes.look(pid).parent
     os.kill(daemon, signal.SIGSTOP)
     os.kill(pid, signal.SIGKILL)
     time.sleep(2)  # what the other rank says would come through the daemon

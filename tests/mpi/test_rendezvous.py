@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from saih import rendezvous
-from saih.process import die_with_parent
+from saih.processes import die_with_parent
+from saih.worker import rendezvous
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.mpi
 MEET = """\
 import os, sys
-from saih.mpi import World
+from saih.worker.mpi import World
 world = World(2, 0)
 world.start_torch_distributed("gloo")
 import torch, torch.distributed as dist

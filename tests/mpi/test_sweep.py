@@ -331,7 +331,7 @@ def _ranks_of(folder):
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             command = path.read_bytes()
-            if b"saih.worker" in command and str(folder).encode() in command:
+            if b"saih.worker.main" in command and str(folder).encode() in command:
                 found.append(path.parent.name)
     return found
 

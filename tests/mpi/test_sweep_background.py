@@ -124,7 +124,10 @@ def _readers_of(folder):
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"saih.background_reader" in (path / "cmdline").read_bytes() and (path / "cwd").readlink() == folder:
+            if (
+                b"saih.interference.background_reader" in (path / "cmdline").read_bytes()
+                and (path / "cwd").readlink() == folder
+            ):
                 found.append(path.name)
     return found
 

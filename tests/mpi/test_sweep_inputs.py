@@ -11,7 +11,7 @@ import pytest
 
 from apps.cosmoflow.metrics import METRICS
 from saih import records
-from saih.records import Record
+from saih.records.record import Record
 from tests.conftest import Cli
 from tests.sets import random_set
 
@@ -84,7 +84,7 @@ def test_files_that_vanish_while_training_are_a_failed_point_that_names_one(cli,
 
 
 def wait_until_open(path: Path) -> None:
-    """Until some process trains on the file: `saih.worker` has it open for longer than a look takes."""
+    """Until some process trains on the file: `saih.worker.main` has it open for longer than a look takes."""
     for _ in range(1200):
         if is_open(path):
             time.sleep(0.3)

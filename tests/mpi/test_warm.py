@@ -5,11 +5,12 @@ import statistics
 
 import pytest
 
-from saih import launch, stats
+from saih import launch
 from saih.app import Execution, Point
-from saih.config import Launch
-from saih.group import Patience
-from saih.groups import Groups
+from saih.config.schema import Launch
+from saih.groups.pool import Groups
+from saih.groups.worker_group import Patience
+from saih.statistics import intervals
 from tests.conftest import TOYS
 
 pytestmark = [pytest.mark.mpi, pytest.mark.long]
@@ -45,7 +46,7 @@ def test_warm_equals_cold_within_the_interval(groups):
         step_s(groups, 384, 50.0)  # something larger comes between
         assert groups.served(2, 0, 1) == 2
         ratios.append(step_s(groups, 256) / cold_s)
-    found = stats.independent_median_interval(ratios)
+    found = intervals.independent_median_interval(ratios)
     assert found.confidence > 0.95
     assert found.low <= 1.05
     assert found.high >= 0.95

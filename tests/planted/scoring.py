@@ -16,8 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from saih.records import Record
-from saih.stats import independent_median_interval
+from saih.records.record import Record
+from saih.statistics.intervals import independent_median_interval
 from tests.planted.plants import PLANTS, cause_of
 from tests.toys.planted_cost import LEAST
 

@@ -13,11 +13,11 @@ from typing import Any
 import yaml
 
 from saih import launch, records
-from saih.config import Launch
+from saih.config.schema import Launch
 from saih.emulate import Settings, require
 from saih.emulate.storage import require_disks
 from saih.errors import InputError
-from saih.records import Record
+from saih.records.record import Record
 from tests.planted.scoring import Costs
 from tests.toys.planted_cost import FOLDER
 

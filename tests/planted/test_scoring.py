@@ -2,7 +2,7 @@
 
 import pytest
 
-from saih.records import Record
+from saih.records.record import Record
 from tests.planted import scoring
 from tests.planted.plants import PLANTS, Planting, cause_of, control, distinct, strengths
 from tests.planted.scoring import judged

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from augment.data.storage.sets import UniverseSet
-from augment.data.storage.verify import verify
+from augment.data.reading.verify import verify
+from augment.data.storage.data_set import UniverseSet
 from tests.conftest import ROOT
 from tests.sets import random_set
 

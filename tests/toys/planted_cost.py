@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from saih.app import Context, Point
-from saih.measure import MIN_BLOCK_S
+from saih.measure.blocks import MIN_BLOCK_S
 
 if TYPE_CHECKING:
     from tests.toys.planted_step import Step

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from augment.data.storage.files import OpenFiles
-from augment.data.storage.host import storage_bytes
-from augment.data.storage.transfer import BLOCK_BYTES, Memory, read_into
+from augment.data.host.fetched_bytes import storage_bytes
+from augment.data.reading.direct_io import BLOCK_BYTES, Memory, read_into
+from augment.data.reading.open_files import OpenFiles
 from saih.app import Point
 
 MB = 10**6

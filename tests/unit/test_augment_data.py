@@ -11,11 +11,11 @@ import pytest
 import torch
 from rich.console import Console
 
-from augment.data.storage.reader import SampleReader
-from augment.data.storage.sets import UniverseSet, name_of
-from saih import cli, progress
-from saih.verbs import augment_progress
-from saih.verbs.augment_progress import Tally
+from augment.data.reading.sample_reader import SampleReader
+from augment.data.storage.data_set import UniverseSet, name_of
+from saih import cli
+from saih.cli import augment_progress, progress
+from saih.cli.augment_progress import Tally
 from tests.sets import random_set
 from tests.unit.test_published import cosmoflow, counts_of, framed
 
@@ -95,9 +95,10 @@ def test_simulated_universes(saih, here):
 
 
 def test_what_a_sweep_would_make_is_what_the_sweep_finds(saih, here):
-    from apps.cosmoflow.data import resolve, set_of
-    from saih import config, points
+    from apps.cosmoflow.input.settings import resolve, set_of
+    from saih import config
     from saih.app import load
+    from saih.config import points
 
     recipe = {"universes": 8, "edge": 16, "steps": 0}
     sweep = {

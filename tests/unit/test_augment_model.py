@@ -4,18 +4,18 @@ import pytest
 import torch
 
 from apps.cosmoflow import APP
-from apps.cosmoflow.architecture import describe
-from apps.cosmoflow.model import make, volumes_of
+from apps.cosmoflow.network.architecture import describe
+from apps.cosmoflow.network.module import make, volumes_of
 from augment.model import checkpoint
 from augment.model.cost import parameters
 from saih.app import Point
-from saih.verbs.augment_model import RUN
+from saih.cli.augment_model import RUN
 
 SMALL = {"edge": 16, "width": 0.125, "depth": 1}
 
 
 def run(capsys, *words):
-    from saih.cli import main
+    from saih.cli.main import main
 
     status = main(["augment", "model", *map(str, words)])
     return status, *capsys.readouterr()

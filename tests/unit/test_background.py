@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from saih import background
-from saih import background_reader as reader
-from saih.background import Background
 from saih.errors import InputError
+from saih.interference import background_load
+from saih.interference import background_reader as reader
+from saih.interference.background_load import Background
 
 MIB = 2**20
 CORES = sorted(os.sched_getaffinity(0))
@@ -31,14 +31,14 @@ def files(tmp_path):
 
 def test_paths_are_found_wherever_facts_name_them():
     facts = {"64": {"path": "a", "samples": 3}, "128": {"sets": {"paths": ["b", "a"]}}, "path": "c"}
-    assert background.paths_named(facts) == ["a", "b", "c"]
-    assert background.paths_named({"toy": {"made": 2}}) == []
+    assert background_load.paths_named(facts) == ["a", "b", "c"]
+    assert background_load.paths_named({"toy": {"made": 2}}) == []
 
 
 def test_no_path_is_told_only_where_reading_is_asked_for():
-    background.require_paths(0, {})
+    background_load.require_paths(0, {})
     with pytest.raises(InputError, match=r"run\.background_read_mb_s = 100: the application names no files to read"):
-        background.require_paths(100, {"toy": {"made": 2}})
+        background_load.require_paths(100, {"toy": {"made": 2}})
 
 
 def test_files_that_hold_something_are_read_and_many_are_thinned_out(files):
@@ -164,7 +164,7 @@ def test_a_reader_that_is_killed_is_told(files):
 
 def test_the_reader_ends_with_whoever_started_it(files):
     code = (
-        "import json, sys, time; from saih.background import Background\n"
+        "import json, sys, time; from saih.interference.background_load import Background\n"
         f"found = Background(1, [{str(files)!r}], {CORES}, True)\n"
         "print(json.dumps(found._process.pid), flush=True); time.sleep(60)"
     )
@@ -180,6 +180,6 @@ def test_the_reader_ends_with_whoever_started_it(files):
 
 def _runs(pid):
     try:
-        return "saih.background_reader" in Path(f"/proc/{pid}/cmdline").read_text()
+        return "saih.interference.background_reader" in Path(f"/proc/{pid}/cmdline").read_text()
     except FileNotFoundError:
         return False

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from saih import slurm
+from saih.cli import submit
+from saih.common.terminal import printable
 from saih.errors import InputError
-from saih.sites import Site
-from saih.terminal import printable
-from saih.verbs import submit
+from saih.launch import slurm
+from saih.launch.sites import Site
 from tests.conftest import toy_config
 from tests.unit.test_slurm import program
 

@@ -15,8 +15,8 @@ from augment.data.making.build import Stopped, begun, build, work
 from augment.data.making.derive import derive
 from augment.data.making.job import Job
 from augment.data.making.operations import turned
-from augment.data.storage.sets import UniverseSet, name_of
-from augment.data.storage.verify import verify
+from augment.data.reading.verify import verify
+from augment.data.storage.data_set import UniverseSet, name_of
 from augment.errors import DataError
 from saih.common.holder import mine
 from tests.conftest import ROOT

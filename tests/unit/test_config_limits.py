@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from saih import config
+from saih.cli import plan
 from saih.errors import InputError
-from saih.verbs import plan
 from tests.conftest import ROOT, toy_config
 
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from saih import config
+from saih.cli import plan
 from saih.errors import InputError
-from saih.verbs import plan
 from tests.conftest import ROOT, TOYS, toy_config
 
 TOY, PERCEPTRON = "tests.toys.toy:APP", "tests.toys.perceptron:APP"

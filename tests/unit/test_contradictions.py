@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from reports.model import build
+from reports.page.report import build
 from saih.app import Execution, Point
 from saih.diagnosis import diagnose
-from saih.records import Record
+from saih.records.record import Record
 from tests.gold.small import run_of
 from tests.made_points import BLOCKS, CEILINGS, STEPS, Layer, Truth, passes, product
 

@@ -9,9 +9,9 @@ import pytest
 from augment.data.foreign.convert import Conversion, Link
 from augment.data.foreign.survey import Sources
 from augment.data.making.build import build
-from augment.data.storage.sets import UniverseSet
-from augment.data.storage.store import split
-from augment.data.storage.verify import verify
+from augment.data.reading.verify import verify
+from augment.data.storage.data_set import UniverseSet
+from augment.data.storage.universe_file import split
 from augment.data.universe.cosmology import Cosmology
 from augment.errors import DataError
 from tests.sets import counts_in

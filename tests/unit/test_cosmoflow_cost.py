@@ -13,9 +13,9 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from apps.cosmoflow import APP, training
-from apps.cosmoflow.architecture import blocks, describe, network_of
 from apps.cosmoflow.cost import COMPUTE_BYTES
-from apps.cosmoflow.model import CosmoFlow, make, volumes_of
+from apps.cosmoflow.network.architecture import blocks, describe, network_of
+from apps.cosmoflow.network.module import CosmoFlow, make, volumes_of
 from augment.model.cost import forward_flop, parameters, training_flop
 from augment.model.deepen import deepen
 from augment.model.grow import grow
@@ -23,7 +23,7 @@ from augment.model.network import Network
 from augment.model.torch_weights import load_weights, weights_of
 from augment.model.workspace import cpu_workspace_bytes
 from saih.app import Execution, Point
-from saih.verbs import plan
+from saih.cli import plan
 from tests.unit.test_cosmoflow_training import Alone
 
 BATCH = 2

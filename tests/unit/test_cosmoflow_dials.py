@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from apps.cosmoflow import APP
-from apps.cosmoflow.data import set_of
+from apps.cosmoflow.input.settings import set_of
 from saih.app import Execution, InputError, Point
 
 RECIPE = {"universes": 8, "edge": 32}

@@ -12,16 +12,16 @@ import pytest
 import torch
 
 from apps.cosmoflow import APP, training
-from apps.cosmoflow.batches import Batches, Shape
-from apps.cosmoflow.dataset import open_set, training_files, training_samples
 from apps.cosmoflow.dials import INPUTS
-from apps.cosmoflow.kept import Held
-from apps.cosmoflow.loader import Loader
-from apps.cosmoflow.order import Order
-from apps.cosmoflow.sources import Source, automatic_threads, hold, open_source, staging_folder
-from augment.data.storage import cache, host
-from augment.data.storage.reader import SampleReader
-from augment.data.storage.sets import UniverseSet
+from apps.cosmoflow.input.batches import Batches, Shape
+from apps.cosmoflow.input.dataset import open_set, training_files, training_samples
+from apps.cosmoflow.input.kept_batches import Held
+from apps.cosmoflow.input.loader import Loader
+from apps.cosmoflow.input.sample_order import Order
+from apps.cosmoflow.input.sources import Source, automatic_threads, hold, open_source, staging_folder
+from augment.data.host import fetched_bytes, page_cache
+from augment.data.reading.sample_reader import SampleReader
+from augment.data.storage.data_set import UniverseSet
 from augment.data.volumes.views import choose, seen
 from saih.app import InputError, Point
 from tests.sets import random_set
@@ -115,8 +115,8 @@ def test_in_memory_a_rank_has_a_share_of_its_own_and_reads_no_file_any_more(open
 
 
 def on_disk(universes: UniverseSet) -> bool:
-    cache.drop(universes.files)
-    return cache.resident_fraction(universes.files) == 0
+    page_cache.drop(universes.files)
+    return page_cache.resident_fraction(universes.files) == 0
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -134,7 +134,7 @@ def test_the_figures_say_where_samples_came_from(opened, folder, name: str) -> N
     found = seen.values
     assert set(found) == {spec.name for spec in APP.metrics}
     size = sum(path.stat().st_size for path in training_files(universes))
-    assert found["data_to_memory_ratio"] == pytest.approx(size / host.memory_bytes())
+    assert found["data_to_memory_ratio"] == pytest.approx(size / fetched_bytes.memory_bytes())
     assert found["direct_read_percent"] == (100 if cached == 0 else 0)
     if cached is not None:
         assert found["from_storage_percent"] == 100 - cached
@@ -183,7 +183,7 @@ def test_cut_cubes_are_not_shifted(folder) -> None:
 
 @pytest.mark.parametrize("name", ["memory", "dataset-warm", "staged-warm"])
 def test_what_does_not_fit_into_memory_is_refused(folder, monkeypatch, name: str) -> None:
-    monkeypatch.setattr(host, "free_memory_bytes", lambda: 1000)
+    monkeypatch.setattr(fetched_bytes, "free_memory_bytes", lambda: 1000)
     with pytest.raises(InputError, match=rf"^run.input = {name}: .* needs .* of memory and .* has 1e-06 GB free"):
         open_source(Alone(), point(folder, input=name), CPU)
 

@@ -12,10 +12,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from apps.cosmoflow import APP, training
-from apps.cosmoflow.training import Training
+from apps.cosmoflow.training.step import Training
 from augment.model import cost
 from saih.app import Layer
-from saih.diagnosis.roofline import least_traffic
+from saih.metrics.roofline import least_traffic
 from tests.unit.test_cosmoflow_training import Alone, point
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from apps.cosmoflow.loader import THREAD_NAME, Batch, Loader
-from apps.cosmoflow.timers import Spent
+from apps.cosmoflow.input.loader import THREAD_NAME, Batch, Loader
+from apps.cosmoflow.input.timers import Spent
 
 DEPTH = 2
 

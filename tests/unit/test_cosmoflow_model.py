@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from apps.cosmoflow.architecture import blocks, describe
-from apps.cosmoflow.model import make, volumes_of
-from apps.cosmoflow.optimizer import KerasSGD, learning_rate
+from apps.cosmoflow.network.architecture import blocks, describe
+from apps.cosmoflow.network.module import make, volumes_of
+from apps.cosmoflow.training.optimizer import KerasSGD, learning_rate
 
 
 @pytest.mark.parametrize(

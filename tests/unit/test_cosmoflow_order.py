@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from apps.cosmoflow.order import Order, Share
+from apps.cosmoflow.input.sample_order import Order, Share
 
 SAMPLES = np.array([3, 5, 6, 10, 11, 17, 20])
 

@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.cosmoflow import APP, prepare
-from apps.cosmoflow.data import set_of
+from apps.cosmoflow import APP
+from apps.cosmoflow.input import prepare
+from apps.cosmoflow.input.settings import set_of
 from augment.data.foreign.convert import Link
 from augment.data.foreign.survey import Sources
 from augment.data.making.build import build
 from augment.data.making.make import make
 from augment.data.recipe import Recipe
-from augment.data.storage.sets import UniverseSet
+from augment.data.storage.data_set import UniverseSet
 from saih.app import InputError
 from tests.sets import random_set
 from tests.unit.test_cosmoflow_training import Alone, point

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from apps.cosmoflow import sanity
-from apps.cosmoflow.architecture import describe
-from apps.cosmoflow.model import make
+from apps.cosmoflow.network.architecture import describe
+from apps.cosmoflow.network.module import make
+from apps.cosmoflow.training import sanity
 from saih.app import Execution
 
 CPU = torch.device("cpu")

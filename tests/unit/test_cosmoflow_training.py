@@ -10,17 +10,18 @@ import pytest
 import torch
 from torch import nn
 
-from apps.cosmoflow import APP, sanity, training
-from apps.cosmoflow.architecture import describe
-from apps.cosmoflow.dataset import open_set
-from apps.cosmoflow.loader import Batch
-from apps.cosmoflow.model import make, volumes_of
-from apps.cosmoflow.sources import hold
-from apps.cosmoflow.training import Training
+from apps.cosmoflow import APP, training
+from apps.cosmoflow.input.dataset import open_set
+from apps.cosmoflow.input.loader import Batch
+from apps.cosmoflow.input.sources import hold
+from apps.cosmoflow.network.architecture import describe
+from apps.cosmoflow.network.module import make, volumes_of
+from apps.cosmoflow.training import sanity
+from apps.cosmoflow.training.step import Training
 from saih import metrics
 from saih.app import Execution, InputError, Point, Work
-from saih.diagnosis import blocks
-from saih.measure import measure
+from saih.measure.blocks import measure
+from saih.metrics import from_blocks as blocks
 from tests.alone import Alone as Ranks
 
 pytestmark = pytest.mark.usefixtures("one_thread")

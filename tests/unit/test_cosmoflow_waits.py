@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from apps.cosmoflow.batches import Batches
-from apps.cosmoflow.kept import Unwaited
-from apps.cosmoflow.loader import Batch, Loader
-from apps.cosmoflow.order import Order
-from apps.cosmoflow.prefetch import Shape
-from apps.cosmoflow.timers import Spent, Waited, divided
-from augment.data.storage import transfer
-from augment.data.storage.reader import SampleReader
+from apps.cosmoflow.input.batches import Batches
+from apps.cosmoflow.input.kept_batches import Unwaited
+from apps.cosmoflow.input.loader import Batch, Loader
+from apps.cosmoflow.input.prefetch import Shape
+from apps.cosmoflow.input.sample_order import Order
+from apps.cosmoflow.input.timers import Spent, Waited, divided
+from augment.data.reading import direct_io
+from augment.data.reading.sample_reader import SampleReader
 from tests.sets import random_set
 from tests.unit.test_cosmoflow_loader import Made
 
@@ -141,7 +141,7 @@ def test_slow_storage_is_waited_for_as_storage(tmp_path, monkeypatch) -> None:
         time.sleep(0.03)
         return real(*words)
 
-    monkeypatch.setattr(transfer.os, "preadv", slow)
+    monkeypatch.setattr(direct_io.os, "preadv", slow)
     found = of_files(tmp_path)
     assert found.storage_wait_s > 0.5 * found.input_wait_s > 0.05
     assert found.storage_wait_s > 3 * found.decode_wait_s

@@ -4,7 +4,7 @@ import ctypes
 
 import pytest
 
-from saih.counted import counted
+from saih.metrics.from_counters import counted
 from saih.telemetry import gpm
 from saih.telemetry.gpm import Between, Counters
 from saih.telemetry.readings import Unreadable

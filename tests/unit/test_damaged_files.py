@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from reports.model import build
-from reports.page import render
-from reports.runs import read_runs
-from saih import config, read_json, records
+from reports.analysis.runs import read_runs
+from reports.page.report import build
+from reports.page.write import render
+from saih import config, records
+from saih.cli import status
+from saih.config.points import expand
 from saih.errors import InputError
-from saih.folder import Folder
 from saih.judge import Measured, judge
-from saih.measure import METHOD_VERSION
-from saih.points import expand
-from saih.records import Record
-from saih.verbs import status
+from saih.measure.blocks import METHOD_VERSION
+from saih.records import read_json
+from saih.records.record import Record
+from saih.records.run_folder import Folder
 from tests.conftest import ROOT, toy_config
 from tests.gold.small import measured, write_run
 from tests.made_points import CEILINGS, Truth

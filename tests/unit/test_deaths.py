@@ -9,8 +9,9 @@ import time
 
 import pytest
 
-from saih import deaths, process
-from saih.deaths import Death, Deaths, explain
+from saih import processes
+from saih.groups import deaths
+from saih.groups.deaths import Death, Deaths, explain
 
 HERE = socket.gethostname()
 
@@ -95,17 +96,17 @@ def ranks():
     """Three processes and the one that has started them."""
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     pids = json.loads(parent.stdout.readline())
-    told = [{"host": HERE, "pid": pid, "started": process.look(pid).started} for pid in pids]
+    told = [{"host": HERE, "pid": pid, "started": processes.look(pid).started} for pid in pids]
     yield parent, told
     for pid in pids:
-        process.kill(pid)
+        processes.kill(pid)
     parent.kill()
     parent.communicate()
 
 
 def end(pid):
-    process.kill(pid)
-    while (found := process.look(pid)) and not found.ended:
+    processes.kill(pid)
+    while (found := processes.look(pid)) and not found.ended:
         time.sleep(0.01)
 
 

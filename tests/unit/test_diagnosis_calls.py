@@ -2,8 +2,8 @@
 
 import pytest
 
-from saih.diagnosis.calls import SLOWER, TINY, fitted, less_calling, less_profiler
-from saih.diagnosis.groups import Group
+from saih.diagnosis.profiler_cost import SLOWER, TINY, fitted, less_calling, less_profiler
+from saih.metrics.work_groups import Group
 
 LAUNCH_S = 1e-6
 

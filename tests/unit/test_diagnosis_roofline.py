@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from saih.diagnosis.groups import groups
-from saih.diagnosis.roofline import layer_bound, least_traffic
+from saih.metrics.roofline import layer_bound, least_traffic
+from saih.metrics.work_groups import groups
 from tests.made_points import BYTES_PER_S, CEILINGS, FLOP_PER_S, Layer, Truth, passes, product
 
 

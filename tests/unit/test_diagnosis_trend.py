@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saih.diagnosis.trend import End, Turn, turns
+from saih.diagnosis.growth_path import End, Turn, turns
 
 
 def told(**shares):

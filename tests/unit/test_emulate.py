@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from saih import emulate, process
+from saih import emulate
+from saih import processes as process
 from saih.emulate import Settings, storage
 from saih.errors import InputError
 

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from benchmarks.coverage import made, rate, stopped
-from saih.enough import MIN_ROUNDS, MIN_ROUNDS_NAMED, MIN_ROUNDS_PRECISE, OVERTIME, End, precise
+from saih.measure.stopping import MIN_ROUNDS, MIN_ROUNDS_NAMED, MIN_ROUNDS_PRECISE, OVERTIME, End, precise
 
 
 def rounds(block_s, target_percent, max_s, each_s=1.0):

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saih import expectation
 from saih.app import Execution, Point
-from saih.config import Measure
-from saih.estimate import Estimate, Load, Range, Taken, total
-from saih.progress import roughly
-from saih.records import Record
+from saih.cli.progress import roughly
+from saih.config.schema import Measure
+from saih.records.record import Record
+from saih.sweep import times_so_far
+from saih.sweep.time_estimate import Estimate, Load, Range, Taken, total
 
 RUN = Execution(1, 4, "fp32", "plain", "dataset")
 MEASURE = Measure(target_percent=5, max_s=10)
@@ -139,10 +139,10 @@ def test_records_tell_what_they_hold() -> None:
     samples["block_s"]["without_input"] = samples["block_s"]["full"]
     early, late = ({"wall_s": 7.0, "started": f"2026-01-01T00:0{minute}"} for minute in (0, 1))
     record = Record(point.id, "ok", point.to_dict(), samples=samples, provenance=late)
-    found = expectation.taken_of(App(), record)
+    found = times_so_far.taken_of(App(), record)
     assert found == Taken(Load(400, RUN), 7.0, 1.0, 2)
     first = replace(record, provenance=early)
-    assert [each.first for each in expectation.all_taken(App(), [record, first])] == [True, False]
+    assert [each.first for each in times_so_far.all_taken(App(), [record, first])] == [True, False]
     for lacking in (
         replace(record, status="oom"),
         replace(record, samples={}),
@@ -150,7 +150,7 @@ def test_records_tell_what_they_hold() -> None:
         replace(record, provenance={}),
         replace(record, samples=samples | {"block_s": {"full": [[0.0]]}}),
     ):
-        assert expectation.taken_of(App(), lacking) is None
+        assert times_so_far.taken_of(App(), lacking) is None
 
 
 @pytest.mark.parametrize(

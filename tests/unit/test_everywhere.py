@@ -3,7 +3,7 @@
 import pytest
 
 from saih.app import Execution
-from saih.everywhere import compare, middle, part
+from saih.metrics.device_copies import compare, middle, part
 
 RUN = Execution(1, 4, "fp32", "plain", "synthetic")
 PAIR = Execution(2, 4, "fp32", "plain", "synthetic")

@@ -7,8 +7,8 @@ import pytest
 
 from saih.common import files
 from saih.errors import InputError
-from saih.folder import Folder
-from saih.records import Record, write
+from saih.records.record import Record, write
+from saih.records.run_folder import Folder
 
 WRITERS = {
     "write_text": lambda path: files.write_text(path, "new"),

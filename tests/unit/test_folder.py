@@ -9,8 +9,8 @@ import yaml
 from saih import config
 from saih.common.holder import mine
 from saih.errors import InputError
-from saih.folder import Folder
-from saih.measure import METHOD_VERSION
+from saih.measure.blocks import METHOD_VERSION
+from saih.records.run_folder import Folder
 from tests.conftest import toy_config
 from tests.holders import of_a_dead_process
 

@@ -6,9 +6,9 @@ from typing import ClassVar
 import pytest
 
 from saih.app import Cost, Dial, Execution, InputError, Point
-from saih.config import Grow
-from saih.grow import Lane, decide, sizes
-from saih.records import Record
+from saih.config.schema import Grow
+from saih.records.record import Record
+from saih.sweep.growth import Lane, decide, sizes
 
 RUN = Execution(1, 4, "fp32", "plain", "synthetic")
 

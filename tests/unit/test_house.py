@@ -10,17 +10,33 @@ from tests.conftest import ROOT
 
 ALLOWED = {
     "saih": {"saih"},
-    "saih/common": {"saih.common"},
     "augment": {"augment", "saih.common"},
     "apps": {"apps", "saih.app", "augment"},
     "reports": {
-        "reports", "saih.records", "saih.metrics", "saih.diagnosis", "saih.errors", "saih.app", "saih.stats",
-        "saih.serial", "saih.emulate", "saih.judge", "saih.plain_yaml", "saih.read_json", "saih.shapes", "saih.sound",
-        "saih.peaks.highest", "saih.common",
+        "reports", "saih.app", "saih.common", "saih.config.yaml_values", "saih.diagnosis", "saih.emulate",
+        "saih.errors", "saih.judge", "saih.metrics", "saih.peaks.highest", "saih.records", "saih.statistics",
     },
 }  # fmt: skip
+FLOORS = {
+    "saih": (
+        {"common", "errors"},
+        {"paths", "processes", "statistics"},
+        {"app", "telemetry"},
+        {"emulate", "interference"},
+        {"config", "measure"},
+        {"launch", "records"},
+        {"groups", "metrics"},
+        {"diagnosis"},
+        {"peaks"},
+        {"judge", "profile"},
+        {"sweep", "worker"},
+        {"cli"},
+        {"__main__"},
+    ),
+}
+"""The rooms of a package, from the ground up: a room imports rooms below its own floor only."""
 LAZY = {
-    ("cli.py", "reports"),
+    ("main.py", "reports"),
     *((f"augment_{what}.py", "augment") for what in ("data", "plans", "model")),
 }
 OURS = ("saih", "augment", "apps", "reports")
@@ -57,6 +73,24 @@ def test_packages_import_what_they_may(package):
     assert not wrong
 
 
+@pytest.mark.parametrize("package", FLOORS)
+def test_rooms_import_only_what_is_below_them(package):
+    floor_of = {room: number for number, floor in enumerate(FLOORS[package]) for room in floor}
+    assert {path.stem for path in (ROOT / package).iterdir() if is_room(path)} == set(floor_of)
+    wrong = []
+    for path in (ROOT / package).rglob("*.py"):
+        room = path.relative_to(ROOT / package).parts[0].removesuffix(".py")
+        for name in imports(path) if room != "__init__" else ():
+            other = name.split(".")[1] if name.startswith(f"{package}.") else room
+            if other in floor_of and other != room and floor_of[other] >= floor_of[room]:
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert not wrong
+
+
+def is_room(path):
+    return (path / "__init__.py").exists() or (path.suffix == ".py" and path.stem != "__init__")
+
+
 def test_applications_do_not_import_one_another():
     for folder in (path for path in (ROOT / "apps").iterdir() if path.is_dir()):
         for path in folder.rglob("*.py"):
@@ -80,14 +114,15 @@ def test_the_harness_knows_no_application_by_name():
 
 
 def test_only_one_module_imports_mpi4py():
-    assert [p.name for p in (ROOT / "saih").glob("*.py") if "mpi4py" in set(imports(p))] == ["mpi.py"]
+    importing = [path for path in (ROOT / "saih").rglob("*.py") if "mpi4py" in set(imports(path))]
+    assert importing == [ROOT / "saih" / "worker" / "mpi.py"]
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "import saih.cli, saih.verbs.plan, saih.driver",
-        "from saih.verbs import plan; from pathlib import Path; plan.rows(*plan.read(Path('configs/quickstart.yaml')))",
+        "import saih.cli.main, saih.cli.plan, saih.sweep.driver",
+        "from saih.cli import plan; from pathlib import Path; plan.rows(*plan.read(Path('configs/quickstart.yaml')))",
         "import reports",
     ],
 )

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from saih import launch
-from saih.config import Launch
+from saih.config.schema import Launch
 from saih.errors import InputError
-from saih.launch import own_cores
+from saih.launch.launchers import own_cores
 
 
 def site_mpi(prefix: Path, says: str, library: str | None) -> Path:

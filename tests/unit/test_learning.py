@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from apps.cosmoflow.architecture import describe
-from apps.cosmoflow.model import volumes_of
+from apps.cosmoflow.network.architecture import describe
+from apps.cosmoflow.network.module import volumes_of
 from augment.data.making.make import make
+from augment.data.reading.sample_reader import SampleReader
 from augment.data.recipe import Recipe
-from augment.data.storage.reader import SampleReader
 from augment.data.volumes.resize import coarsen
 from augment.model.cost import training_flop
 from benchmarks import grow_training, learning, omega_m, science_figures, science_per_cost

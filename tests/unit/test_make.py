@@ -8,10 +8,10 @@ import pytest
 
 from augment.data.making.build import begun, work
 from augment.data.making.make import job_of, make
+from augment.data.reading.sample_reader import SampleReader
+from augment.data.reading.verify import verify
 from augment.data.recipe import Recipe
-from augment.data.storage.reader import SampleReader
-from augment.data.storage.sets import UniverseSet
-from augment.data.storage.verify import verify
+from augment.data.storage.data_set import UniverseSet
 from augment.data.universe.cosmology import Cosmology
 from augment.data.universe.simulate import simulate
 from augment.errors import DataError

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from saih import enough, measure
+from saih import measure
 from saih.app import Ran
-from saih.soak import MOST_KEPT, Soaked
+from saih.measure import stopping
+from saih.measure.soak import MOST_KEPT, Soaked
 from tests.alone import Alone
 
 
@@ -56,8 +57,8 @@ def test_stops_when_precise_and_says_so(clock):
     found = measure.measure(Steps(clock, 0.02), Alone(), target_percent=1, max_s=60, begin=int)
     assert found["stopped"] == "precise"
     blocks = [block[0] for block in found["block_s"]["full"]]
-    assert len(blocks) >= enough.MIN_ROUNDS_PRECISE
-    assert enough.precise(blocks, target_percent=1)
+    assert len(blocks) >= stopping.MIN_ROUNDS_PRECISE
+    assert stopping.precise(blocks, target_percent=1)
 
 
 def test_stops_at_the_limit_and_says_so(clock):

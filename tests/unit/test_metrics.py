@@ -7,9 +7,9 @@ import pytest
 
 from saih import metrics
 from saih.app import Cost, Execution, MetricSpec
+from saih.metrics.shares import shares
 from saih.peaks import datasheet
-from saih.serial import mean_interval
-from saih.shares import shares
+from saih.statistics.correlated import mean_interval
 
 COST = Cost(1000, 300, 50, 64, 900)
 RUN = Execution(2, 4, "fp32", "plain", "dataset")

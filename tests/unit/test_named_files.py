@@ -10,8 +10,8 @@ from augment.data.foreign.convert import Link
 from augment.data.foreign.named import files
 from augment.data.foreign.survey import Sources
 from augment.data.making.build import build
-from augment.data.storage.reader import SampleReader
-from augment.data.storage.sets import UniverseSet
+from augment.data.reading.sample_reader import SampleReader
+from augment.data.storage.data_set import UniverseSet
 from augment.errors import DataError
 from tests.unit.test_published import cosmoflow, counts_of, framed
 

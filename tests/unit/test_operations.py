@@ -8,10 +8,10 @@ import pytest
 from augment.data.making import operations
 from augment.data.making.build import build
 from augment.data.making.derive import derive
-from augment.data.storage.sets import UniverseSet, name_of, seal
-from augment.data.storage.store import split
-from augment.data.storage.verify import verify
-from augment.data.storage.write import UniverseWriter
+from augment.data.reading.verify import verify
+from augment.data.storage.data_set import UniverseSet, name_of, seal
+from augment.data.storage.universe_file import split
+from augment.data.storage.universe_writer import UniverseWriter
 from augment.data.volumes.resize import coarsen
 from augment.data.volumes.symmetries import SYMMETRIES, shifted, symmetric
 from augment.errors import DataError

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment.data.storage import cache, host
+from augment.data.host import fetched_bytes, page_cache
 from augment.errors import DataError
 
 MIB = 2**20
@@ -21,37 +21,37 @@ def files(tmp_path) -> list[Path]:
     paths = [tmp_path / "a", tmp_path / "b"]
     for path, size in zip(paths, (3 * MIB, MIB), strict=True):
         path.write_bytes(np.random.default_rng(1).bytes(size))
-    cache.drop(paths)
-    if cache.resident_fraction(paths) != 0:
+    page_cache.drop(paths)
+    if page_cache.resident_fraction(paths) != 0:
         pytest.skip("files cannot be taken out of the page cache here")
     return paths
 
 
 def test_warm_files_are_in_the_page_cache_and_dropped_ones_are_not(files) -> None:
     said = []
-    cache.warm(files, 2, lambda done, total: said.append((done, total)))
+    page_cache.warm(files, 2, lambda done, total: said.append((done, total)))
     assert said == [(1, 2), (2, 2)]
-    assert cache.resident_fraction(files) == 1
-    cache.drop(files[:1])
-    assert cache.resident_fraction(files) == pytest.approx(0.25)
+    assert page_cache.resident_fraction(files) == 1
+    page_cache.drop(files[:1])
+    assert page_cache.resident_fraction(files) == pytest.approx(0.25)
 
 
 def test_both_questions_have_one_answer(files) -> None:
-    cache.warm(files[1:], 1)
+    page_cache.warm(files[1:], 1)
     for path in files:
         with open(path, "rb") as file:
-            assert cache._resident_by_mincore(file.fileno()) == cache._resident_pages(file.fileno())
+            assert page_cache._resident_by_mincore(file.fileno()) == page_cache._resident_pages(file.fileno())
 
 
 def test_sizes(files, tmp_path) -> None:
-    assert cache.total_bytes(files) == 4 * MIB
+    assert page_cache.total_bytes(files) == 4 * MIB
     with pytest.raises(DataError, match="none: cannot be read: No such file"):
-        cache.total_bytes([tmp_path / "none"])
+        page_cache.total_bytes([tmp_path / "none"])
 
 
 def test_memory_is_what_the_host_and_its_groups_leave() -> None:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    assert 0 < host.free_memory_bytes() <= host.memory_bytes() <= total
+    assert 0 < fetched_bytes.free_memory_bytes() <= fetched_bytes.memory_bytes() <= total
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -69,11 +69,11 @@ def test_limits_of_control_groups_count(tmp_path, monkeypatch, version: int) -> 
     (place / limit).write_text("max\n")
     (place / used).write_text("1\n")
     line = "4:cpu,memory:/job/step" if version == 1 else "0::/job/step"
-    monkeypatch.setattr(host, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(fetched_bytes, "_CGROUPS", tmp_path)
     (tmp_path / "cgroup").write_text(f"9:pids:/elsewhere\n{line}\n")
-    monkeypatch.setattr(host, "_MEMBERSHIP", tmp_path / "cgroup")
-    assert host.memory_bytes() == 1_000_000
-    assert host.free_memory_bytes() == 1_000_000 - 700_000 + 150_000
+    monkeypatch.setattr(fetched_bytes, "_MEMBERSHIP", tmp_path / "cgroup")
+    assert fetched_bytes.memory_bytes() == 1_000_000
+    assert fetched_bytes.free_memory_bytes() == 1_000_000 - 700_000 + 150_000
 
 
 def test_bytes_from_storage_are_counted_by_thread(files) -> None:
@@ -82,7 +82,7 @@ def test_bytes_from_storage_are_counted_by_thread(files) -> None:
 
     def read() -> None:
         files[1].read_bytes()
-        found.append(host.storage_bytes([threading.get_native_id()]))
+        found.append(fetched_bytes.storage_bytes([threading.get_native_id()]))
 
     for _ in range(2):
         thread = threading.Thread(target=read)
@@ -91,7 +91,7 @@ def test_bytes_from_storage_are_counted_by_thread(files) -> None:
     if found[0] is None:
         pytest.skip("the kernel does not count here")
     assert found == [MIB, 0]
-    assert host.storage_bytes([2**22 + 1]) is None
+    assert fetched_bytes.storage_bytes([2**22 + 1]) is None
 
 
 def test_of_others_files_the_system_tells_nothing() -> None:
@@ -100,6 +100,6 @@ def test_of_others_files_the_system_tells_nothing() -> None:
         pytest.skip("needs root, to become somebody else")
     os.seteuid(65534)
     try:
-        assert cache.resident_fraction([Path("/etc/passwd")]) is None
+        assert page_cache.resident_fraction([Path("/etc/passwd")]) is None
     finally:
         os.seteuid(0)

@@ -7,8 +7,8 @@ import pytest
 import scipy.stats
 
 from benchmarks.null_study import accused, odd, samples
-from saih import pairs
-from saih.pairs import difference_interval, shown, signed_rank_chance
+from saih.statistics import paired
+from saih.statistics.paired import difference_interval, shown, signed_rank_chance
 
 
 def differences(seed, n, middle=0.0):
@@ -40,7 +40,7 @@ def test_the_interval_s_ends_are_means_of_pairs(n):
     values = differences(n, n)
     means = sorted((values[i] + values[j]) / 2 for i in range(n) for j in range(i, n))
     k = 0
-    while pairs._tail(tuple(2 * i for i in range(1, n + 1)))[2 * (n * (n + 1) // 2 - k)] <= 0.025:
+    while paired._tail(tuple(2 * i for i in range(1, n + 1)))[2 * (n * (n + 1) // 2 - k)] <= 0.025:
         k += 1
     found = difference_interval(values)
     assert (found.low, found.high) == pytest.approx((means[k - 1], means[-k]))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from saih import launch
-from saih.config import Launch
+from saih.config.schema import Launch
 from saih.errors import InputError
 from saih.paths import expanded
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from augment.data.storage import cache
+from augment.data.host import page_cache
 from saih import peaks
 from saih.errors import InputError
 from saih.peaks import allreduce, arithmetic, memory, storage, sustained, timing
@@ -128,7 +128,7 @@ def test_storage_reads_every_byte_of_a_file_once_and_past_the_page_cache(alone, 
     assert [at for at, _ in read] == [sum(got for _, got in read[:i]) for i in range(len(read))]
     assert found["path_is"] == "file"
     if found["direct"]:
-        assert not cache.resident_fraction([path])
+        assert not page_cache.resident_fraction([path])
 
 
 def test_storage_leaves_nothing_behind_in_a_folder(alone, tmp_path):

@@ -1,6 +1,6 @@
 """The time that a growing sweep is planned to take: of sizes that fit the memory, and of no other."""
 
-from saih.verbs import plan
+from saih.cli import plan
 from tests.conftest import ROOT
 
 

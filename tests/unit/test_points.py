@@ -1,7 +1,8 @@
 import pytest
 import yaml
 
-from saih import app, config, points
+from saih import app, config
+from saih.config import points
 from saih.errors import InputError
 from tests.conftest import toy_config
 from tests.toys import toy

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 
 from saih.app import Execution, Point
-from saih.attempt import Attempts
-from saih.config import parse
+from saih.config.schema import parse
 from saih.errors import GroupError
 from saih.peaks.highest import highest
+from saih.sweep.attempt import Attempts
 
 POINT = Point("toy:APP", {"n": 8}, Execution(1, 1, "fp32", "plain", "dataset"), {}, 0)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saih import protocol
+from saih.groups import protocol
 
 RANK = {"host": "n1", "pid": 5, "session": 5, "started": 77}
 JSON = st.recursive(

@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 import torch
 
-from apps.cosmoflow.batches import Batches, Choice
-from apps.cosmoflow.loader import Loader
-from apps.cosmoflow.order import Order
-from apps.cosmoflow.prefetch import Shape
-from apps.cosmoflow.timers import Spent
-from augment.data.storage import clock, transfer
-from augment.data.storage.reader import SampleReader
-from augment.data.storage.sets import UniverseSet
+from apps.cosmoflow.input.batches import Batches, Choice
+from apps.cosmoflow.input.loader import Loader
+from apps.cosmoflow.input.prefetch import Shape
+from apps.cosmoflow.input.sample_order import Order
+from apps.cosmoflow.input.timers import Spent
+from augment.data.reading import direct_io, wait_clock
+from augment.data.reading.sample_reader import SampleReader
+from augment.data.storage.data_set import UniverseSet
 from augment.data.volumes.views import View
 from saih.emulate import Settings, storage
 from tests.conftest import ROOT
@@ -79,14 +79,14 @@ def test_a_thread_counts_its_own_waiting_and_no_other_time(sets, monkeypatch) ->
         time.sleep(0.02)
         return real(*words)
 
-    monkeypatch.setattr(transfer.os, "preadv", slow)
+    monkeypatch.setattr(direct_io.os, "preadv", slow)
     found = spent(sets[None])
     assert found.read_s >= 0.02 * len(reads) > 0
     assert len(set(reads)) == 2  # threads, whose times are summed
     assert found.decode_s < found.read_s
-    before = clock.read_s()
+    before = wait_clock.read_s()
     time.sleep(0.01)
-    assert clock.read_s() == before
+    assert wait_clock.read_s() == before
 
 
 def as_reader(folder: Path) -> None:

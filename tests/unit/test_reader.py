@@ -14,12 +14,13 @@ import h5py
 import numpy as np
 import pytest
 
-from augment.data.storage import crc, reader, transfer
-from augment.data.storage.files import OpenFiles
+from augment.data.reading import direct_io, sample_reader
+from augment.data.reading.direct_io import Memory, read_into
+from augment.data.reading.open_files import OpenFiles
+from augment.data.reading.sample_reader import SampleReader, empty_batch
+from augment.data.storage import crc32c
+from augment.data.storage.data_set import UniverseSet
 from augment.data.storage.manifest import HDF5_UNIVERSE, RAW, TFRECORD_GZIP, SetFile, write_set
-from augment.data.storage.reader import SampleReader, empty_batch
-from augment.data.storage.sets import UniverseSet
-from augment.data.storage.transfer import Memory, read_into
 from augment.errors import DataError
 from tests.sets import counts_of, header, labels_of, random_set
 
@@ -113,7 +114,7 @@ def test_bytes_are_counted_by_the_way_they_came(tmp_path) -> None:
 
 def test_many_threads_share_a_reader_and_few_open_files(tmp_path, monkeypatch) -> None:
     universes = random_set(tmp_path, 12, 1)
-    monkeypatch.setattr(reader, "OpenFiles", lambda paths, direct: OpenFiles(paths, direct, most_open=2))
+    monkeypatch.setattr(sample_reader, "OpenFiles", lambda paths, direct: OpenFiles(paths, direct, most_open=2))
     opened, most = SampleReader(universes), []
 
     def read(n: int) -> bool:
@@ -213,7 +214,7 @@ def test_a_direct_read_that_is_refused_when_it_is_made_goes_through_the_cache(tm
     """As on devices of larger blocks than ours: here the buffer lies where the system says EINVAL."""
     content = np.random.default_rng(1).bytes(3 * 4096)
     (tmp_path / "a").write_bytes(content)
-    monkeypatch.setattr(transfer, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(direct_io, "BLOCK_BYTES", 1)
     files, memory = OpenFiles([tmp_path / "a"], direct=True), Memory(empty_batch(1, (4096,)))
     with files.borrow(0) as file:
         read_into(file, memory, 1, 4097, 1)
@@ -235,6 +236,6 @@ def test_an_array_that_does_not_fit(tmp_path) -> None:
 
 def test_the_checksum_is_the_standard_one_either_way() -> None:
     memory = Memory(bytearray(b"123456789"))
-    for extend in (crc.extend, crc._by_copy):
+    for extend in (crc32c.extend, crc32c._by_copy):
         assert extend(0, memory.address, 9) == 0xE3069283
         assert extend(extend(0, memory.address, 4), memory.address + 4, 5) == 0xE3069283

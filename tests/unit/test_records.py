@@ -4,7 +4,7 @@ import pytest
 
 from saih import records
 from saih.errors import InputError
-from saih.records import Record
+from saih.records.record import Record
 
 
 @pytest.fixture

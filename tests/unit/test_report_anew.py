@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from reports.anew import anew
-from reports.model import build
-from reports.page import write_report
-from reports.runs import read_runs
+from reports.analysis.judged_anew import anew
+from reports.analysis.runs import read_runs
+from reports.page.report import build
+from reports.page.write import write_report
 from saih import records
 from tests.conftest import ROOT
 from tests.gold.small import measured

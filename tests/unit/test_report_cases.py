@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from reports.cases import make_cases
-from reports.runs import merge, read_runs
+from reports.analysis.cases import make_cases
+from reports.analysis.runs import merge, read_runs
 from saih.errors import InputError
 from tests.gold.small import cases_of, folder_of, lost, measured, run_of, write_run
 

@@ -2,17 +2,17 @@
 
 import pytest
 
-from reports.cases import make_cases
-from reports.everywhere.copies import find_everywhere
-from reports.everywhere.findings import odd_ones
-from reports.everywhere.tables import everywhere_tables
-from reports.method import EVERYWHERE
-from reports.tables import points
-from reports.trust.steadiness import steady_findings
-from reports.trust.suspects import OTHER, TOLD, by_cause, cause, suspect_findings, table
-from saih import everywhere
+from reports.analysis.cases import make_cases
+from reports.analysis.device_copies import find_everywhere
+from reports.findings.device_copies import odd_ones
+from reports.findings.steadiness import steady_findings
+from reports.findings.suspects import OTHER, TOLD, by_cause, cause, suspect_findings, table
+from reports.page.method import EVERYWHERE
+from reports.tables.device_copies import everywhere_tables
+from reports.tables.points import points
 from saih.app import Execution
 from saih.diagnosis.suspect import suspect
+from saih.metrics import device_copies
 from tests.gold.small import measured, run_of
 from tests.unit.test_telemetry import FALLEN, GPU, GPU_RANK, HOST, NO_BLOCKS, RANK
 
@@ -27,7 +27,7 @@ def point(edge, times_s, a_host=8, **more):
         "block_steps": 2, "block_s": {"full": blocks}, "phases_s": {}, "read_bytes": blocks, "handed_out_s": blocks,
         "telemetry": [{}] * len(times_s),
     }  # fmt: skip
-    return measured({"edge": edge}, diagnosis={"everywhere": everywhere.compare(raw, RUN, places)}, **more)
+    return measured({"edge": edge}, diagnosis={"everywhere": device_copies.compare(raw, RUN, places)}, **more)
 
 
 def found_in(*records, kind="device"):
@@ -87,9 +87,9 @@ def test_a_node_is_its_host():
 
 
 def test_the_method_tells_the_harness_s_own_thresholds():
-    assert f"than {everywhere.ODD_PERCENT:g} %" in EVERYWHERE
-    assert {3.0: "three"}[everywhere.ODD_SPREADS] + " standard deviations" in EVERYWHERE
-    assert everywhere.FEWEST == 3  # "that takes three copies"; of two, the report says that they cannot tell
+    assert f"than {device_copies.ODD_PERCENT:g} %" in EVERYWHERE
+    assert {3.0: "three"}[device_copies.ODD_SPREADS] + " standard deviations" in EVERYWHERE
+    assert device_copies.FEWEST == 3  # "that takes three copies"; of two, the report says that they cannot tell
     assert "that takes three copies" in EVERYWHERE
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from reports.cases import make_cases
-from reports.facts import run_facts
-from reports.findings import findings
-from reports.input.sources import find_groups
-from reports.trend.lines import find_trend
+from reports.analysis.cases import make_cases
+from reports.analysis.input_sources import find_groups
+from reports.analysis.trend import find_trend
+from reports.findings.all import findings
+from reports.tables.setup import run_facts
 from tests.gold.small import held, lost, measured, run_of
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.optimize import least_squares
 
 from benchmarks import hockney_study
-from reports.trend.hockney import Hockney, fit
+from reports.analysis.hockney import Hockney, fit
 
 SIZES = [1e9 * 4**i for i in range(7)]
 

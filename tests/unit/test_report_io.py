@@ -3,14 +3,14 @@
 import pytest
 
 from reports import write_report
-from reports.facts import constants
-from reports.input.charts import MOST_GROUPS, load_charts, source_charts
-from reports.input.findings import io_findings
-from reports.input.sources import find_groups
-from reports.input.tables import inputs, where_data_lay
-from reports.model import build
-from reports.trend.lines import find_trend
-from saih.records import Record
+from reports.analysis.input_sources import find_groups
+from reports.analysis.trend import find_trend
+from reports.charts.input import MOST_GROUPS, load_charts, source_charts
+from reports.findings.input import io_findings
+from reports.page.report import build
+from reports.tables.input import inputs, where_data_lay
+from reports.tables.setup import constants
+from saih.records.record import Record
 from tests.gold.small import cases_of, lost, measured, run_of, write_run
 
 

@@ -9,14 +9,14 @@ import sys
 import matplotlib
 import pytest
 
-import reports.page
 from reports import write_report
-from reports.glossary import MEANING
-from reports.model import build
-from reports.page import draw, refs
-from reports.runs import read_runs
+from reports.analysis.runs import read_runs
+from reports.page import write
+from reports.page.report import build
+from reports.page.write import draw, refs
+from reports.words.glossary import MEANING
 from saih.errors import InputError
-from saih.metrics import UNITS
+from saih.metrics.compute import UNITS
 from tests.conftest import ROOT
 from tests.gold.small import lost, measured, write_run
 
@@ -126,7 +126,7 @@ def test_the_old_page_stays_where_a_new_one_cannot_be_made(tmp_path, monkeypatch
     run = write_run(tmp_path / "a", measured({"edge": 16}))
     path = write_report([run])
     before = path.read_text()
-    monkeypatch.setattr(reports.page, "render", lambda *_: 1 / 0)
+    monkeypatch.setattr(write, "render", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_report([run])
     assert path.read_text() == before
@@ -211,7 +211,7 @@ def test_references_lead_only_to_points_there_are():
 
 
 def test_drawing_libraries_are_imported_only_when_a_page_is_written():
-    code = "import reports, reports.model, sys; print([m for m in ('matplotlib', 'jinja2') if m in sys.modules])"
+    code = "import reports, reports.page.report, sys; print([m for m in ('matplotlib', 'jinja2') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.roofline import labels
-from reports.roofline.charts import roof_charts
-from reports.roofline.figures import draw_roof
-from reports.roofline.points import find_roofs
-from reports.roofline.tables import roofline
-from reports.svg import settings as svg_settings
-from reports.svg import to_svg
-from reports.trend.lines import find_trend
+from reports.analysis.roofs import find_roofs
+from reports.analysis.trend import find_trend
+from reports.charts.roofline import roof_charts
+from reports.draw import label_placement
+from reports.draw.roofline import draw_roof
+from reports.draw.svg import settings as svg_settings
+from reports.draw.svg import to_svg
+from reports.tables.roofline import roofline
 from tests.gold.small import cases_of, lost, measured
 
 FLOP_PER_S, BYTES_PER_S = 1e11, 1e10
@@ -140,16 +140,20 @@ spots = st.lists(st.tuples(st.floats(20, 600), st.floats(20, 300)), min_size=1, 
 @given(spots)
 def test_names_overlap_neither_one_another_nor_leave_the_picture(places):
     inside, size = (0.0, 0.0, 640.0, 330.0), (80.0, 9.0)
-    centres = labels.place(places, [size] * len(places), inside, [labels.around(at, (9, 9)) for at in places], [])
-    boxes = [labels.around(centre, size) for centre in centres]
-    assert not any(labels.overlap(a, b) for a, b in itertools.combinations(boxes, 2))
+    centres = label_placement.place(
+        places, [size] * len(places), inside, [label_placement.around(at, (9, 9)) for at in places], []
+    )
+    boxes = [label_placement.around(centre, size) for centre in centres]
+    assert not any(label_placement.overlap(a, b) for a, b in itertools.combinations(boxes, 2))
     assert all(a >= 0 and b >= 0 and c <= 640 and d <= 330 for a, b, c, d in boxes)
 
 
 def test_a_name_gives_way_to_lines_and_marks_and_stays_near_where_it_can():
-    (alone,) = labels.place([(100, 100)], [(40, 9)], (0, 0, 300, 300), [labels.around((100, 100), (9, 9))], [])
-    assert labels.distance((100, 100), labels.around(alone, (40, 9))) <= labels.RINGS[0]
+    (alone,) = label_placement.place(
+        [(100, 100)], [(40, 9)], (0, 0, 300, 300), [label_placement.around((100, 100), (9, 9))], []
+    )
+    assert label_placement.distance((100, 100), label_placement.around(alone, (40, 9))) <= label_placement.RINGS[0]
     line = [(x, 100.0) for x in range(100, 300, 5)]  # runs to the right, where the name would stand
-    (beside,) = labels.place([(100, 100)], [(40, 9)], (0, 0, 300, 300), [], line)
-    box = labels.around(beside, (40, 9))
+    (beside,) = label_placement.place([(100, 100)], [(40, 9)], (0, 0, 300, 300), [], line)
+    box = label_placement.around(beside, (40, 9))
     assert not any(box[0] < x < box[2] and box[1] < y < box[3] for x, y in line)

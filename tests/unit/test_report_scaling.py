@@ -2,11 +2,11 @@
 
 import pytest
 
-from reports.axes import is_ranks
-from reports.scaling.charts import scaling_charts
-from reports.scaling.findings import scaling
-from reports.scaling.tables import scaling as scaling_table
-from reports.trend.lines import find_trend
+from reports.analysis.axes import is_ranks
+from reports.analysis.trend import find_trend
+from reports.charts.scaling import scaling_charts
+from reports.findings.scaling import scaling
+from reports.tables.scaling import scaling as scaling_table
 from tests.gold.small import cases_of, measured
 
 STRONG = ((1, 32, 40), (2, 16, 30), (4, 8, 20))

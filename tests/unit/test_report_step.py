@@ -2,15 +2,15 @@
 
 import pytest
 
-from reports.findings import findings
-from reports.input.sources import find_groups
-from reports.step.bars import step_charts
-from reports.step.details import chosen, details
-from reports.step.diagnosed import causes, diagnosis, roofline
-from reports.step.layers import halves
-from reports.step.parts import find_steps, share
-from reports.step.tables import bounds, steps
-from reports.trend.lines import find_trend
+from reports.analysis.diagnosis import causes, diagnosis, roofline
+from reports.analysis.input_sources import find_groups
+from reports.analysis.step_parts import find_steps, share
+from reports.analysis.trend import find_trend
+from reports.charts.step import step_charts
+from reports.findings.all import findings
+from reports.tables.layers import halves
+from reports.tables.step import bounds, steps
+from reports.tables.step_details import chosen, details
 from saih.diagnosis.gains import ONE_PASS
 from tests.gold.small import cases_of, lost, measured, run_of
 

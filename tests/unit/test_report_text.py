@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports import text
+from reports.words import text
 
 
 @pytest.mark.parametrize(

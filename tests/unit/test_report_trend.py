@@ -2,15 +2,15 @@
 
 import pytest
 
-from reports.axes import assign, find_axes
-from reports.cases import make_cases
-from reports.charts import trend_charts
-from reports.runs import merge
-from reports.scaling.charts import scaling_charts
-from reports.step.bars import step_charts
-from reports.step.parts import find_steps
-from reports.step.tables import steps as steps_table
-from reports.trend.lines import find_trend
+from reports.analysis.axes import assign, find_axes
+from reports.analysis.cases import make_cases
+from reports.analysis.runs import merge
+from reports.analysis.step_parts import find_steps
+from reports.analysis.trend import find_trend
+from reports.charts.scaling import scaling_charts
+from reports.charts.step import step_charts
+from reports.charts.trend import trend_charts
+from reports.tables.step import steps as steps_table
 from tests.gold.small import cases_of, folder_of, held, lost, measured
 
 

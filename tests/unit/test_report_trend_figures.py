@@ -5,12 +5,12 @@ import random
 
 import pytest
 
-from reports.cases import make_cases
-from reports.runs import merge
-from reports.trend.figures import approach, figures, find_figures
-from reports.trend.fixed_sizes import fixed_sizes, sample_s
-from reports.trend.lines import find_trend
-from reports.trust.steadiness import of_case, steady_findings
+from reports.analysis.cases import make_cases
+from reports.analysis.runs import merge
+from reports.analysis.trend import find_trend
+from reports.findings.steadiness import of_case, steady_findings
+from reports.tables.fixed_sizes import fixed_sizes, sample_s
+from reports.tables.key_numbers import approach, figures, find_figures
 from tests.gold.small import cases_of, folder_of, lost, measured
 
 CEILING = 100e9

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from saih import serial
-from saih.serial import drift, mean_interval, median_interval, trend_chance
+from saih.statistics import correlated
+from saih.statistics.correlated import drift, mean_interval, median_interval, trend_chance
 
 
 def ar1(seed, n, rho, sd=0.02):
@@ -31,7 +31,7 @@ def held(interval, truth, series):
 def test_with_one_correlation_it_is_the_interval_of_generalised_least_squares(monkeypatch):
     """Given r, the mean is Student's about the weighted mean: here by the full covariance matrix."""
     r, values = 0.6, np.array(ar1(1, 15, 0.6))
-    monkeypatch.setattr(serial, "CORRELATIONS", np.array([r]))
+    monkeypatch.setattr(correlated, "CORRELATIONS", np.array([r]))
     inverse = np.linalg.inv(r ** np.abs(np.subtract.outer(np.arange(15), np.arange(15))))
     ones = np.ones(15)
     information = ones @ inverse @ ones
@@ -45,7 +45,7 @@ def test_with_one_correlation_it_is_the_interval_of_generalised_least_squares(mo
 def test_correlations_are_weighted_by_how_well_they_explain_the_values(monkeypatch):
     """The weights are the marginal likelihoods: here the integral over mean and scale is done numerically."""
     values = np.array([1.0, 1.3, 1.1, 0.7])
-    monkeypatch.setattr(serial, "CORRELATIONS", np.array([0.0, 0.8]))
+    monkeypatch.setattr(correlated, "CORRELATIONS", np.array([0.0, 0.8]))
     means, scales = np.linspace(-40, 42, 4001), np.exp(np.linspace(-7, 7, 1401))
 
     def marginal(r):
@@ -57,17 +57,17 @@ def test_correlations_are_weighted_by_how_well_they_explain_the_values(monkeypat
         return np.trapezoid(np.trapezoid(density / scales, scales, axis=1), means)
 
     wanted = np.array([marginal(0.0), marginal(0.8)])
-    ones, y = serial._whitened(np.ones(4)), serial._whitened(values)
+    ones, y = correlated._whitened(np.ones(4)), correlated._whitened(values)
     information = (ones * ones).sum(1)
     squares = (y * y).sum(1) - (ones * y).sum(1) ** 2 / information
-    weights = serial._weights(3, 0.5 * np.log(information), 3, squares)
+    weights = correlated._weights(3, 0.5 * np.log(information), 3, squares)
     assert weights == pytest.approx(wanted / wanted.sum(), rel=0.01)
 
 
 @pytest.mark.parametrize("free", [1, 2, 3, 10, 59, 299])
 def test_student_s_tails_are_scipy_s(free):
     t = np.array([0.0, 0.3, 1.0, 2.5, 5.0])
-    assert serial._beyond(t, free) == pytest.approx(scipy.stats.t.sf(t, free), rel=1e-3)
+    assert correlated._beyond(t, free) == pytest.approx(scipy.stats.t.sf(t, free), rel=1e-3)
 
 
 @pytest.mark.parametrize("interval", [mean_interval, median_interval])

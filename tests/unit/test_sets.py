@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from augment.data.reading.verify import verify
+from augment.data.storage.data_set import UniverseSet, name_of, seal
 from augment.data.storage.manifest import MANIFEST, npz
-from augment.data.storage.sets import UniverseSet, name_of, seal
-from augment.data.storage.verify import verify
-from augment.data.storage.write import UniverseWriter
+from augment.data.storage.universe_writer import UniverseWriter
 from augment.errors import DataError
 from tests.sets import counts_in, counts_of, header, labels_of, random_set, write_universe
 

@@ -2,10 +2,10 @@ import os
 
 import pytest
 
-from saih import slurm
 from saih.common import jobs
 from saih.common.holder import Fate, Holder, judge
 from saih.errors import InputError
+from saih.launch import slurm
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from reports.anew import anew
-from reports.model import build
-from reports.runs import read_runs
+from reports.analysis.judged_anew import anew
+from reports.analysis.runs import read_runs
+from reports.page.report import build
 from saih import records
 from saih.app import Cost, Execution, Point
-from saih.attempt import Attempts
-from saih.config import parse
+from saih.config.schema import parse
 from saih.judge import Measured, judge
-from saih.records import Record
-from saih.sound import completed, storable, unsound
+from saih.metrics.soundness import completed, storable, unsound
+from saih.records.record import Record
+from saih.sweep.attempt import Attempts
 from tests.made_points import CEILINGS, Truth
 
 NAN, INF = math.nan, math.inf

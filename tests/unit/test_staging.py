@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from augment.data.storage.reader import SampleReader, empty_batch
-from augment.data.storage.sets import UniverseSet
-from augment.data.storage.staging import stage
+from augment.data.host.staging import stage
+from augment.data.reading.sample_reader import SampleReader, empty_batch
+from augment.data.storage.data_set import UniverseSet
 from augment.errors import DataError
 from tests.sets import counts_of, random_set
 

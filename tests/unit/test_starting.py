@@ -4,11 +4,12 @@ import time
 
 import pytest
 
-from saih import launch, slurm
-from saih.config import Launch
+from saih import launch
+from saih.config.schema import Launch
 from saih.errors import GroupError, InputError
-from saih.group import Group, Patience
-from saih.launch import Launcher
+from saih.groups.worker_group import Group, Patience
+from saih.launch import slurm
+from saih.launch.launchers import Launcher
 from tests.conftest import toy_config
 
 TOLD_S = 10.0

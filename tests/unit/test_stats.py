@@ -7,7 +7,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saih.stats import (
+from saih.statistics.intervals import (
     MIN_STEPS,
     change_percent,
     independent_median_interval,

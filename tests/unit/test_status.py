@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from saih import config, records
+from saih.cli import status
+from saih.cli.progress import roughly
 from saih.common.holder import mine
+from saih.config.points import expand
 from saih.errors import InputError
-from saih.folder import Folder
-from saih.points import expand
-from saih.progress import roughly
-from saih.records import Record
-from saih.verbs import status
+from saih.records.record import Record
+from saih.records.run_folder import Folder
 from tests.conftest import toy_config
 from tests.holders import of_a_dead_process
 from tests.toys import toy

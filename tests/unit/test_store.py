@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import pytest
 
-from augment.data.storage.sets import name_of
-from augment.data.storage.store import UniverseFile, split
-from augment.data.storage.write import UniverseWriter
+from augment.data.storage.data_set import name_of
+from augment.data.storage.universe_file import UniverseFile, split
+from augment.data.storage.universe_writer import UniverseWriter
 from augment.errors import DataError
 from tests.sets import counts_of, header, labels_of, write_universe
 from tests.unit.test_published import crc32c

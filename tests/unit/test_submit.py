@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from saih import config, sites
+from saih import config
+from saih.cli import plan, submit
 from saih.errors import InputError
-from saih.sites import JOBS, Site
-from saih.verbs import plan, submit
+from saih.launch import sites
+from saih.launch.sites import JOBS, Site
 from tests.conftest import toy_config
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from saih.app import Execution, Point
-from saih.progress import Progress
-from saih.records import Record
-from saih.terminal import printable
+from saih.cli.progress import Progress
+from saih.common.terminal import printable
+from saih.records.record import Record
 from tests.conftest import ROOT, toy_config
 
 EVIL = "\x1b]52;c;aGFybQ==\x07\x1b[2J\x9b31m\r\x08\u202eevil"

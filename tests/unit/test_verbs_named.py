@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from reports.model import build
-from saih.cli import _parser
+from reports.page.report import build
+from saih.cli.main import _parser
 from tests.conftest import ROOT
 from tests.gold.small import measured, run_of
 
@@ -16,7 +16,7 @@ NO_COMMANDS = {"import", "from", "starts", "itself"}
 """Words that follow the name in sentences and in Python."""
 SOURCES = (
     "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "docs/*.md", "configs/*.yaml", "jobs/**/*",
-    "reports/**/*.py", "reports/templates/*", "saih/**/*.py",
+    "reports/**/*.py", "reports/page/templates/*", "saih/**/*.py",
 )  # fmt: skip
 
 

@@ -32,11 +32,11 @@ from augment.data.foreign.survey import (
 )
 from augment.data.making.build import Stage, Tick, not_written
 from augment.data.making.job import Job, Row, check_only
+from augment.data.reading.sample_reader import SampleReader
 from augment.data.recipe import REDSHIFTS
+from augment.data.storage.data_set import UniverseSet
 from augment.data.storage.manifest import MANIFEST, Manifest, write_set
-from augment.data.storage.reader import SampleReader
-from augment.data.storage.sets import UniverseSet
-from augment.data.storage.store import DEFLATE, RAW, Arrays, Header
+from augment.data.storage.universe_file import DEFLATE, RAW, Arrays, Header
 from augment.errors import DataError
 
 _LIBRARIES = ("numpy", "h5py", "google-crc32c")

@@ -23,7 +23,7 @@ from augment.data.making.build import Stage, Tick, not_written
 from augment.data.recipe import REDSHIFTS
 from augment.data.storage.checksum import file_crc32c, sample_crc32c
 from augment.data.storage.manifest import CODECS, HDF5_UNIVERSE, TFRECORD_GZIP, SetFile, npz
-from augment.data.storage.store import RAW, Arrays, Header
+from augment.data.storage.universe_file import RAW, Arrays, Header
 from augment.data.universe.cosmology import LABEL_NAMES, Cosmology
 from augment.errors import DataError
 from saih.common.files import write_bytes

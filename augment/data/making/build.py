@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from augment.data.storage import lock
-from augment.data.storage.sets import UniverseSet
-from augment.data.storage.store import Progress
+from augment.data.storage import folder_lock
+from augment.data.storage.data_set import UniverseSet
+from augment.data.storage.universe_file import Progress
 from augment.errors import DataError
 
 CLAIMS = ".claims"
@@ -94,7 +94,7 @@ def begun(plan: Plan) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(lock.only_writer(folder))
+            stack.enter_context(folder_lock.only_writer(folder))
             _clear(folder)
             (folder / CLAIMS).mkdir()
         except OSError as error:

@@ -17,9 +17,9 @@ import numpy as np
 from augment.data.making.build import Tick
 from augment.data.making.job import Job, Row
 from augment.data.making.operations import Operation
-from augment.data.storage.reader import SampleReader
-from augment.data.storage.sets import UniverseSet
-from augment.data.storage.store import Header
+from augment.data.reading.sample_reader import SampleReader
+from augment.data.storage.data_set import UniverseSet
+from augment.data.storage.universe_file import Header
 from augment.errors import DataError
 
 # Part of the digest: raise it with any change of what an operation makes.

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment.data.making.build import Stage, Tick, not_written
-from augment.data.storage.lock import LOCK
+from augment.data.storage.data_set import UniverseSet, check_belongs, name_of, seal, universes_in
+from augment.data.storage.folder_lock import LOCK
 from augment.data.storage.manifest import INDEX, MANIFEST
-from augment.data.storage.sets import UniverseSet, check_belongs, name_of, seal, universes_in
-from augment.data.storage.store import DEFLATE, RAW, Header, UniverseFile
-from augment.data.storage.write import UniverseWriter, check_compression
+from augment.data.storage.universe_file import DEFLATE, RAW, Header, UniverseFile
+from augment.data.storage.universe_writer import UniverseWriter, check_compression
 from augment.errors import DataError
 
 Row = tuple[NDArray[np.int16], NDArray[Any], NDArray[Any]]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from augment.data.making.build import Tick, build
 from augment.data.making.job import Job, Row
 from augment.data.recipe import RECIPE_VERSION, Recipe
-from augment.data.storage.sets import UniverseSet
-from augment.data.storage.store import Header, Progress
+from augment.data.storage.data_set import UniverseSet
+from augment.data.storage.universe_file import Header, Progress
 from augment.data.universe import memory
 from augment.data.universe.cosmology import LABEL_NAMES, Cosmology
 from augment.data.universe.simulate import simulate

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.data.storage.store import Header
+from augment.data.storage.universe_file import Header
 from augment.data.volumes import resize, symmetries, tile
 from augment.errors import DataError
 

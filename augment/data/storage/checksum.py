@@ -12,7 +12,7 @@ import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.data.storage import crc
+from augment.data.storage import crc32c
 
 _PIECE_BYTES = 2**20
 
@@ -20,7 +20,7 @@ _PIECE_BYTES = 2**20
 def sample_crc32c(counts: NDArray[np.int16]) -> int:
     """CRC-32C of contiguous counts as a set holds them, little-endian."""
     stored = counts.astype("<i2", copy=False)
-    return crc.extend(0, stored.ctypes.data, stored.nbytes)
+    return crc32c.extend(0, stored.ctypes.data, stored.nbytes)
 
 
 def file_crc32c(path: Path) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.data.storage.store import DEFLATE, RAW, Arrays, Header
+from augment.data.storage.universe_file import DEFLATE, RAW, Arrays, Header
 from augment.errors import DataError
 from saih.common.files import write_bytes
 

@@ -1,0 +1,1 @@
+"""CosmoFlow's layers: their sizes, their costs, and the torch module."""

@@ -1,0 +1,1 @@
+"""What the host adds: its page cache, its own disk, and what the kernel counts."""

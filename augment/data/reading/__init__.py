@@ -1,0 +1,1 @@
+"""How a data set's bytes are read, decoded and checked."""

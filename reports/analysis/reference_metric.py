@@ -1,0 +1,73 @@
+"""The measured ceilings that shares are shares of: whether points can be compared by their shares at all. Pure.
+
+A ceiling is measured for each number of ranks, precision and run. Two shares say which point is faster only if they are
+of one ceiling. Where the ceilings of points in one precision differ by more than their intervals, points are compared
+by FLOP/s a device, and each share stands for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reports.analysis.cases import Case
+from saih.records.record import Record
+
+SHARE = "percent_of_measured_peak"
+RATE = "flop_per_s_per_device"
+SAME = 0.02
+"""Ceilings without an interval (method versions up to 7) are known to this share: repeats of one differed by it."""
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """A ceiling in FLOP/s of a device, its interval (the value itself where none is ``known``), why it is suspect."""
+
+    flop_per_s: float
+    low: float
+    high: float
+    known: bool
+    suspect: tuple[str, ...]
+
+
+def ceilings(cases: Sequence[Case]) -> list[Ceiling]:
+    """Those that the measured replicates of ``cases`` are held against."""
+    return [found for case in cases for record in case.ok if (found := _of_record(record)) is not None]
+
+
+def _of_record(record: Record) -> Ceiling | None:
+    """From the metric, or from rate and share in records that do not tell it there."""
+    kept: dict[str, Any] = record.metrics.get(SHARE, {}).get("ceiling") or {}
+    share, rate = record.value(SHARE), record.value(RATE)
+    value = kept.get("flop_per_s") or (100 * rate / share if share and rate else None)
+    if not share or value is None:
+        return None
+    low, high, suspect = kept.get("low"), kept.get("high"), tuple(kept.get("suspect") or ())
+    if low is None or high is None:
+        return Ceiling(value, value * (1 - SAME), value * (1 + SAME), False, suspect)
+    return Ceiling(value, low, high, True, suspect)
+
+
+def differ(cases: Sequence[Case]) -> bool:
+    """Whether ceilings of points in one precision differ by more than their intervals."""
+    return any(
+        max(each.low for each in found) > min(each.high for each in found) for found in _by_precision(cases) if found
+    )
+
+
+def _by_precision(cases: Sequence[Case]) -> Iterator[list[Ceiling]]:
+    for precision in dict.fromkeys(case.keys.get("precision") for case in cases):
+        yield ceilings([case for case in cases if case.keys.get("precision") == precision])
+
+
+def beyond(case: Case) -> bool:
+    """Whether a point exceeds its measured ceiling by more than the share's interval."""
+    share = case.quantity(SHARE)
+    least = share.value if share.low is None else share.low
+    return least is not None and least > 100
+
+
+def suspicions(cases: Sequence[Case]) -> list[str]:
+    """Why the ceilings of these points are suspect, each reason once."""
+    return list(dict.fromkeys(words for ceiling in ceilings(cases) for words in ceiling.suspect))

@@ -1,1 +1,0 @@
-"""The same point on every device or node at once: which are odd."""

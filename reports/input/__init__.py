@@ -1,1 +1,0 @@
-"""Input and storage: sources, background reading, what they cost."""

@@ -1,0 +1,1 @@
+"""The page: its content, its template, and the file."""

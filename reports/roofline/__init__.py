@@ -1,1 +1,0 @@
-"""Rates beside what arithmetic and memory traffic allow."""

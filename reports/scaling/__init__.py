@@ -1,1 +1,0 @@
-"""Scaling over ranks, weak and strong."""

@@ -1,1 +1,0 @@
-"""How performance goes as the problem grows."""

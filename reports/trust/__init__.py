@@ -1,1 +1,0 @@
-"""How far points can be trusted: failures, suspects, steadiness."""

@@ -1,0 +1,105 @@
+"""What the ranks of a worker group are at, and their end: told from outside, for ranks that no longer answer.
+
+A launcher's daemon gives every rank a session of its own, so that what a rank has started is found by its session even
+after the rank has ended. Ranks on other hosts cannot be seen from here; they end with their launcher's daemon.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from saih import processes
+from saih.processes import Process
+
+GONE_S = 15.0
+"""How long killed processes may take to vanish; freeing a GPU's memory, or a dump of core, takes some seconds."""
+LITTLE_CPU = 0.01
+"""A group that computes for less than this share of a core does nothing."""
+
+
+def own() -> dict[str, Any]:
+    """This rank as its watcher needs to know it."""
+    pid = os.getpid()
+    here = processes.look(pid)
+    assert here is not None
+    return {"host": socket.gethostname(), "pid": pid, "session": here.session, "started": here.started}
+
+
+def one_has_ended(ranks: Sequence[Mapping[str, Any]], within_s: float) -> bool:
+    """Whether one of this host's ``ranks`` (`own` of each) has ended, or is seen to end within so many seconds."""
+    here = [rank for rank in ranks if _is_here(rank)]
+    deadline_s = time.monotonic() + within_s
+    while here and all(map(_living, here)) and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    return not all(map(_living, here))
+
+
+class Watch:
+    """The processes of one group: its launcher ``launcher_pid`` and, once they are known, its ranks."""
+
+    def __init__(self, launcher_pid: int) -> None:
+        here = processes.look(launcher_pid)
+        self._begun = here.started if here else 0
+        self._sessions = {launcher_pid}
+        self._ranks: list[Mapping[str, Any]] = []
+        self._looked_s, self._cpu_s = time.monotonic(), 0.0
+
+    def know(self, ranks: Sequence[Mapping[str, Any]]) -> None:
+        """The ranks in order, as each describes itself (`own`)."""
+        self._ranks = list(ranks)
+        self._sessions |= {rank["session"] for rank in ranks if _is_here(rank)}
+
+    def idle(self, seconds: float) -> bool:
+        """Whether the whole group has computed next to nothing for ``seconds``; False where that cannot be seen."""
+        if not self._ranks or not all(_is_here(rank) for rank in self._ranks):
+            return False
+        cpu_s, now = sum(each.cpu_s for each in self._members()), time.monotonic()
+        if abs(cpu_s - self._cpu_s) > LITTLE_CPU * seconds:
+            self._looked_s, self._cpu_s = now, cpu_s
+        return now - self._looked_s >= seconds
+
+    def words(self) -> str:
+        """What each rank is at, those that stand out first; "" before the ranks are known."""
+        told: dict[str, list[str]] = {}
+        for number, rank in enumerate(self._ranks):
+            told.setdefault(_at(rank), []).append(str(number))
+        parts = [f"rank{'s' if len(who) > 1 else ''} {', '.join(who)} {what}" for what, who in sorted(told.items())]
+        return "; ".join(parts)
+
+    def end(self) -> None:
+        """Kill what is left of the group on this host and return when it has vanished, or after some seconds."""
+        deadline = time.monotonic() + GONE_S
+        while members := self._members():
+            for each in members:
+                processes.kill(each.pid)
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.02)
+
+    def _members(self) -> list[Process]:
+        """Processes of the group's sessions, begun after the group was: no later session of the same number."""
+        return [each for each in self._all() if each.started >= self._begun]
+
+    def _all(self) -> Iterator[Process]:
+        return (each for each in processes.everyone() if each.session in self._sessions and not each.ended)
+
+
+def _is_here(rank: Mapping[str, Any]) -> bool:
+    return bool(rank["host"] == socket.gethostname())
+
+
+def _at(rank: Mapping[str, Any]) -> str:
+    if not _is_here(rank):
+        return f"on {rank['host']} cannot be seen from here"
+    found = _living(rank)
+    return processes.STATES.get(found.state, f"is in state {found.state}") if found else "has ended"
+
+
+def _living(rank: Mapping[str, Any]) -> Process | None:
+    """The process of one of this host's ranks; None once it has ended."""
+    found = processes.look(rank["pid"])
+    return found if found and found.started == rank["started"] and not found.ended else None

@@ -1,0 +1,1 @@
+"""Background reading that a point may ask for."""

@@ -1,0 +1,116 @@
+"""What the timed blocks alone tell: the step that waits for nothing, and a rank that is later than the others. Pure."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from saih.statistics import paired as pairs
+
+
+@dataclass(frozen=True)
+class Late:
+    """The rank that takes longest, and by how much a step: what would be saved were it as the mean of the others.
+
+    ``low``, ``high``: interval over blocks; ``shown``: whether it is more than noise, which the latest of many ranks
+    may be by chance; ``blocks``: in how many of ``of`` blocks it was the slowest.
+    """
+
+    rank: int
+    seconds: float
+    low: float
+    high: float
+    shown: bool
+    blocks: int
+    of: int
+
+
+def step_s(samples: Mapping[str, Any], variant: str) -> float:
+    """Seconds of the median step of a variant ("full", "without_input", ...), of the slowest rank."""
+    return statistics.median(_slowest(samples["block_s"][variant])) / float(samples["block_steps"])
+
+
+def excess(samples: Mapping[str, Any], variant: str, of: str = "full") -> list[float]:
+    """Seconds that a step ``of`` takes longer than that of ``variant`` beside it, of each round, on slowest ranks."""
+    pairs = zip(_slowest(samples["block_s"][of]), _slowest(samples["block_s"][variant]), strict=False)
+    return [(longer - without) / samples["block_steps"] for longer, without in pairs]
+
+
+def shown(samples: Mapping[str, Any], variant: str, of: str = "full") -> bool | None:
+    """Whether the rounds show an excess that is more than noise (pairs.py); None where a variant is missing."""
+    if not {variant, of} <= set(samples["block_s"]):
+        return None
+    return pairs.shown(excess(samples, variant, of))
+
+
+def waiting_for_nothing(samples: Mapping[str, Any]) -> list[float]:
+    """Seconds of a step that waits for neither input nor communication, of each round of blocks, on the slowest rank.
+
+    Each round's blocks are neighbours in time: the step without input (the full one where there is no such variant),
+    less what communication adds to the full step. Empty where several ranks have no variant without communication.
+    """
+    blocks = samples["block_s"]
+    full = _slowest(blocks["full"])
+    alone = _slowest(blocks.get("without_communication", []))
+    calm = _slowest(blocks.get("without_input", blocks["full"]))
+    if not alone and len(blocks["full"][0]) == 1:
+        alone = full
+    rounds = zip(calm, full, alone, strict=False)
+    return [(without - (a - b)) / samples["block_steps"] for without, a, b in rounds]
+
+
+def gaps(samples: Mapping[str, Any], busy_s: float) -> list[float]:
+    """Seconds of a step, of each round, in which a GPU need wait for nothing and yet is not busy."""
+    return [seconds - busy_s for seconds in waiting_for_nothing(samples)]
+
+
+def gaps_shown(samples: Mapping[str, Any], busy_s: float | None) -> bool | None:
+    """Whether such gaps are more than the noise of the blocks; None where they are not known.
+
+    By the signs and sizes of all rounds, as for differences. Noise that outlasts them could do as much, but a gap also
+    has to be seen in the profiled steps (parts.py).
+    """
+    found = [] if busy_s is None else gaps(samples, busy_s)
+    return pairs.shown(found) if found else None
+
+
+def late(samples: Mapping[str, Any]) -> Late | None:
+    """The latest rank, in the blocks without communication (the full ones where there are none); None with one rank.
+
+    It is one and the same rank in all blocks, the one that takes longest in all of them together. Taking the slowest of
+    every block instead would call mere noise a straggler, for some rank is always the slowest. What a rank waited for
+    its input, by the timer of the full block beside it, is taken out: who is late for that is bound by input.
+    """
+    alone = samples["block_s"].get("without_communication") or samples["block_s"]["full"]
+    ranks = len(alone[0])
+    if ranks == 1:
+        return None
+    waits = samples.get("phases_s", {}).get("input_wait_s") or [[0.0] * ranks] * len(alone)
+    blocks = [
+        [seconds - waited for seconds, waited in zip(*each, strict=True)] for each in zip(alone, waits, strict=False)
+    ]
+    latest = max(range(ranks), key=lambda rank: sum(block[rank] for block in blocks))
+    behind = [(block[latest] - _others(block, latest)) / samples["block_steps"] for block in blocks]
+    found, shown_ = pairs.difference_interval(behind), pairs.shown(behind, looks=ranks)
+    slowest = sum(block[latest] == max(block) for block in blocks)
+    return Late(latest, found.middle, found.low, found.high, shown_, slowest, len(blocks))
+
+
+def flop_of_a_step(metrics: Mapping[str, Mapping[str, Any]], samples: Mapping[str, Any]) -> float | None:
+    """The algorithm's operations in one step of one rank."""
+    of_a_sample, rate = (metrics.get(name, {}).get("value") for name in ("flop_per_sample", "samples_per_s"))
+    if of_a_sample is None or rate is None:
+        return None
+    full = samples["block_s"]["full"]
+    steps = len(full) * samples["block_steps"] * len(full[0])
+    return float(of_a_sample * rate * sum(_slowest(full)) / steps)
+
+
+def _slowest(blocks: Sequence[Sequence[float]]) -> list[float]:
+    return [max(ranks) for ranks in blocks]
+
+
+def _others(block: Sequence[float], rank: int) -> float:
+    return statistics.fmean([seconds for i, seconds in enumerate(block) if i != rank])

@@ -1,0 +1,212 @@
+"""Samples that cannot be: why a point's raw data must not be believed, before anything is computed from it. Pure.
+
+No clock gives NaN, infinity, zero or a negative time for a block of steps, and no measurement ends without blocks or
+without the times of a rank. Such samples come from a broken clock, an application that gives what is no number, or a
+file that was changed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from saih.records.shapes import (
+    Shape,
+    anything,
+    by_name,
+    fault,
+    fields,
+    filled,
+    flag,
+    many,
+    not_negative,
+    number,
+    optional,
+    positive,
+    text,
+    whole,
+    word,
+)
+from saih.telemetry.energy import PART
+
+NOT_RECORDED = "not recorded"
+BLANK: Mapping[str, Any] = {"phases_s": {}, "read_bytes": [], "handed_out_s": [], "values": {}, "background": []}
+"""What older records may lack of their samples."""
+BLANK_RANK: Mapping[str, Any] = {
+    "seconds": {}, "allocation_retries": None, "gpu": None, "host_cpu": None, "cpu_clock_mhz": None,
+}  # fmt: skip
+BLANK_SOURCE: Mapping[str, Any] = {"energy_j": None, "energy_scope": None}
+BLANK_GPU: Mapping[str, Any] = dict.fromkeys(
+    ("throttle_share", "sm_clock_mhz", "memory_clock_mhz", "other_processes", "other_processes_bytes")
+)
+BLANK_HOST: Mapping[str, Any] = dict.fromkeys(("others_cores", "throttled_cores"))
+
+_seconds, _why = optional(not_negative), optional(by_name(text))
+_amount = optional(not_negative)
+_class = fields({"class": text, "busy_s": not_negative, "count": _amount}, {"bytes": _amount})
+_LAYER_KEYS = (
+    "forward_s", "backward_s", "forward_count", "backward_count", "forward_flop", "flop", "forward_bytes", "bytes",
+    "alone_forward_s", "alone_backward_s",
+)  # fmt: skip
+_layer = fields({"name": text}, dict.fromkeys(_LAYER_KEYS, _amount))
+_PROFILE_KEYS = ("comm_s", "exposed_comm_s", "exposed_input_s", "h2d_s", "operations")
+_profiled = fields(
+    {"step_s": positive, "busy_s": not_negative, "device": word("cuda", "cpu"), "classes": many(_class)},
+    {
+        **dict.fromkeys(_PROFILE_KEYS, _amount),
+        "layers": optional(many(_layer)),
+        "outside": optional(many(_class)),
+        "idle_s": optional(number),
+        "phases": optional(by_name(_seconds)),
+        "steps": whole(1),
+        "variant": text,
+        "why": _why,
+    },
+)
+_series = optional(fields({"early": optional(number), "late": optional(number)}))
+_energy = {"energy_j": optional(by_name(number)), "energy_scope": optional(text), "why": by_name(text)}
+_gpu = fields(
+    {
+        **_energy, "throttle_share": optional(by_name(number)), "sm_clock_mhz": _series, "memory_clock_mhz": _series,
+        "other_processes": optional(whole(0)), "other_processes_bytes": _amount,
+    },
+    {"uuid": optional(text), "power_limit_w": _amount, "counters": optional(by_name(optional(number)))},
+)  # fmt: skip
+_cores = {"cores": filled(whole(0)), "others_cores": optional(number), "throttled_cores": optional(many(anything))}
+_host = fields({**_energy, **_cores})
+_rank = fields(
+    {
+        "host": text, "device": text, "seconds": by_name(not_negative), "allocation_retries": optional(whole(0)),
+        "gpu": optional(_gpu), "host_cpu": optional(_host), "cpu_clock_mhz": _series, "why": by_name(text),
+    }
+)  # fmt: skip
+_reader = fields(
+    {"bytes": not_negative, "seconds": positive, "files": number, "direct_files": number, "shares_cores": flag}
+)
+_soak = fields({"seconds": positive, "step_s": filled(positive), "first_step_s": positive, "last_step_s": positive})
+_rows = many(filled(anything))
+_samples = fields(
+    {
+        "block_steps": whole(1), "block_s": by_name(_rows), "phases_s": by_name(_rows), "read_bytes": _rows,
+        "handed_out_s": _rows, "values": by_name(optional(number)), "background": many(_reader),
+        "telemetry": many(_rank),
+    },
+    {
+        "warmup_steps": optional(number), "warmup_s": _seconds, "warmup_ended": optional(text),
+        "stopped": optional(text), "soak": optional(_soak),
+    },
+)  # fmt: skip
+
+
+def completed(samples: Mapping[str, Any]) -> dict[str, Any]:
+    """Samples with what records of older versions lack, as null with a reason; others as they are."""
+    telemetry = samples.get("telemetry") or []
+    if isinstance(telemetry, list) and all(isinstance(rank, dict) for rank in telemetry):
+        telemetry = [_completed_rank(rank) for rank in telemetry]
+    return {**BLANK, **samples, "telemetry": telemetry}
+
+
+def _completed_rank(rank: Mapping[str, Any]) -> dict[str, Any]:
+    found = {**BLANK_RANK, **rank}
+    for source, blank in (("gpu", BLANK_GPU), ("host_cpu", BLANK_HOST)):
+        if isinstance(found[source], dict):
+            held = {**BLANK_SOURCE, **blank, **found[source]}
+            found[source] = held | {"why": _reasons(held.get("why"), "energy_j")}
+    return found | {"why": _reasons(found.get("why"), "gpu")}
+
+
+def _reasons(why: Any, key: str) -> Any:
+    """The reasons of nulls, with one for ``key``."""
+    return {key: NOT_RECORDED, **(why or {})} if isinstance(why, dict | None) else why
+
+
+def width(samples: Mapping[str, Any], otherwise: int) -> int:
+    """How many ranks have times in the first full block; ``otherwise`` where there is none."""
+    blocks = samples.get("block_s")
+    full = blocks.get("full") if isinstance(blocks, dict) else None
+    return len(full[0]) if isinstance(full, list) and full and isinstance(full[0], list) else otherwise
+
+
+def unsound(samples: Mapping[str, Any], ranks: int) -> str | None:
+    """Why these samples cannot be, in words; None where nothing speaks against them.
+
+    ``samples`` as `completed` gives them; ``ranks``: how many have times in each block.
+    """
+    if not samples.get("block_s"):
+        return "no times of blocks were recorded"
+    found = fault(_samples, samples) or _unsound_blocks(samples, ranks)
+    found = found or _unsound_profile(samples.get("profile"), samples["block_s"]) or _unsound_energy(samples)
+    return f"samples that cannot be: {found}" if found else None
+
+
+def _unsound_blocks(samples: Mapping[str, Any], ranks: int) -> str | None:
+    """Of the times and bytes of blocks, the first that cannot be."""
+    full = samples["block_s"].get("full")
+    if not full:
+        return "block_s.full: is empty"
+    if ranks < 1:
+        return "no rank took part"
+    for variant, blocks in samples["block_s"].items():
+        if found := _unsound_rows(f"block_s.{variant}", blocks, ranks, positive):
+            return found
+    others = {f"phases_s.{name}": rows for name, rows in samples["phases_s"].items()}
+    others |= {name: samples[name] for name in ("read_bytes", "handed_out_s") if samples[name]}
+    for name, rows in others.items():
+        if len(rows) != len(full):
+            return f"{name}: holds {len(rows)} blocks, but {len(full)} full ones were timed"
+        if found := _unsound_rows(name, rows, ranks, not_negative):
+            return found
+    return None
+
+
+def _unsound_rows(where: str, rows: Sequence[Sequence[Any]], ranks: int, shape: Shape) -> str | None:
+    if not rows:
+        return f"{where}: is empty"
+    for i, row in enumerate(rows):
+        if len(row) != ranks:
+            return f"{where}[{i}]: holds figures of {len(row)} ranks, but {ranks} took part"
+        for rank, value in enumerate(row):
+            if found := fault(shape, value, f"{where}[{i}][{rank}]"):
+                return found
+    return None
+
+
+def _unsound_profile(profile: Any, variants: Mapping[str, Any]) -> str | None:
+    """What is wrong with a profiled pass; there may be none."""
+    if profile is None or (isinstance(profile, dict) and set(profile) <= {"why"}):
+        return fault(optional(fields({}, {"why": _why})), profile, "profile")
+    if found := fault(_profiled, profile, "profile"):
+        return found
+    variant = profile.get("variant", "full")
+    return None if variant in variants else f"profile.variant = {variant}: no such steps were timed"
+
+
+def _unsound_energy(samples: Mapping[str, Any]) -> str | None:
+    """Energy of full blocks comes with its scope and with their time."""
+    for i, rank in enumerate(samples["telemetry"]):
+        for source in (rank["gpu"], rank["host_cpu"]):
+            if source and source["energy_j"] and PART in source["energy_j"]:
+                if source["energy_scope"] is None:
+                    return f"telemetry[{i}]: energy without a scope"
+                if PART not in rank["seconds"]:
+                    return f"telemetry[{i}].seconds.{PART}: is missing"
+    return None
+
+
+def storable(value: Any) -> Any:
+    """``value`` as JSON can hold it: what is not finite becomes null, as an invalid point's samples are kept."""
+    if isinstance(value, dict):
+        return {key: storable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [storable(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def not_finite(metrics: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The first metric that came out as no finite number, in words; None where all are."""
+    for name, entry in metrics.items():
+        for key in ("value", "low", "high"):
+            if entry.get(key) is not None and (found := fault(number, entry[key], f"{name}.{key}")):
+                return f"samples that cannot be: from them follows {found}"
+    return None

@@ -1,0 +1,1 @@
+"""Intervals of serially correlated block times, and paired differences."""

@@ -1,0 +1,235 @@
+"""One MPI rank of a worker group: takes requests, does them with the other ranks, answers through rank 0.
+
+Requests are JSON lines on rank 0's stdin, each with "do": describe | prepare | peaks | ceiling | measure. An answer is
+one JSON line on its stdout, after lines of progress and, before all else, one that says who and where each rank is:
+protocol.py. Anything else that is printed goes to stderr. A rank that fails leaves its cause in a file and ends the
+whole group: peers that wait in a collective operation could not be told otherwise. Where another had ended before it,
+the launcher has the first word: that one was killed.
+
+What a rank is to applications and to measuring: rank.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import queue
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from saih.app import Point, Work, load
+from saih.errors import InputError, lacking
+from saih.groups import hangs, protocol
+from saih.interference.background_load import Background
+from saih.processes import die_with_parent, told_rank
+from saih.records.record import write_json
+from saih.telemetry.watch import Telemetry
+from saih.worker.rank import Worker
+
+if TYPE_CHECKING:
+    from saih.worker.mpi import World
+
+FAULT_STATUS = 3
+PROFILING = "profiling"
+WAKE_S = 0.5
+"""How long a rank whose end others have felt may still count as running."""
+LAUNCHER_S = 5.0
+"""How long a launcher may take to say that a rank was killed, and to end the others."""
+_NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
+
+
+def describe(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The machine as this group sees it."""
+    from saih.worker import machine
+    from saih.worker.mpi import World
+
+    return machine.describe(worker.device, World.library())
+
+
+def prepare(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Have the application make or check the input of points."""
+    points = [Point.from_dict(raw) for raw in request["points"]]
+    return {"data": load(request["app"]).prepare(worker.copy, points)}
+
+
+def peaks(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The ceiling in one precision while all ranks run."""
+    from saih import peaks
+
+    return {"ranks": worker.size, **peaks.measure(worker, request["precision"], request["seconds_each"])}
+
+
+def ceiling(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
+    """One of the other ceilings while all ranks run: memory, copies, launches, allreduce or storage."""
+    from saih import peaks
+
+    return peaks.ceiling(worker, request["part"], request)
+
+
+def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
+    """One point: build it, time it, ask whether it can be believed."""
+    point = Point.from_dict(request["point"])
+    worker.begin_anew()
+    soaking = worker.telemetry() if request.get("soak_s") else None
+    with worker.telemetry() as telemetry, soaking or contextlib.nullcontext():
+        worker.limit_memory(request["memory_gib"])
+        worker.progress("building", 0, 1)
+        work = load(point.app).build(worker.copy, point)
+        try:
+            samples = _timed(worker, work, telemetry, soaking, request, point.run.background_read_mb_s)
+            worker.progress("checking", 0, 1)
+            doubts = [doubt for doubt in worker.gather(work.check()) if doubt]
+            peak = max(worker.gather(worker.peak_memory_bytes()))
+            samples["profile"] = _profile(worker, work, point, request, samples)
+        finally:
+            work.close()
+    doubt = doubts[0] if doubts else None
+    ranks = worker.gather(worker.whereabouts())
+    return {"samples": samples, "peak_mem_bytes": peak, "doubt": doubt, "ranks": ranks}
+
+
+def _timed(
+    worker: Worker,
+    work: Work,
+    telemetry: Telemetry,
+    soaking: Telemetry | None,
+    request: Mapping[str, Any],
+    background_mb_s: float,
+) -> dict[str, Any]:
+    """The timed blocks, watched, beside the background reading that the point asks for; a soak has its own watch."""
+    from saih.measure.blocks import measure
+
+    with worker.background(background_mb_s, request["paths"]) or contextlib.nullcontext() as others:
+        counted: list[Telemetry | Background] = [telemetry, others] if others else [telemetry]
+
+        def begin() -> None:
+            for each in counted:
+                each.begin()
+
+        def around(part: str) -> contextlib.AbstractContextManager[None]:
+            return soaking.whole() if soaking and part == "soak" else telemetry.block(part)
+
+        limits = request["target_percent"], request["max_s"]
+        samples = measure(work, worker, *limits, begin, around, request.get("soak_s", 0.0))
+        samples["telemetry"] = worker.gather(telemetry.end())
+        if soaking:
+            samples["soak"]["telemetry"] = worker.gather(soaking.read)
+        samples["background"] = [each for each in worker.gather(others.end() if others else None) if each]
+    return samples
+
+
+def _profile(
+    worker: Worker, work: Work, point: Point, request: Mapping[str, Any], samples: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The profiled pass: last of all, so that neither times nor peak nor check know of it."""
+    why_not = request.get("no_profile")
+    if why_not:
+        return {"why": {"profile": why_not}}
+    from saih.profile.run import profile
+
+    worker.lift_memory_limit()
+    try:
+        return profile(work, worker, worker.copy.marked, samples, point.run.execution == "plain")
+    except Exception as error:
+        error.add_note(PROFILING)
+        raise
+
+
+_HANDLERS: dict[str, Callable[[Worker, Mapping[str, Any]], dict[str, Any]]] = {
+    "describe": describe,
+    "prepare": prepare,
+    "peaks": peaks,
+    "ceiling": ceiling,
+    "measure": measure,
+}
+
+
+def main() -> None:
+    """Serve requests until the end of file; never returns after a fault."""
+    parser = argparse.ArgumentParser(prog="saih.worker.main")
+    parser.add_argument("--ranks", type=int, required=True)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), required=True)
+    parser.add_argument("--cores-per-rank", type=int, required=True)
+    parser.add_argument("--copies", type=int, required=True)
+    parser.add_argument("--faults", type=Path, required=True)
+    arguments = parser.parse_args()
+    die_with_parent()
+    os.write(2, protocol.begun(told_rank(os.environ), socket.gethostname(), os.getpid()).encode())
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints must not mix with the answers
+    world: World | None = None
+    ranks: list[dict[str, Any]] = []
+    try:
+        from saih.worker.mpi import World  # late: MPI starts with it, and may wait for ranks that never come
+
+        world = World(arguments.ranks, arguments.cores_per_rank)
+        worker = Worker(world, arguments.device, arguments.copies, answers)
+        ranks = world.gather(hangs.own())
+        worker.answer({"ready": ranks})
+        _serve(worker, world)
+        world.finalise()
+        sys.stdout.flush()
+        os._exit(0)  # what torch holds is not taken apart piece by piece, which takes half a second a group
+    except BaseException as error:
+        traceback.print_exc()
+        found = fault(error)
+        others = ranks[: world.rank] + ranks[world.rank + 1 :] if world else []
+        if found["kind"] == "failed" and hangs.one_has_ended(others, WAKE_S):
+            time.sleep(LAUNCHER_S)
+        rank = world.rank if world else 0
+        write_json(arguments.faults / f"rank{rank}.json", found | {"rank": rank, "time": time.time()}, False)
+        if world:
+            world.abort(FAULT_STATUS)
+        os._exit(FAULT_STATUS)
+
+
+def _serve(worker: Worker, world: World) -> None:
+    import torch.distributed as dist
+
+    requests = _read_requests() if world.rank == 0 else None
+    while True:
+        request = world.broadcast(requests.get() if requests else None)
+        if request is None:
+            break
+        worker.answer(protocol.answer(request["do"], _HANDLERS[request["do"]](worker, request)))
+    dist.destroy_process_group()
+
+
+def fault(error: BaseException) -> dict[str, Any]:
+    """{"kind": input | oom | failed, "message"} of what ended a rank."""
+    text = " ".join(str(error).split())
+    if PROFILING in getattr(error, "__notes__", ()):
+        return {"kind": "failed", "message": f"{type(error).__name__}: {text[:500]}", "during": PROFILING}
+    lack = lacking(error) if isinstance(error, ImportError) else None
+    if lack or isinstance(error, InputError):
+        return {"kind": "input", "message": str(lack or text)}
+    if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
+        return {"kind": "oom", "message": text[:500] or "no memory left"}
+    return {"kind": "failed", "message": f"{type(error).__name__}: {text[:500]}"}
+
+
+def _read_requests() -> queue.Queue[dict[str, Any] | None]:
+    """Rank 0's requests; None at the end of file. Should the driver vanish while work is on, the group ends at once."""
+    requests: queue.Queue[dict[str, Any] | None] = queue.Queue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            requests.put(json.loads(line))
+        requests.put(None)
+        time.sleep(10)  # long enough for an idle group to end in order
+        os._exit(FAULT_STATUS)
+
+    threading.Thread(target=read, daemon=True).start()
+    return requests
+
+
+if __name__ == "__main__":
+    main()
