@@ -27,8 +27,8 @@ from reports.analysis.cases import Quantity
 from reports.analysis.hockney import Hockney
 from reports.analysis.hockney import _Path as GrowthPath
 from reports.analysis.hockney import _too_far as too_far
+from reports.analysis.key_numbers import NORMAL_95, fit_rates
 from reports.analysis.trend import FLAT
-from reports.tables.key_numbers import NORMAL_95, fit_rates
 
 LIMIT = 1e12
 """FLOP/s that the forms which level off approach."""

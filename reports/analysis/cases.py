@@ -231,3 +231,11 @@ def _flop_per_step(point: Mapping[str, Any], costs: Mapping[str, float | None]) 
 def numbers(cases: Sequence[Case], most: int = 8) -> str:
     """Which points, as "#3, #4 and #9"."""
     return listed((f"#{case.number}" for case in cases), most)
+
+
+def half_width_percent(case: Case) -> float | None:
+    """Half of the rate's interval as percent of the rate."""
+    rate = case.quantity("samples_per_s")
+    if not rate.value or rate.low is None or rate.high is None:
+        return None
+    return 50 * (rate.high - rate.low) / rate.value

@@ -123,3 +123,8 @@ def interval(case: Case, part: str) -> tuple[float, float] | None:
 def _profile(record: Record) -> Mapping[str, Any]:
     found = record.samples.get("profile") or {}
     return found if found.get("classes") else {}
+
+
+def verdict(case: Case) -> str:
+    """What bounds a case, over its replicates."""
+    return str(diagnosis(case).get("verdict") or "no diagnosis")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from reports.analysis.cases import Case, numbers
-from reports.findings.failures import half_width_percent
-from reports.findings.suspects import WHOSE, by_cause, reasons
+from reports.analysis.cases import Case, half_width_percent, numbers
+from reports.analysis.suspects import WHOSE, by_cause, reasons
 from reports.words.text import clauses, number
 
 WIDE_PERCENT = 5.0

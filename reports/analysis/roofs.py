@@ -94,3 +94,6 @@ def _datasheet(case: Case) -> float | None:
     """The datasheet peak that a point was held against."""
     rate, percent = case.value("flop_per_s_per_device"), case.value("percent_of_peak")
     return 100 * rate / percent if rate and percent else None
+
+
+INTENSITY = "FLOP/B"

@@ -196,3 +196,6 @@ def _part(name: str, value: float, whole: float, measured: Quantity) -> Part:
         return Part(name, value * whole, value, None)
     low, high = (value + end - (measured.value or 0.0) for end in (measured.low, measured.high))
     return Part(name, value * whole, value, measured.sign != 0, low, high)
+
+
+BOUND = "layer_bound_s"

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reports.analysis.cases import Case
-from reports.analysis.roofs import Dot, Roof
+from reports.analysis.layers import FORWARD, Half, halves
+from reports.analysis.roofs import INTENSITY, Dot, Roof
 from reports.analysis.trend import Trend
-from reports.tables.layers import FORWARD, Half, halves
 from reports.words.text import count, percent, quantity
 
 MOST_ROOFS = 4
@@ -16,7 +16,6 @@ MOST_ROOFS = 4
 MOST_LAYERS = 7
 LEAST_SHARE = 0.01
 """Layers that take less of the step than this say little, and would stretch the axes."""
-INTENSITY = "FLOP/B"
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ from typing import Any
 from reports.analysis import diagnosis
 from reports.analysis.axes import Axis, alike, namer
 from reports.analysis.cases import BACKGROUND, Case, numbers
-from reports.analysis.step_parts import share
+from reports.analysis.step_parts import BOUND, share
 from reports.analysis.trend import Trend
 from reports.findings.form import Finding
-from reports.findings.gains import in_words
-from reports.tables.step import BOUND
+from reports.words.gains import in_words
 from reports.words.text import clauses, count, listed, percent, quantity
 from saih.diagnosis import UNDETERMINED
 from saih.diagnosis.growth_path import Path, turns

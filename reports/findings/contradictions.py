@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from reports.analysis import diagnosis
 from reports.analysis.cases import Case, numbers
+from reports.analysis.failures import reason
 from reports.analysis.judged_anew import is_doubtful
 from reports.analysis.runs import Run
-from reports.findings.failures import reason
 from reports.findings.form import Finding
 from reports.words.text import clauses, count
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reports.analysis.axes import Axis
-from reports.analysis.cases import Case, numbers
+from reports.analysis.cases import Case, half_width_percent, numbers
+from reports.analysis.failures import reason, reasons
 from reports.analysis.judged_anew import is_doubtful
 from reports.analysis.runs import Run
 from reports.findings.form import Finding
@@ -22,17 +23,6 @@ WORDS = {
     "preempted": ("was stopped by a signal: a resumed sweep measures it", "caution"),
     "skipped": ("skipped", "gap"),
 }
-
-
-def reason(record: Record) -> str:
-    """Why a record holds no result, in its own words."""
-    error = record.error or {}
-    return str(error.get("message") or error.get("kind") or "no reason recorded")
-
-
-def reasons(case: Case) -> list[str]:
-    """The reasons of all replicates without a result, each once."""
-    return list(dict.fromkeys(reason(record) for record in case.records if record.status != "ok"))
 
 
 def frontier(cases: Sequence[Case], growth: Axis | None, where: Where) -> list[Finding]:
@@ -110,14 +100,6 @@ def precision(runs: Sequence[Run], cases: Sequence[Case]) -> list[Finding]:
     evidence = f"They ended before the rate was known to the target{asked}: {numbers(late)}.{widest}"
     headline = f"{len(late)} of {count(len(measured), 'measured point')} stopped at the time limit"
     return [Finding("caution", headline, evidence, tuple(late))]
-
-
-def half_width_percent(case: Case) -> float | None:
-    """Half of the rate's interval as percent of the rate."""
-    rate = case.quantity("samples_per_s")
-    if not rate.value or rate.low is None or rate.high is None:
-        return None
-    return 50 * (rate.high - rate.low) / rate.value
 
 
 def target_percent(run: Run) -> float | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.analysis.cases import Case, Quantity
-from reports.words.text import count, interval, signed_percent
+from reports.analysis.cases import Case
+from reports.words.text import count
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,3 @@ def processes(cases: Sequence[Case]) -> str:
     if few < many:
         return f"{few} to {many} processes{each}"
     return f"one process{each}" if few == 1 else f"{count(few, 'process', 'processes')}{each}"
-
-
-def within(share: Quantity) -> str:
-    """The interval of a share of 1, in percent and brackets with a space before; empty where there is none."""
-    if share.value is None or share.low is None or share.high is None:
-        return ""
-    shown = interval(100 * share.value, 100 * share.low, 100 * share.high, "%")
-    return f" ({shown})" if shown else ""
-
-
-def signed_interval(change: Quantity) -> str:
-    """The interval of a relative change in percent, as "-3 % to +12 %"; empty where there is none."""
-    if change.low is None or change.high is None or change.low == change.high:
-        return ""
-    return f"{signed_percent(change.low)}\u00a0to\u00a0{signed_percent(change.high)}"

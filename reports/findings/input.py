@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from reports.analysis.cases import Case, numbers
 from reports.analysis.input_sources import SLOWED, Curve, Group, Slowdown, input_of, is_exposed, megabytes, others_mb_s
+from reports.analysis.intervals import within
 from reports.analysis.step_parts import share
 from reports.analysis.trend import apart
-from reports.findings.form import Finding, within
+from reports.findings.form import Finding
 from reports.words.text import clauses, count, interval, listed, number, percent, quantity, signed_percent
 
 CACHED_PERCENT = 50

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from reports.analysis.cases import numbers
 from reports.analysis.doubts import doubted
+from reports.analysis.intervals import within
 from reports.analysis.scaling import KINDS, STRONG, WEAK, Scaling
-from reports.findings.form import Finding, within
+from reports.findings.form import Finding
 from reports.words.text import clauses, count, listed, number, percent
 
 Between = Mapping[tuple[int, int], Sequence[Scaling]]

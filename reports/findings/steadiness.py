@@ -1,79 +1,16 @@
-"""How steady a point's blocks were: their spread, outliers and drift, from the raw times. Pure.
-
-A point is said to drift where order in time would be as clear by chance in fewer than 1 of 100 points that only
-scatter, and the change is a percent or more. Nothing is left out because of it.
-"""
+"""Findings about steadiness: no steady state, change during the soak, drift. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from reports.analysis.cases import Case, numbers
+from reports.analysis.steadiness import CHANCE, LEAST_PERCENT, of_case
+from reports.analysis.suspects import SLOWER, by_cause
 from reports.findings.form import Finding
-from reports.findings.suspects import SLOWER, by_cause
-from reports.tables.form import Cell, Notes
-from reports.words.text import count, number, percent, quantity, signed_percent
-from saih.records.record import Record
+from reports.words.text import count, percent, quantity, signed_percent
 from saih.statistics.correlated import drift
-from saih.statistics.intervals import outliers, spread_percent
-
-CHANCE = 0.01
-LEAST_PERCENT = 1.0
-"""A drift smaller than this matters to nobody, however clear it is."""
-
-
-@dataclass(frozen=True)
-class Steadiness:
-    """Of one replicate's blocks: quartile distance in % of the median, outliers, worst / median, change and its p."""
-
-    blocks: int
-    spread_percent: float
-    outliers: int
-    worst_ratio: float | None
-    drift_percent: float
-    chance: float
-
-    @property
-    def drifts(self) -> bool:
-        """Whether the blocks got faster or slower, clearly and by enough to matter."""
-        return self.chance < CHANCE and abs(self.drift_percent) >= LEAST_PERCENT
-
-
-def steadiness(record: Record) -> Steadiness | None:
-    """From the slowest rank's times of the full blocks; None where they are not recorded."""
-    blocks = (record.samples.get("block_s") or {}).get("full") or []
-    times = [max(ranks) for ranks in blocks if ranks]
-    if len(times) < 2 or min(times) <= 0:
-        return None
-    far, (change, chance) = outliers(times), drift(times)
-    middle = sorted(times)[len(times) // 2]
-    worst = far.worst / middle if far.worst else None
-    return Steadiness(len(times), spread_percent(times), far.count, worst, change, chance)
-
-
-def of_case(case: Case) -> list[Steadiness]:
-    """Of each measured replicate."""
-    return [found for record in case.ok if (found := steadiness(record)) is not None]
-
-
-def cells(case: Case, notes: Notes) -> tuple[Cell, Cell]:
-    """Spread with outliers, and drift; of several replicates, the one where it is largest."""
-    found = of_case(case)
-    if not found:
-        missing = notes.missing("no blocks to compare are recorded")
-        return missing, missing
-    wide = max(found, key=lambda each: each.spread_percent)
-    moved = min(found, key=lambda each: each.chance)
-    far, blocks = sum(each.outliers for each in found), sum(each.blocks for each in found)
-    worst = max((each.worst_ratio for each in found if each.worst_ratio), default=None, key=lambda x: abs(x - 1))
-    told = f"{count(far, 'outlier')} of {blocks}" + (f", to x {number(worst)}" if worst else "")
-    clear = "clear" if moved.drifts else "as by chance" if moved.chance >= CHANCE else "small"
-    return (
-        Cell(quantity(wide.spread_percent, "%"), told),
-        Cell(signed_percent(round(moved.drift_percent, 1) / 100 + 0.0), clear),  # no minus before 0.0
-    )
 
 
 def steady_findings(cases: Sequence[Case]) -> list[Finding]:

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.analysis import diagnosis
 from reports.analysis.cases import Case, Quantity, numbers
+from reports.analysis.intervals import within
 from reports.analysis.step_parts import share
-from reports.findings.form import Finding, within
+from reports.findings.form import Finding
 from reports.words.glossary import label_of
 from reports.words.text import listed, percent, quantity
 
 NOT_EXPECTED = ("scaling_efficiency", "background_read_bytes_per_s")
 """Metrics that a record lacks by design: one is derived here, one exists only where it was asked for."""
-
-
-def verdict(case: Case) -> str:
-    """What bounds a case, over its replicates."""
-    return str(diagnosis.diagnosis(case).get("verdict") or "no diagnosis")
 
 
 def exposed(cases: Sequence[Case], name: str, part: str) -> list[Finding]:

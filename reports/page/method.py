@@ -14,8 +14,8 @@ from reports.analysis.cases import Case
 from reports.analysis.device_copies import find_everywhere
 from reports.analysis.hockney import MIN_SIZES, WORST_MISFIT
 from reports.analysis.runs import Run
+from reports.analysis.suspects import note
 from reports.analysis.trend import FLAT
-from reports.findings.suspects import note
 from reports.words.text import listed, scalar, span
 from saih.diagnosis import NAMED_SHARE
 from saih.metrics.work_groups import BEYOND, NEAR

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import saih
 from reports.analysis.cases import Case, make_cases
 from reports.analysis.device_copies import find_everywhere
+from reports.analysis.failures import reason
 from reports.analysis.input_sources import find_groups
 from reports.analysis.roofs import find_roofs
 from reports.analysis.runs import Run
@@ -19,10 +20,9 @@ from reports.charts.roofline import RoofChart, roof_charts
 from reports.charts.scaling import scaling_charts
 from reports.charts.step import BarChart, step_charts
 from reports.charts.trend import Chart, trend_charts
-from reports.findings import suspects
 from reports.findings.all import findings
-from reports.findings.failures import reason
 from reports.findings.form import Finding
+from reports.page.glossary import Entry, glossary
 from reports.page.method import method
 from reports.tables import ceilings, step_checks
 from reports.tables import input as io_tables
@@ -30,6 +30,7 @@ from reports.tables import key_numbers as trend_figures
 from reports.tables import points as tables
 from reports.tables import setup as facts
 from reports.tables import step as step_tables
+from reports.tables import suspects as suspects_table
 from reports.tables import trend as trend_tables
 from reports.tables.device_copies import everywhere_tables
 from reports.tables.fixed_sizes import fixed_sizes
@@ -37,7 +38,6 @@ from reports.tables.form import Table
 from reports.tables.roofline import roofline
 from reports.tables.scaling import scaling
 from reports.tables.step_details import Detail, details
-from reports.words.glossary import Entry, glossary
 from reports.words.text import listed
 from saih.records.record import STATUSES
 
@@ -139,7 +139,7 @@ def build(runs: Sequence[Run]) -> Report:
         inputs=io_tables.inputs(groups, trend.axes),
         file_systems=io_tables.where_data_lay(runs),
         points=tables.points(cases, trend.axes),
-        suspects=suspects.table(cases, trend.axes),
+        suspects=suspects_table.table(cases, trend.axes),
         resources=tables.resources(cases, trend.axes),
         failures=tuple(failure for case in cases for failure in _failures(case, trend.where(case))),
         ceilings=ceilings.ceilings(runs, cases),

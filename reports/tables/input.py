@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from reports.analysis.axes import Axis
 from reports.analysis.cases import BACKGROUND, Case
 from reports.analysis.input_sources import IO_KEYS, Group, input_of, megabytes, others_mb_s
+from reports.analysis.intervals import within
 from reports.analysis.runs import Run
 from reports.analysis.step_parts import share
-from reports.findings.form import within
 from reports.tables.form import Cell, Head, Notes, Table, case_cells, case_head, words
 from reports.words.glossary import label_of
 from reports.words.text import listed, percent, quantity, signed_percent

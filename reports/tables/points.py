@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from reports.analysis.axes import Axis
 from reports.analysis.cases import Case, Quantity
+from reports.analysis.failures import reasons
 from reports.analysis.reference_metric import RATE, SHARE, differ
-from reports.findings import steadiness, suspects
-from reports.findings.failures import reasons
+from reports.analysis.suspects import note
+from reports.tables import steadiness
 from reports.tables.form import Cell, Head, Notes, Table, case_cells, case_head, words
 from reports.words.glossary import label_of
 from reports.words.text import clauses
@@ -36,7 +37,7 @@ def _head(name: str) -> Head:
 
 
 def _point_row(case: Case, axes: Sequence[Axis], notes: Notes) -> tuple[Cell, ...]:
-    doubt = suspects.note(case)
+    doubt = note(case)
     status = Cell(case.status_text, "suspect" if doubt else "", notes.mark(doubt) if doubt else "", False, case.status)
     work = Quantity(case.flop_per_step, "FLOP", why="no point of this size recorded its work per sample")
     start = (*case_cells(case, axes, anchor=True), status, notes.cell(work))

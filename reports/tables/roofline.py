@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.analysis.axes import Axis
-from reports.analysis.roofs import Dot, Roof
-from reports.charts.roofline import INTENSITY
+from reports.analysis.roofs import INTENSITY, Dot, Roof
 from reports.tables.form import Cell, Head, Notes, Table, case_cells, case_head, words
 from reports.words.text import percent, quantity
 

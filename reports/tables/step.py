@@ -9,11 +9,11 @@ from typing import Any
 from reports.analysis import diagnosis
 from reports.analysis.axes import Axis
 from reports.analysis.cases import Case, Quantity
-from reports.analysis.step_parts import COPY, METRICS, NAMES, PARTS, REST, STRAGGLER, UNEXPLAINED, Step, share
-from reports.findings.form import within
-from reports.findings.gains import in_a_cell
-from reports.findings.step import verdict
+from reports.analysis.diagnosis import verdict
+from reports.analysis.intervals import within
+from reports.analysis.step_parts import BOUND, COPY, METRICS, NAMES, PARTS, REST, STRAGGLER, UNEXPLAINED, Step, share
 from reports.tables.form import Cell, Head, Notes, Table, case_cells, case_head, words
+from reports.words.gains import in_a_cell
 from reports.words.text import percent, quantity
 
 TIMERS = {
@@ -22,7 +22,6 @@ TIMERS = {
     "decode_wait_s": "decode wait",
     "h2d_s": "host-device copy",
 }
-BOUND = "layer_bound_s"
 INTERVALS = (*(NAMES[key] for key in METRICS), STRAGGLER)
 RESTS = (UNEXPLAINED, REST)
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from reports.analysis.axes import Axis
 from reports.analysis.cases import Quantity
 from reports.analysis.doubts import doubts
+from reports.analysis.intervals import signed_interval
 from reports.analysis.trend import FLAT_END, UNRESOLVED, Effect, Growth, Trend
-from reports.findings.form import signed_interval
 from reports.tables.form import Cell, Head, Notes, Table, words
 from reports.words.glossary import label_of
 from reports.words.text import clauses, count, fold, interval, number, quantity, signed_percent

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from saih.cli import submit
 from saih.common.terminal import printable
 from saih.errors import InputError
-from saih.launch import slurm
+from saih.launch import batch_script, slurm
 from saih.launch.sites import Site
 from tests.conftest import toy_config
 from tests.unit.test_slurm import program
@@ -40,8 +39,8 @@ class Job:
         program(folder / "bin", "scontrol", f'echo "$*" > {folder}/scontrol')
         program(folder / "bin", "sleep", "true")
         (folder / "sweep.py").write_text(FAKE_SWEEP)
-        made = submit.Job(**({"config": Path("/c/toy.yaml"), "name": "toy", "out": "runs/toy", "nodes": 1} | job))
-        text = submit.script(made, site or Site(), folder / "site.yaml", None)
+        made = batch_script.Job(**({"config": Path("/c/toy.yaml"), "name": "toy", "out": "runs/toy", "nodes": 1} | job))
+        text = batch_script.script(made, site or Site(), folder / "site.yaml", None)
         text, count = re.subn(r"^saih=\(.*\)$", f"saih=(python3 {folder}/sweep.py)", text, flags=re.MULTILINE)
         assert count == 1
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
@@ -197,7 +196,9 @@ def test_no_value_runs_and_every_value_arrives_whole(tmp_path, harm):
 
 
 def test_the_path_of_a_profile_is_one_line_of_comment():
-    text = submit.script(submit.Job(Path("c.yaml"), "toy", "o", 1), Site(), Path("a\ntouch harm\n.yaml"), None)
+    text = batch_script.script(
+        batch_script.Job(Path("c.yaml"), "toy", "o", 1), Site(), Path("a\ntouch harm\n.yaml"), None
+    )
     assert "touch harm" not in text.splitlines()
     assert printable("a\ntouch harm\n.yaml") in text
 

@@ -4,12 +4,14 @@ import pytest
 
 from reports.analysis.cases import make_cases
 from reports.analysis.device_copies import find_everywhere
+from reports.analysis.suspects import OTHER, TOLD, by_cause, cause
 from reports.findings.device_copies import odd_ones
 from reports.findings.steadiness import steady_findings
-from reports.findings.suspects import OTHER, TOLD, by_cause, cause, suspect_findings, table
+from reports.findings.suspects import suspect_findings
 from reports.page.method import EVERYWHERE
 from reports.tables.device_copies import everywhere_tables
 from reports.tables.points import points
+from reports.tables.suspects import table
 from saih.app import Execution
 from saih.diagnosis.suspect import suspect
 from saih.metrics import device_copies

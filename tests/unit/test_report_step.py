@@ -4,11 +4,11 @@ import pytest
 
 from reports.analysis.diagnosis import causes, diagnosis, roofline
 from reports.analysis.input_sources import find_groups
+from reports.analysis.layers import halves
 from reports.analysis.step_parts import find_steps, share
 from reports.analysis.trend import find_trend
 from reports.charts.step import step_charts
 from reports.findings.all import findings
-from reports.tables.layers import halves
 from reports.tables.step import bounds, steps
 from reports.tables.step_details import chosen, details
 from saih.diagnosis.gains import ONE_PASS

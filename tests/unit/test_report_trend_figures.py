@@ -6,11 +6,14 @@ import random
 import pytest
 
 from reports.analysis.cases import make_cases
+from reports.analysis.key_numbers import find_figures
 from reports.analysis.runs import merge
+from reports.analysis.steadiness import of_case
 from reports.analysis.trend import find_trend
-from reports.findings.steadiness import of_case, steady_findings
+from reports.findings.key_numbers import approach
+from reports.findings.steadiness import steady_findings
 from reports.tables.fixed_sizes import fixed_sizes, sample_s
-from reports.tables.key_numbers import approach, figures, find_figures
+from reports.tables.key_numbers import figures
 from tests.gold.small import cases_of, folder_of, lost, measured
 
 CEILING = 100e9

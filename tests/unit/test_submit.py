@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from saih import config
-from saih.cli import plan, submit
+from saih.cli import plan
 from saih.errors import InputError
-from saih.launch import sites
+from saih.launch import batch_script, sites
 from saih.launch.sites import JOBS, Site
 from tests.conftest import toy_config
 
 
 def script(site=None, **changes):
     job = {"config": "/c/toy.yaml", "name": "toy", "out": "runs/toy", "nodes": 2}
-    return submit.script(submit.Job(**(job | changes)), site or Site(), "site.yaml", None)
+    return batch_script.script(batch_script.Job(**(job | changes)), site or Site(), "site.yaml", None)
 
 
 def options(text):
@@ -116,7 +116,7 @@ def test_requeues_are_counted(tmp_path):
 
 def asked(nodes=(1,), tasks=None, folder="runs/toy", **changes):
     found = config.Config.model_validate(toy_config(**changes))
-    return submit.jobs(Path("toy.yaml"), found, folder, list(nodes), tasks)
+    return batch_script.jobs(Path("toy.yaml"), found, folder, list(nodes), tasks)
 
 
 def test_node_counts_are_a_chain_from_the_smallest():
@@ -222,4 +222,4 @@ def test_the_scaling_configurations_keep_what_they_say(name):
     assert [run.ranks for run in executions] == found.run.ranks
     kept = {run.batch * (run.ranks if name == "strong-scaling" else 1) for run in executions}
     assert len(kept) == 1
-    assert len(submit.jobs(Path("x.yaml"), found, "runs/x", [1, 2, 4], None)) == 3
+    assert len(batch_script.jobs(Path("x.yaml"), found, "runs/x", [1, 2, 4], None)) == 3

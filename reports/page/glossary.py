@@ -1,0 +1,45 @@
+"""The page's glossary: every metric in the records, with their own methods and reasons. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.analysis.cases import Case
+from reports.words.glossary import MEANING
+from reports.words.text import count
+from saih.metrics.compute import UNITS
+
+BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "neither"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the page says of one metric. ``methods`` and ``missing`` are the records' own words."""
+
+    name: str
+    label: str
+    unit: str
+    better: str
+    meaning: str
+    methods: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def glossary(cases: Sequence[Case]) -> list[Entry]:
+    """Every metric in the records, the core ones first, with the methods and reasons that the records give."""
+    recorded = list(dict.fromkeys(name for case in cases for record in case.ok for name in record.metrics))
+    ordered = [name for name in UNITS if name in recorded] + sorted(name for name in recorded if name not in UNITS)
+    return [_entry(name, cases) for name in ordered]
+
+
+def _entry(name: str, cases: Sequence[Case]) -> Entry:
+    entries = [record.metrics[name] for case in cases for record in case.ok if name in record.metrics]
+    own = next((str(entry["label"]) for entry in entries if entry.get("label")), "")
+    unit, better = UNITS.get(name) or (str(entries[0].get("unit", "")), str(entries[0].get("better", "none")))
+    label, meaning = MEANING.get(name, (own or name, "Declared by the application."))
+    known = [entry for entry in entries if entry.get("value") is not None]
+    methods = dict.fromkeys(str(entry.get("method") or "not recorded") for entry in known)
+    reasons = [str(entry.get("why") or "no reason recorded") for entry in entries if entry.get("value") is None]
+    missing = [f"{reason} ({count(reasons.count(reason), 'point')})" for reason in dict.fromkeys(reasons)]
+    return Entry(name, label, unit, BETTER.get(better, better), meaning, tuple(methods), tuple(missing))
