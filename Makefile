@@ -14,11 +14,15 @@ help: ## this list
 demo: $(VENV)/run-installed ## sweep configs/quickstart.yaml on this machine and write its report
 	$(BIN)/saih sweep configs/quickstart.yaml
 
-test: $(VENV)/dev-installed ## the tests
-	$(BIN)/python -m pytest
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+
+test: $(VENV)/dev-installed ## the tests: first those that bear company, then those that need a quiet machine
+	$(BIN)/python -m pytest $(PARALLEL) -m "not planted"
+	$(BIN)/python -m pytest -m planted
 
 test-long: $(VENV)/dev-installed ## also the tests that take minutes
-	$(BIN)/python -m pytest --run-long
+	$(BIN)/python -m pytest $(PARALLEL) -m "not planted" --run-long
+	$(BIN)/python -m pytest -m planted --run-long
 
 gpu-test: ## the tests that need a CUDA device, with the Python at hand: make gpu-test PYTHON=python3
 	$(PYTHON) -m pytest -m gpu

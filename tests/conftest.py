@@ -17,6 +17,9 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
+    for item in items:  # whoever shares a sweep or a Slurm runs in one process
+        group = "slurm" if "slurm" in item.keywords else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(group))
     if config.getoption("--run-long"):
         return
     for item in items:
@@ -25,10 +28,10 @@ def pytest_collection_modifyitems(config, items):
 
 
 class Cli:
-    """Runs ``saih`` in a folder of its own."""
+    """Runs ``saih`` in a folder of its own. Sweeps write a report only if asked: it takes longer than a small point."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, reports: bool = False) -> None:
+        self.folder, self.reports = folder, reports
         path = os.pathsep.join(filter(None, (str(TOYS), os.environ.get("PYTHONPATH"))))
         self.env = os.environ | {"PYTHONPATH": path, "COLUMNS": "200"}
 
@@ -37,7 +40,8 @@ class Cli:
         return name
 
     def start(self, *words: str, **more) -> subprocess.Popen:
-        command = [sys.executable, "-m", "saih", *words]
+        without = ["--no-report"] if words[:1] == ("sweep",) and not self.reports else []
+        command = [sys.executable, "-m", "saih", *words, *without]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, cwd=self.folder, env=self.env, **pipes, **more)
 

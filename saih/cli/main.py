@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--dry-run", action="store_true", help="only show the points and what is measured already")
     sweep.add_argument("--fresh", action="store_true", help="move an existing folder aside and begin anew")
     sweep.add_argument("--retry", metavar="STATUS,...", default="", help="measure points of these statuses again")
+    sweep.add_argument("--no-report", action="store_true", help="leave the report to `saih report`")
     sweep.set_defaults(command=_sweep)
 
     plan = verbs.add_parser("plan", help="show the points with parameters, FLOPs, memory and time to expect")
@@ -118,7 +119,8 @@ def _sweep(arguments: argparse.Namespace) -> int:
     with Progress(Console()) as progress:
         found = Sweep(config, app, points, folder, progress, retry).run()
     _print_figures_of_merit(found)
-    say(f"report: {_write_report([folder.path], None)}")
+    if not arguments.no_report:
+        say(f"report: {_write_report([folder.path], None)}")
     return 1 if any(record.status in FAULTS for record in found) else 0
 
 

@@ -26,7 +26,7 @@ def read(folder):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """One finished sweep that several tests look at; they copy it before they change it."""
-    cli = Cli(tmp_path_factory.mktemp("finished"))
+    cli = Cli(tmp_path_factory.mktemp("finished"), reports=True)
     cli.write("toy.yaml", toy_config(size={"n": [8, 16, 9]}, sweep={"exclude": [{"n": 9}]}))
     cli.done = cli("sweep", "toy.yaml")
     return cli

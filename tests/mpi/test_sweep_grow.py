@@ -24,7 +24,7 @@ def points(folder):
 
 
 def test_grows_until_memory_ends_and_confirms_the_frontier(tmp_path):
-    cli = Cli(tmp_path)
+    cli = Cli(tmp_path, reports=True)
     grown = grow_config(512, memory_gib=0.25, bisections=1, flat_percent=None)
     cli.write("toy.yaml", grown | {"data": {"hold": 16}})
     done = cli("sweep", "toy.yaml")

@@ -80,6 +80,7 @@ def test_a_folder_of_a_run_that_leads_elsewhere_is_refused(saih, name):
 
 
 def test_files_that_lead_elsewhere_are_replaced(saih):
+    saih.reports = True
     saih.write("toy.yaml", toy_config(**ONE_POINT))
     saih("sweep", "toy.yaml")
     run = saih.folder / "runs" / "toy"

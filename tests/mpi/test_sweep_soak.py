@@ -13,6 +13,7 @@ MEASURE = {"target_percent": 50, "max_s": 0.3, "soak_s": 1.5}
 
 
 def test_a_point_is_soaked_and_watched_before_it_counts(saih):
+    saih.reports = True
     config = toy_config(size={"n": [16]}, run={"ranks": [2]}, measure=MEASURE)
     saih.write("toy.yaml", config)
     saih("sweep", "toy.yaml")
