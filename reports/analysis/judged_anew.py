@@ -16,12 +16,12 @@ from typing import Any
 from reports.words.text import clauses
 from saih import metrics
 from saih.app import Cost, Execution
+from saih.common.shapes import fault, not_negative
 from saih.judge import Judged, Measured, judge
 from saih.metrics.compute import UNITS, Metric
 from saih.metrics.soundness import not_finite, width
 from saih.peaks.highest import ceilings_of
 from saih.records.record import Record
-from saih.records.shapes import fault, not_negative
 
 DOUBTFUL = "doubtful"
 """The kind of error of a record whose metrics do not follow from its samples."""

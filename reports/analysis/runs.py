@@ -15,11 +15,11 @@ from typing import Any
 
 from reports.analysis.judged_anew import anew
 from saih import records
+from saih.common.shapes import anything, by_name, fault, fields, number, optional, scalar
 from saih.config import yaml_values
 from saih.errors import InputError
 from saih.records.read_json import read_text
 from saih.records.record import Record, Unread
-from saih.records.shapes import anything, by_name, fault, fields, number, optional, scalar
 
 NOT_THE_MACHINE = ("cores", "devices", "memory_bytes")
 """What an allocation decides, so that array tasks on machines of one kind may differ in it."""

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from saih.records.shapes import (
+from saih.common.shapes import (
     Shape,
     anything,
     by_name,

@@ -8,8 +8,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from saih.common.shapes import Shape, fault, too_deep
 from saih.errors import InputError
-from saih.records.shapes import Shape, fault, too_deep
 
 MOST_BYTES = 2**29
 """Twice the record of 8,192 ranks after 130 rounds."""

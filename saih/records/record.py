@@ -51,10 +51,10 @@ from pathlib import Path
 from typing import Any
 
 from saih.common import files
+from saih.common.shapes import fault, shown
 from saih.errors import InputError
 from saih.records.read_json import read_json
 from saih.records.schema import MEASURED, RECORD, STATUSES, SYSTEM
-from saih.records.shapes import fault, shown
 
 __all__ = [
     "FAULTS",

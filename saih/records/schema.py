@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from saih.records.shapes import (
+from saih.common.shapes import (
     LARGEST,
     Wrong,
     anything,
