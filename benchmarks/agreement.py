@@ -35,7 +35,8 @@ from typing import Any
 
 from benchmarks.measuring_cost import PRECISION, device_name, rounded
 from benchmarks.replicates import as_lines
-from saih.app import Execution, Point, Work, load
+from saih.app import Execution, Point, Work
+from saih.applications import load
 from saih.measure.blocks import METHOD_VERSION
 from saih.profile.breakdown import breakdown
 from saih.profile.passes import Pass, event_cost_s

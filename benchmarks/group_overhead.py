@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from saih import launch
-from saih.app import Execution, Point, load
+from saih.app import Execution, Point
+from saih.applications import load
 from saih.config.schema import Launch
 from saih.groups.pool import Groups
 from saih.groups.worker_group import Patience

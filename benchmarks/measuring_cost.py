@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.replicates import as_lines
-from saih.app import Execution, Point, Ran, Work, load
+from saih.app import Execution, Point, Ran, Work
+from saih.applications import load
 from saih.measure.blocks import METHOD_VERSION, measure
 from saih.statistics.correlated import median_interval
 from saih.telemetry.watch import Telemetry

@@ -16,7 +16,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from saih.app import Execution, Point, load
+from saih.app import Execution, Point
+from saih.applications import load
 from saih.cli.progress import roughly
 from saih.config.schema import Measure
 from saih.sweep.memory_fit import cost_on

@@ -1,4 +1,4 @@
-"""The protocol an application fulfils, in two halves, and how one is found.
+"""The protocol an application fulfils, in two halves. applications.py finds one and checks what it answers.
 
 The first half is the object ``APP`` itself. It imports no torch: its dials, what it costs, what is legal. The
 command line and the driver see only this half. The second half is what ``APP.build`` returns inside a worker: work
@@ -10,13 +10,12 @@ Applications import this module and nothing else of the harness.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from saih.errors import InputError
 from saih.paths import expanded
@@ -34,7 +33,6 @@ __all__ = [
     "Ran",
     "Work",
     "expanded",
-    "load",
 ]
 
 Number = int | float
@@ -176,6 +174,8 @@ class MetricSpec:
 class Ran:
     """What ``Work.run`` did: samples of this rank, seconds by phase (keys end in ``_s``), bytes read, own values.
 
+    ``samples`` is n times the point's batch: rates rest on it. All is checked once given (work_checks.py).
+
     ``read_bytes`` counts the bytes of the samples that were read from a data set for these steps; samples that were
     held in memory or drawn there count nothing. ``storage_bytes`` counts the bytes that were fetched from storage
     beneath the page cache for them; None: not known.
@@ -279,27 +279,3 @@ class App(Protocol):
 
     def build(self, context: Context, point: Point) -> Work:
         """The work of ``point`` on this rank. Imported late: this is where torch comes in."""
-
-
-_PARTS = ("name", "version", "dials", "metrics", "resolve_data", "validate", "cost", "prepare", "build")
-
-
-def load(reference: str) -> App:
-    """The application called ``cosmoflow`` (the folder apps/cosmoflow) or ``my.module:APP``. Raises InputError."""
-    module_name, _, attribute = reference.partition(":")
-    if not attribute:
-        module_name, attribute = f"apps.{reference}", "APP"
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise InputError(f"app = {reference}: {module_name} needs the module {error.name}") from error
-        raise InputError(
-            f"app = {reference}: there is no module {module_name}; allowed: a folder of apps/, or my.module:APP with "
-            "my.module installed or on PYTHONPATH"
-        ) from error
-    app = getattr(module, attribute, None)
-    missing = [part for part in _PARTS if not hasattr(app, part)]
-    if missing:
-        raise InputError(f"app = {reference}: {module_name}.{attribute} has no {missing[0]}; see docs/adding-an-app.md")
-    return cast(App, app)

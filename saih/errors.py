@@ -2,6 +2,7 @@
 
     SaihError
     |- InputError       what the user gave is wrong: one line, exit status 2
+    |  `- AppFault      an application does not keep to its protocol
     |- Interrupted      a signal asked for the end: exit status 75, the run can go on later
     `- GroupError       a worker group gave no answer; the sweep turns it into a record
 
@@ -25,6 +26,10 @@ class InputError(SaihError):
     def at(self, where: str) -> InputError:
         """The same error with the place it was found in (a file, a key) put before it."""
         return InputError(f"{where}: {self}")
+
+
+class AppFault(InputError):
+    """An application does not keep to its protocol: another size or another value would not mend that."""
 
 
 _EXTRA = "run"

@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import NoReturn
 
-from saih.common.procfs import PROC, Process, everyone, look
+from saih.common.procfs import PROC, Process, environment, everyone, look
 from saih.errors import Interrupted
 
-__all__ = ["PROC", "Process", "everyone", "look"]
+__all__ = ["PROC", "Process", "environment", "everyone", "look"]
 
 _PR_SET_PDEATHSIG = 1
 

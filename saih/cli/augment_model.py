@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from saih.app import App, Execution, Number, Point, load
+from saih.app import App, Execution, Number, Point
+from saih.applications import load
 from saih.common.terminal import say
 from saih.config import yaml_values
 from saih.errors import InputError

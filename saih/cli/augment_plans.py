@@ -17,7 +17,8 @@ from augment.data.recipe import Recipe
 from augment.data.storage.data_set import UniverseSet, universes_in
 from augment.data.storage.names import folder_of
 from saih import config
-from saih.app import expanded, load
+from saih.app import expanded
+from saih.applications import load
 from saih.errors import InputError
 
 RECIPE_KEYS = tuple(Recipe.__dataclass_fields__)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from saih.app import App, Cost, Execution, Point, load
+from saih.app import App, Cost, Execution, Point
+from saih.applications import load
 from saih.cli.progress import roughly
 from saih.config.points import Points, expand
 from saih.config.schema import Config
@@ -26,7 +26,10 @@ def read(path: Path) -> tuple[Config, App, Points]:
     config = load_config(path)
     try:
         app = load(config.app)
-        return config, app, expand(config, app)
+        points = expand(config, app)
+        if hasattr(app, "layers"):  # asked for only once a point has been measured
+            app.layers(points.wanted[0])
+        return config, app, points
     except InputError as error:
         raise error.at(str(path)) from error
 
@@ -82,18 +85,9 @@ def rows(config: Config, app: App, points: Points, folder: Folder | None = None)
 
 def _costs(app: App, point: Point, device: str, cores: int) -> dict[str, Cost]:
     """The cost on each kind of device that may be meant. Which one `auto` finds is known only where it runs."""
-    try:
-        if not hasattr(app, "cost_on"):
-            found = {ANY: app.cost(point)}
-        else:
-            found = {kind: cost_on(app, point, kind, cores) for kind in DEVICES if device in (kind, "auto")}
-        countable = all(math.isfinite(each.flop_per_sample * point.run.batch / 1.0) for each in found.values())
-    except OverflowError:
-        countable = False
-    if not countable:
-        sizes = ", ".join(f"{name} = {value:g}" for name, value in point.size.items())
-        raise InputError(f"size: {sizes}: costs more operations than a number can hold")
-    return found
+    if not hasattr(app, "cost_on"):
+        return {ANY: app.cost(point)}
+    return {kind: cost_on(app, point, kind, cores) for kind in DEVICES if device in (kind, "auto")}
 
 
 def _fits(config: Config, app: App, system: Mapping[str, Any], point: Point, cost: Cost) -> bool | None:

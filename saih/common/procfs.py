@@ -56,3 +56,30 @@ def everyone(proc: Path = PROC) -> Iterator[Process]:
     for entry in proc.iterdir():
         if entry.name.isdigit() and (found := look(int(entry.name), proc)):
             yield found
+
+
+def wanted_s(pid: int | str, proc: Path = PROC) -> dict[int, float]:
+    """Seconds that each thread of a process has run or waited for a core; {} if the process is gone, or hidden.
+
+    By thread id, from /proc/<pid>/task/<tid>/schedstat (sched-stats.rst); where the kernel keeps none, without waiting.
+    """
+    found = {}
+    try:
+        threads = list((proc / str(pid) / "task").iterdir())
+    except OSError:
+        return {}
+    for thread in threads:
+        try:
+            found[int(thread.name)] = sum(map(int, (thread / "schedstat").read_text().split()[:2])) / 1e9
+        except OSError:
+            if there := look(thread.name, thread.parent):
+                found[int(thread.name)] = there.cpu_s
+    return found
+
+
+def environment(pid: int, proc: Path = PROC) -> list[bytes]:
+    """The variables that a process began with, each NAME=value; [] if the process is gone, or another user's."""
+    try:
+        return (proc / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []

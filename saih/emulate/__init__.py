@@ -26,8 +26,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from saih.common.given import short
+from saih.common.shapes import fault
 from saih.errors import InputError
 from saih.processes import RANK_VARIABLES, SIZE_VARIABLES
+from saih.records.schema import EMULATED
 
 LABEL = "SAIH_EMULATED"
 """The environment variable with a rank's disturbances, as JSON."""
@@ -89,9 +92,20 @@ class Settings:
 
 
 def label(environment: Mapping[str, str] = os.environ) -> dict[str, Any] | None:
-    """The disturbances that this process runs under, in the form of the configuration; None where there are none."""
-    found = environment.get(LABEL)
-    return dict(json.loads(found)) if found else None
+    """The disturbances that this process runs under, in the form of the configuration; None where there are none.
+
+    Raises InputError for a label that none of our disturbances leaves.
+    """
+    given = environment.get(LABEL)
+    if not given:
+        return None
+    try:
+        found = json.loads(given)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or fault(EMULATED, found):
+        raise InputError(f"{LABEL} = {short(given)}: must be what saih.emulate leaves there; unset it")
+    return found
 
 
 def together(labels: Iterable[Mapping[str, Any] | None]) -> dict[str, Any] | None:

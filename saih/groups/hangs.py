@@ -17,6 +17,8 @@ from saih.processes import Process
 
 GONE_S = 15.0
 """How long killed processes may take to vanish; freeing a GPU's memory, or a dump of core, takes some seconds."""
+MARK = "SAIH_GROUP"
+"""The environment variable by which processes of a group are known, also those that have left its sessions."""
 LITTLE_CPU = 0.01
 """A group that computes for less than this share of a core does nothing."""
 
@@ -39,9 +41,13 @@ def one_has_ended(ranks: Sequence[Mapping[str, Any]], within_s: float) -> bool:
 
 
 class Watch:
-    """The processes of one group: its launcher ``launcher_pid`` and, once they are known, its ranks."""
+    """The processes of one group: its launcher ``launcher_pid`` and, once they are known, its ranks.
 
-    def __init__(self, launcher_pid: int) -> None:
+    ``mark``: the value of `MARK` in the environment of all that descend from its launcher; None: they have none.
+    """
+
+    def __init__(self, launcher_pid: int, mark: str | None = None) -> None:
+        self._mark = f"{MARK}={mark}".encode() if mark else None
         here = processes.look(launcher_pid)
         self._begun = here.started if here else 0
         self._sessions = {launcher_pid}
@@ -73,7 +79,7 @@ class Watch:
     def end(self) -> None:
         """Kill what is left of the group on this host and return when it has vanished, or after some seconds."""
         deadline = time.monotonic() + GONE_S
-        while members := self._members():
+        while members := self._members() + self._gone_away():
             for each in members:
                 processes.kill(each.pid)
             if time.monotonic() > deadline:
@@ -83,6 +89,13 @@ class Watch:
     def _members(self) -> list[Process]:
         """Processes of the group's sessions, begun after the group was: no later session of the same number."""
         return [each for each in self._all() if each.started >= self._begun]
+
+    def _gone_away(self) -> list[Process]:
+        """Processes that bear the group's mark, in whatever session: an application may have detached them."""
+        if self._mark is None:
+            return []
+        young = [each for each in processes.everyone() if each.started >= self._begun and not each.ended]
+        return [each for each in young if self._mark in processes.environment(each.pid)]
 
     def _all(self) -> Iterator[Process]:
         return (each for each in processes.everyone() if each.session in self._sessions and not each.ended)

@@ -54,7 +54,12 @@ class Groups:
         log = self.logs / f"{name}.log"
         group = self._suited(ranks, repeat, copies) or self._start(ranks, copies, self._words(repeat), log)
         self._repeat = repeat if repeat is not None else self._repeat
-        return group.ask(request, log, patience, self.on_progress)
+        answer = group.ask(request, log, patience, self.on_progress)
+        for remark in answer.get("remarks", ()):
+            self.say(remark)
+        if answer.get("fresh"):  # an application left what a next point would meet
+            self.end()
+        return answer
 
     def served(self, ranks: int, repeat: int, copies: int) -> int:
         """How many requests the group that would serve such a point has served before; 0 where it would be fresh."""

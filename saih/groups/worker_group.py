@@ -21,6 +21,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ from saih.common import files
 from saih.config.schema import Launch
 from saih.errors import GroupError
 from saih.groups import deaths, protocol
-from saih.groups.hangs import Watch
+from saih.groups.hangs import MARK, Watch
 from saih.groups.starting import Starting
 from saih.launch.launchers import Launcher
 
@@ -111,18 +112,18 @@ class Group:
         words = [*python, "--ranks", str(ranks), "--device", launch.device, "--cores-per-rank", str(cores_per_rank)]
         words += ["--copies", str(copies), "--faults", str(self._faults.absolute())]
         self._oom_kills, self._deaths = deaths.oom_kills(), deaths.Deaths()
-        self._ask_first = launcher.ends_on_term
+        self._ask_first, mark = launcher.ends_on_term, uuid.uuid4().hex
         self._process = subprocess.Popen(
             launcher.command(ranks, words, launch.wrapper),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=launcher.whole_environment(os.environ),
+            env=launcher.whole_environment(os.environ) | {MARK: mark},
             text=True,
             errors="replace",
             start_new_session=True,  # so that it can be ended whole, and no Ctrl-C goes past the driver
         )
-        self._watch, self._say, self._ended_s = Watch(self._process.pid), say, math.inf
+        self._watch, self._say, self._ended_s = Watch(self._process.pid, mark), say, math.inf
         self._starting: Starting | None = Starting(ranks, self._process.pid, launcher.ends_on_term)
         self._answers: queue.Queue[protocol.Message | None] = queue.Queue()
         self._ears = [threading.Thread(target=ear, daemon=True) for ear in (self._hear_answers, self._hear_errors)]

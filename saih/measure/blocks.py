@@ -133,6 +133,8 @@ class _Samples:
         ran = ended.ran
         self.handed_out_s.append(ended.handed_out_s)
         for phase in ran[0].phases:
+            if any(phase not in each.phases for each in ran):
+                continue  # the work's check tells of it
             self.phases_s.setdefault(phase, []).append([each.phases[phase] for each in ran])
         self.read_bytes.append([each.read_bytes for each in ran])
         self.storage_bytes.append([each.storage_bytes for each in ran])

@@ -7,13 +7,17 @@ from dataclasses import asdict
 from typing import Any
 
 from saih.app import App, Layer, Point
+from saih.errors import InputError
 
 
 def with_costs(profile: Mapping[str, Any], app: App, point: Point) -> dict[str, Any]:
     """``profile`` with FLOPs and bytes of its layers, by name; where they stay null, "why" says it."""
     if not profile.get("layers"):
         return dict(profile)
-    stated: Sequence[Layer] = app.layers(point) if hasattr(app, "layers") else ()
+    try:
+        stated: Sequence[Layer] = app.layers(point) if hasattr(app, "layers") else ()
+    except InputError as error:
+        return {**profile, "why": {**profile["why"], "costs": str(error)}}
     costs = {layer.name: asdict(layer) for layer in stated}
     layers = [layer | costs.get(layer["name"], {}) for layer in profile["layers"]]
     missing = [layer["name"] for layer in layers if layer["name"] not in costs]

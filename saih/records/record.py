@@ -27,7 +27,7 @@ Schema 1, top-level keys:
                 "emulated": the disturbances that were asked for (docs/emulate.md), or null,
                 "ceilings": what the point is held against (saih/peaks/highest.py); before method version 8 its
                 "flop_per_s" was the fastest of short repeats, a burst}
-    provenance  versions, time, data set, what it took
+    provenance  versions, time, data set, what it took, "remarks": [what the application gave in vain or left behind]
     error       null, or {"kind", "message", "log_end"}
 
 samples["profile"], of rank 0, seconds and counts a step (docs/profile.md): {"steps", "step_s", "device": cuda | cpu,

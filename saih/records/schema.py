@@ -93,7 +93,7 @@ _machine = fields(
         **dict.fromkeys(("devices", "cores", "memory_bytes", "device_memory_bytes"), optional(not_negative)),
     },
 )
-_emulated = fields(
+EMULATED = fields(
     {},
     {
         **dict.fromkeys(("storage_mb_s", "link_mb_s", "memory_gib"), positive),
@@ -104,7 +104,7 @@ _emulated = fields(
 _place = fields(
     {},
     {
-        "host": optional(text), "device": optional(text), "emulated": optional(_emulated),
+        "host": optional(text), "device": optional(text), "emulated": optional(EMULATED),
         "cores": optional(one_of(many(whole(0)), whole(0))),
     },
 )  # fmt: skip
@@ -121,7 +121,7 @@ _doubts = dict.fromkeys(("flop_per_s_suspect", "memory_bytes_per_s_suspect"), op
 _ceilings = fields({}, {**_rates, **_texts, **_doubts, "why": by_name(text)})
 _about_system = {
     "machine": optional(_machine), "software": optional(by_name(scalar)), "ranks": optional(many(_place)),
-    "emulated": optional(_emulated), "ceilings": optional(_ceilings),
+    "emulated": optional(EMULATED), "ceilings": optional(_ceilings),
 }  # fmt: skip
 
 _git = optional(fields({}, {"commit": optional(text), "dirty": optional(flag)}))
@@ -130,7 +130,8 @@ _provenance = fields(
     {},
     {
         "app_version": scalar, "method_version": optional(whole(0)), "started": optional(text),
-        "wall_s": optional(not_negative), "data": optional(_object), "git": _git, "slurm": _slurm,
+        "wall_s": optional(not_negative), "remarks": many(text), "data": optional(_object),
+        "git": _git, "slurm": _slurm,
     },
 )  # fmt: skip
 _error = optional(fields({"kind": text, "message": text}, {"log_end": optional(text)}))

@@ -12,7 +12,7 @@ from saih import emulate, metrics, records
 from saih.app import App, Point
 from saih.config.schema import Config
 from saih.diagnosis import out_of_memory
-from saih.errors import GroupError, Interrupted
+from saih.errors import GroupError, InputError, Interrupted
 from saih.groups.pool import Groups
 from saih.groups.worker_group import Patience
 from saih.interference import background_load
@@ -69,8 +69,10 @@ class Attempts:
         ranks = copies * point.run.ranks
         served_before = self.groups.served(ranks, point.repeat, copies)
         patience = Patience(limits.point_timeout_s, limits.silence_s)
+        remarks: list[str] = []
         try:
             answer = self._ask(request, ranks, point, patience, copies)
+            remarks = answer["remarks"]
             record = self._judge(point, answer, system, blank)
         except GroupError as error:
             record = self._fallen(blank, error, point)
@@ -78,7 +80,7 @@ class Attempts:
             stopped = {"kind": "preempted", "message": str(error), "log_end": None}
             self._keep(replace(blank, status="preempted", error=stopped))
             raise
-        told = self._provenance(started, system) | {"served_before": served_before}
+        told = self._provenance(started, system) | {"served_before": served_before, "remarks": remarks}
         return replace(record, provenance=told)
 
     def _ask(
@@ -100,7 +102,11 @@ class Attempts:
             samples = samples | {"profile": with_costs(samples["profile"], self.app, point)}
         reached = highest(system, len(places), point.run.precision)
         everywhere = bool(self.config.sweep.everywhere)
-        cost = self.app.cost(point)
+        try:
+            cost = self.app.cost(point)
+        except InputError as why:
+            told = {"kind": "failed", "message": str(why), "log_end": None}
+            return replace(blank, status="failed", samples=storable(samples), error=told)
         judged = judge(Measured(samples, point.run, cost, places, system["machine"], reached, everywhere))
         found = dict(judged.metrics)
         if found:

@@ -21,7 +21,7 @@ from typing import Any
 
 from saih.app import App, Number, Point
 from saih.config.schema import Config, Grow
-from saih.errors import InputError
+from saih.errors import AppFault, InputError
 from saih.records.record import Record
 from saih.sweep.memory_fit import Room
 
@@ -226,6 +226,8 @@ def _nearest(app: App, point: Point, name: str, target: float, low: float, high:
 def _legal(app: App, point: Point) -> Point | None:
     try:
         app.validate(point)
+    except AppFault:
+        raise
     except InputError:
         return None
     return point

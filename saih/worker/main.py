@@ -23,16 +23,20 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from saih.app import Point, Work, load
+from saih.app import Point
+from saih.applications import load
 from saih.errors import InputError, lacking
 from saih.groups import hangs, protocol
 from saih.interference.background_load import Background
 from saih.processes import die_with_parent, told_rank
 from saih.records.record import write_json
 from saih.telemetry.watch import Telemetry
+from saih.worker import descendants
+from saih.worker.leftovers import Before, Streams, together
 from saih.worker.rank import Worker
+from saih.worker.work_checks import CheckedWork, doubt_of
 
 if TYPE_CHECKING:
     from saih.worker.mpi import World
@@ -82,23 +86,24 @@ def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
     with worker.telemetry() as telemetry, soaking or contextlib.nullcontext():
         worker.limit_memory(request["memory_gib"])
         worker.progress("building", 0, 1)
-        work = load(point.app).build(worker.copy, point)
+        app = load(point.app)
+        built = app.build(worker.copy, point)
+        work = CheckedWork(built, point.app, point.run.batch, [each.name for each in app.metrics])
         try:
             samples = _timed(worker, work, telemetry, soaking, request, point.run.background_read_mb_s)
             worker.progress("checking", 0, 1)
-            doubts = [doubt for doubt in worker.gather(work.check()) if doubt]
+            doubt = doubt_of(worker.gather((work.check(), work.phases)))
             peak = max(worker.gather(worker.peak_memory_bytes()))
             samples["profile"] = _profile(worker, work, point, request, samples)
         finally:
             work.close()
-    doubt = doubts[0] if doubts else None
     ranks = worker.gather(worker.whereabouts())
-    return {"samples": samples, "peak_mem_bytes": peak, "doubt": doubt, "ranks": ranks}
+    return {"samples": samples, "peak_mem_bytes": peak, "doubt": doubt, "ranks": ranks, "remarks": work.remarks}
 
 
 def _timed(
     worker: Worker,
-    work: Work,
+    work: CheckedWork,
     telemetry: Telemetry,
     soaking: Telemetry | None,
     request: Mapping[str, Any],
@@ -127,7 +132,7 @@ def _timed(
 
 
 def _profile(
-    worker: Worker, work: Work, point: Point, request: Mapping[str, Any], samples: Mapping[str, Any]
+    worker: Worker, work: CheckedWork, point: Point, request: Mapping[str, Any], samples: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The profiled pass: last of all, so that neither times nor peak nor check know of it."""
     why_not = request.get("no_profile")
@@ -152,6 +157,21 @@ _HANDLERS: dict[str, Callable[[Worker, Mapping[str, Any]], dict[str, Any]]] = {
 }
 
 
+_OF_APPLICATIONS = (prepare, measure)
+
+
+def serve(worker: Worker, request: Mapping[str, Any], streams: Streams) -> dict[str, Any]:
+    """The answer to a request, with what the application left behind on any rank."""
+    handle = _HANDLERS[request["do"]]
+    if handle not in _OF_APPLICATIONS:
+        return handle(worker, request)
+    before = Before(streams)
+    answer = handle(worker, request)
+    worker.barrier()
+    left = together(worker.gather(before.left()))
+    return answer | {"remarks": answer.get("remarks", []) + left["remarks"], "fresh": left["fresh"]}
+
+
 def main() -> None:
     """Serve requests until the end of file; never returns after a fault."""
     parser = argparse.ArgumentParser(prog="saih.worker.main")
@@ -162,9 +182,13 @@ def main() -> None:
     parser.add_argument("--faults", type=Path, required=True)
     arguments = parser.parse_args()
     die_with_parent()
+    descendants.adopt_orphans()
+    ours = descendants.known(descendants.all_now())  # what disturbs a rank on purpose was there before it
     os.write(2, protocol.begun(told_rank(os.environ), socket.gethostname(), os.getpid()).encode())
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not mix with the answers
+    requests = os.fdopen(os.dup(0), encoding="utf-8")  # an application may close standard input
+    streams = Streams()
     world: World | None = None
     ranks: list[dict[str, Any]] = []
     try:
@@ -174,9 +198,11 @@ def main() -> None:
         worker = Worker(world, arguments.device, arguments.copies, answers)
         ranks = world.gather(hangs.own())
         worker.answer({"ready": ranks})
-        _serve(worker, world)
+        _serve(worker, world, requests, streams)
+        descendants.end(ours, grace_s=0)
         world.finalise()
-        sys.stdout.flush()
+        with contextlib.suppress(ValueError):  # an application has closed it
+            sys.stdout.flush()
         os._exit(0)  # what torch holds is not taken apart piece by piece, which takes half a second a group
     except BaseException as error:
         traceback.print_exc()
@@ -186,20 +212,21 @@ def main() -> None:
             time.sleep(LAUNCHER_S)
         rank = world.rank if world else 0
         write_json(arguments.faults / f"rank{rank}.json", found | {"rank": rank, "time": time.time()}, False)
+        descendants.end(ours, grace_s=0)
         if world:
             world.abort(FAULT_STATUS)
         os._exit(FAULT_STATUS)
 
 
-def _serve(worker: Worker, world: World) -> None:
+def _serve(worker: Worker, world: World, lines: TextIO, streams: Streams) -> None:
     import torch.distributed as dist
 
-    requests = _read_requests() if world.rank == 0 else None
+    requests = _read_requests(lines) if world.rank == 0 else None
     while True:
         request = world.broadcast(requests.get() if requests else None)
         if request is None:
             break
-        worker.answer(protocol.answer(request["do"], _HANDLERS[request["do"]](worker, request)))
+        worker.answer(protocol.answer(request["do"], serve(worker, request, streams)))
     dist.destroy_process_group()
 
 
@@ -216,12 +243,12 @@ def fault(error: BaseException) -> dict[str, Any]:
     return {"kind": "failed", "message": f"{type(error).__name__}: {text[:500]}"}
 
 
-def _read_requests() -> queue.Queue[dict[str, Any] | None]:
+def _read_requests(lines: TextIO) -> queue.Queue[dict[str, Any] | None]:
     """Rank 0's requests; None at the end of file. Should the driver vanish while work is on, the group ends at once."""
     requests: queue.Queue[dict[str, Any] | None] = queue.Queue()
 
     def read() -> None:
-        for line in sys.stdin:
+        for line in lines:
             requests.put(json.loads(line))
         requests.put(None)
         time.sleep(10)  # long enough for an idle group to end in order

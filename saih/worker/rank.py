@@ -66,6 +66,7 @@ class Worker:
         self._answers = answers
         self.rank, self.size, self.seed = world.rank, world.size, 1
         self._told, self._told_s = "", 0.0
+        self._emulated = emulate.label()
         on_gpu = torch.cuda.is_available() if device == "auto" else device == "cuda"
         if on_gpu and not torch.cuda.is_available():
             raise InputError("launch.device = cuda: torch sees no CUDA device here")
@@ -155,7 +156,7 @@ class Worker:
         found = getattr(self._cuda.get_device_properties(self.device), "uuid", None) if self._cuda else None
         uuid = None if found is None else f"GPU-{found}"
         own = {"host": socket.gethostname(), "device": self.device, "uuid": uuid, "cores": self._world.cores}
-        return {**own, "emulated": emulate.label()}
+        return {**own, "emulated": self._emulated}
 
 
 def _give_back_free_memory() -> None:

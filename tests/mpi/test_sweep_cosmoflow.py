@@ -41,6 +41,7 @@ def test_every_point_trains_on_the_data_set_and_is_believed(finished):
     found = records.read_all(finished.folder / "runs" / "tiny" / "points")
     assert [r.status for r in found] == ["ok"] * 2
     for record in found:
+        assert record.provenance["remarks"] == []
         edge, ranks = record.point["size"]["edge"], record.point["run"]["ranks"]
         steps = sum(len(each) for each in record.samples["read_bytes"]) * record.samples["block_steps"] / ranks
         assert sum(map(sum, record.samples["read_bytes"])) == steps * ranks * 2 * edge**3 * 4 * 2
@@ -49,6 +50,19 @@ def test_every_point_trains_on_the_data_set_and_is_believed(finished):
         assert (record.value("exposed_comm_s") == 0) == (ranks == 1)
         facts = record.provenance["data"][str(edge)]
         assert (facts["universes"], facts["verified"]) == (12, "every sample")
+
+
+@pytest.mark.long
+def test_one_group_serves_plain_and_compiled_points_alike(copy):
+    """What torch keeps for later, its compile workers above all, is nothing that an application left."""
+    run = {"batch": 2, "ranks": 2, "execution": ["plain", "compiled"]}
+    limits = {"point_timeout_s": 300}
+    copy.write("tiny.yaml", CONFIG | {"name": "both", "sweep": {"kind": "matrix"}, "run": run, "limits": limits})
+    copy("sweep", "tiny.yaml")
+    found = records.read_all(copy.folder / "runs" / "both" / "points")
+    assert [record.provenance["remarks"] for record in found] == [[]] * 4
+    served = sorted(record.provenance["served_before"] for record in found)
+    assert served == list(range(served[0], served[0] + 4))
 
 
 def test_the_made_sets_are_used_again(copy):

@@ -97,7 +97,7 @@ def test_simulated_universes(saih, here):
 def test_what_a_sweep_would_make_is_what_the_sweep_finds(saih, here):
     from apps.cosmoflow.input.settings import resolve, set_of
     from saih import config
-    from saih.app import load
+    from saih.applications import load
     from saih.config import points
 
     recipe = {"universes": 8, "edge": 16, "steps": 0}

@@ -314,3 +314,9 @@ def test_a_lack_of_rights_is_one_line():
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("saih.errors.InputError: emulate.storage_mb_s = 4: ")
     assert "needs" in last
+
+
+@pytest.mark.parametrize("given", ["garbage", "[1]", '{"slow_rank": 3}', '{"storage_mb_s": -1}'])
+def test_a_label_that_no_disturbance_leaves_is_one_line(given):
+    with pytest.raises(InputError, match=r"^SAIH_EMULATED = .*: must be what saih\.emulate leaves there; unset it$"):
+        emulate.label({"SAIH_EMULATED": given})
