@@ -21,6 +21,7 @@ metrics       raw samples -> metrics
 diagnosis     metrics -> bottlenecks, and what makes a point suspect
 peaks         ceilings, measured and from datasheets
 profile       the profiled pass
+applications  finding an application, checking what it declares and answers
 judge         raw samples -> metrics, diagnosis and status
 worker        one MPI rank
 sweep         which point is next, and how it is attempted

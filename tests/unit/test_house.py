@@ -28,7 +28,7 @@ FLOORS = {
         {"groups", "metrics"},
         {"diagnosis"},
         {"peaks"},
-        {"judge", "profile"},
+        {"applications", "judge", "profile"},
         {"sweep", "worker"},
         {"cli"},
         {"__main__"},
