@@ -27,13 +27,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from saih.common.given import short
-from saih.common.shapes import fault
+from saih.common.shapes import fault, fields, not_negative, positive, whole
 from saih.errors import InputError
 from saih.processes import RANK_VARIABLES, SIZE_VARIABLES
-from saih.records.schema import EMULATED
 
 LABEL = "SAIH_EMULATED"
 """The environment variable with a rank's disturbances, as JSON."""
+
+EMULATED = fields(
+    {},
+    {
+        **dict.fromkeys(("storage_mb_s", "link_mb_s", "memory_gib"), positive),
+        "slow_rank": fields({"rank": whole(0), "share": positive}),
+        "stop_rank": fields({"rank": whole(0), "after_s": not_negative}),
+    },
+)
+"""The label's shape, also in records."""
 
 GIB = 2**30
 TRY_TIMEOUT_S = 120.0

@@ -29,6 +29,7 @@ from saih.common.shapes import (
     whole,
     word,
 )
+from saih.emulate import EMULATED
 
 STATUSES = ("ok", "oom", "skipped", "invalid", "failed", "timeout", "preempted")
 
@@ -91,14 +92,6 @@ _machine = fields(
         "device": optional(text),
         "device_kind": word("cpu", "cuda"),
         **dict.fromkeys(("devices", "cores", "memory_bytes", "device_memory_bytes"), optional(not_negative)),
-    },
-)
-EMULATED = fields(
-    {},
-    {
-        **dict.fromkeys(("storage_mb_s", "link_mb_s", "memory_gib"), positive),
-        "slow_rank": fields({"rank": whole(0), "share": positive}),
-        "stop_rank": fields({"rank": whole(0), "after_s": not_negative}),
     },
 )
 _place = fields(

@@ -1,6 +1,7 @@
 """Ranks that work together, and one of them fails: it dies in a collective operation, is stopped, or is slow."""
 
 import os
+import re
 import signal
 import socket
 import time
@@ -78,7 +79,7 @@ def test_one_that_dies_in_a_collective_and_one_that_is_stopped_cost_their_points
     )
     assert killed.error["rank"] == 1
     assert stopped.status == "timeout"
-    assert "no sign of life" in stopped.error["message"]
+    assert re.match("no sign of life|nothing was computed", stopped.error["message"])  # in its blocks, or before
     assert "rank 1 is stopped" in stopped.error["message"]
     assert "rank 0" in stopped.error["message"]
     assert stopped.provenance["wall_s"] < 300  # of the 600 that point_timeout_s allows
