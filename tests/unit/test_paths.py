@@ -77,7 +77,7 @@ def test_an_unset_variable_is_refused_before_anything_is_made(saih, verb, data):
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("folder", ["$SCRATCH/x", "~/x"])
+@pytest.mark.parametrize("folder", ["$SCRATCH/x", pytest.param("~/x", marks=pytest.mark.long)])
 def test_a_recipes_set_is_made_where_the_variable_points(saih, folder):
     place = saih.folder / "place"
     place.mkdir()

@@ -1,6 +1,7 @@
 """Groups that do not start: real processes of launchers that end, wait, complain or say nothing at all."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -17,13 +18,19 @@ RETRYING = "srun: Job 5 step creation temporarily disabled, retrying (Requested 
 FATAL = "srun: fatal: SLURM_MEM_PER_CPU, SLURM_MEM_PER_GPU, and SLURM_MEM_PER_NODE are mutually exclusive."
 
 
-class Start:
-    """What became of a group whose launcher is this shell script, and what was said until then."""
+def script(folder, lines):
+    folder.mkdir()
+    program = folder / "launcher"
+    program.write_text(f"#!/bin/sh\n{lines}\n")
+    program.chmod(0o755)
+    return program
 
-    def __init__(self, folder, lines, timeout_s=60.0, ranks=2):
-        program = folder / "launcher"
-        program.write_text(f"#!/bin/sh\n{lines}\n")
-        program.chmod(0o755)
+
+class Start:
+    """What became of a group whose launcher is this program, and what was said until then."""
+
+    def __init__(self, program, timeout_s=9.5, ranks=2):
+        folder = program.parent
         launcher = Launcher(str(program), "mpich", None, lambda *_: [])
         self.said, begun_s = [], time.monotonic()
         say = lambda text: self.said.append((time.monotonic() - begun_s, text))  # noqa: E731
@@ -34,52 +41,71 @@ class Start:
             self.error, self.after_s = error, time.monotonic() - begun_s
 
 
-@pytest.mark.parametrize(
-    ("lines", "says"),
-    [
-        (f"echo '{FATAL}' >&2; exit 1", FATAL),
-        ("echo 'no such option: -ppn'; exit 2", "no such option: -ppn"),
-        ("exit 0", "ended with exit status 0"),
-        ("kill -9 $$", "killed by signal 9"),
-        ("exec /nowhere/mpiexec", "not found"),
-        (f"echo '{FATAL}' >&2; echo '[mpiexec@n1] main (mpiexec.c:270): sock write'; echo =====; exit 1", FATAL),
-        ("echo 'sh: error: x' >&2; setsid sleep 12 & exit 1", "sh: error: x"),
-    ],
-    ids=["complains", "on standard output", "silently", "killed", "not there", "buried", "outputs held open"],
-)
-def test_a_launcher_that_ended_is_told_within_seconds_with_its_last_line(tmp_path, lines, says):
-    found = Start(tmp_path, lines)
+ENDED = {
+    "complains": (f"echo '{FATAL}' >&2; exit 1", FATAL),
+    "on standard output": ("echo 'no such option: -ppn'; exit 2", "no such option: -ppn"),
+    "silently": ("exit 0", "ended with exit status 0"),
+    "killed": ("kill -9 $$", "killed by signal 9"),
+    "not there": ("exec /nowhere/mpiexec", "not found"),
+    "buried": (f"echo '{FATAL}' >&2; echo '[mpiexec@n1] main (mpiexec.c:270): sock write'; echo =====; exit 1", FATAL),
+    "outputs held open": ("echo 'sh: error: x' >&2; setsid sleep 12 & exit 1", "sh: error: x"),
+}
+WAITS = {
+    "retries": (f"echo '{RETRYING}' >&2; echo 'srun: a warning' >&2; sleep 1000 & wait", RETRYING),
+    "retried": (
+        f"echo '{RETRYING}' >&2; echo 'srun: Step created for job 5' >&2; sleep 1000 & wait",
+        "Step created for",
+    ),
+    "silent": ("sleep 1000 & wait", "none of 2 ranks has begun"),
+    "one rank": (
+        "echo 'saih-rank 1 has begun on n1 as process 7' >&2; sleep 1000 & wait",
+        "1 of 2 ranks have begun, nothing was heard of the others: rank 0",
+    ),
+    "one rank without a number": (
+        "echo '0: saih-rank - has begun on n1 as process 7' >&2; sleep 1000 & wait",
+        "1 of 2 ranks have begun, nothing was heard of the others",
+    ),
+    "all ranks": (
+        "for i in 0 1; do echo saih-rank $i has begun on n1 as process $i >&2; done; sleep 1000 & wait",
+        "2 ranks have begun, but are not ready",
+    ),
+}
+HELPER_ENDED = f"sh -c 'echo \"{FATAL}\" >&2'; exec sleep 1000"
+"""What MPICH's mpiexec does once the srun that should start its daemons has ended."""
+LOADING = "exec sleep 1000"
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """Script -> what became of its group. They wait, so they wait together."""
+    scripts = [lines for lines, _ in (*ENDED.values(), *WAITS.values())] + [HELPER_ENDED, LOADING]
+    folder = tmp_path_factory.mktemp("started")
+    programs = [script(folder / str(number), lines) for number, lines in enumerate(scripts)]
+    with ThreadPoolExecutor(len(programs)) as pool:
+        return dict(zip(scripts, pool.map(Start, programs), strict=True))
+
+
+@pytest.mark.parametrize("case", ENDED)
+def test_a_launcher_that_ended_is_told_within_seconds_with_its_last_line(started, case):
+    lines, says = ENDED[case]
+    found = started[lines]
     assert found.error.fault["kind"] == "failed"
     assert says in str(found.error)
     assert "none of 2 ranks has begun" in str(found.error)
     assert found.after_s < TOLD_S
 
 
-def test_a_launcher_that_waits_though_its_helper_has_ended_is_not_waited_for(tmp_path):
-    """What MPICH's mpiexec does once the srun that should start its daemons has ended."""
-    found = Start(tmp_path, f"sh -c 'echo \"{FATAL}\" >&2'; exec sleep 1000")
+def test_a_launcher_that_waits_though_its_helper_has_ended_is_not_waited_for(started):
+    found = started[HELPER_ENDED]
     assert "nothing that could start ranks is left" in str(found.error)
     assert FATAL in str(found.error)
     assert found.after_s < TOLD_S
 
 
-@pytest.mark.parametrize(
-    ("lines", "says"),
-    [
-        (f"echo '{RETRYING}' >&2; echo 'srun: a warning' >&2; sleep 1000 & wait", RETRYING),
-        (f"echo '{RETRYING}' >&2; echo 'srun: Step created for job 5' >&2; sleep 1000 & wait", "Step created for"),
-        ("sleep 1000 & wait", "none of 2 ranks has begun"),
-        ("echo 'saih-rank 1 has begun on n1 as process 7' >&2; sleep 1000 & wait",
-         "1 of 2 ranks have begun, nothing was heard of the others: rank 0"),
-        ("echo '0: saih-rank - has begun on n1 as process 7' >&2; sleep 1000 & wait",
-         "1 of 2 ranks have begun, nothing was heard of the others"),
-        ("for i in 0 1; do echo saih-rank $i has begun on n1 as process $i >&2; done; sleep 1000 & wait",
-         "2 ranks have begun, but are not ready"),
-    ],
-    ids=["retries", "retried", "silent", "one rank", "one rank without a number", "all ranks"],
-)  # fmt: skip
-def test_what_keeps_a_group_waiting_is_told_within_seconds(tmp_path, lines, says):
-    found = Start(tmp_path, lines, timeout_s=9.0)
+@pytest.mark.parametrize("case", WAITS)
+def test_what_keeps_a_group_waiting_is_told_within_seconds(started, case):
+    lines, says = WAITS[case]
+    found = started[lines]
     after_s, text = found.said[0]
     assert text.startswith("starting 2 ranks: ")
     assert says in text
@@ -88,9 +114,8 @@ def test_what_keeps_a_group_waiting_is_told_within_seconds(tmp_path, lines, says
     assert says in str(found.error)
 
 
-def test_a_launcher_that_has_done_nothing_yet_may_be_loading(tmp_path):
-    found = Start(tmp_path, "exec sleep 1000", timeout_s=9.0)
-    assert found.error.fault["kind"] == "timeout"
+def test_a_launcher_that_has_done_nothing_yet_may_be_loading(started):
+    assert started[LOADING].error.fault["kind"] == "timeout"
 
 
 def in_step(monkeypatch, **variables):
@@ -128,7 +153,7 @@ def test_the_command_line_refuses_before_anything_else(saih):
     saih.write("toy.yaml", toy_config())
     saih.env |= {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0"}
     done = saih("sweep", "toy.yaml", status=2)
-    assert done.stderr.endswith("run it once and without a launcher: saih sweep toy.yaml\n")
+    assert done.stderr.endswith("run it once and without a launcher: saih sweep toy.yaml --no-report\n")
     assert done.stderr.count("\n") == 1
     saih.env["SLURM_PROCID"] = "1"
     assert saih("sweep", "toy.yaml", status=2).stderr == ""
