@@ -7,16 +7,16 @@ back. What a record says can therefore be derived again from its samples, by the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from saih import metrics, peaks
 from saih.app import Cost, Execution
 from saih.diagnosis import diagnose
-from saih.diagnosis.suspect import suspect
+from saih.diagnosis.suspect import of_environment, suspect
 from saih.metrics import device_copies as everywhere
 from saih.metrics.compute import Metric
-from saih.metrics.soundness import completed, not_finite, unsound
+from saih.metrics.soundness import completed, not_finite, reduced_precision, unsound
 
 NO_DEVICE = "which device it was is not recorded"
 
@@ -37,6 +37,8 @@ class Measured:
     ceilings: Mapping[str, Any]
     everywhere: bool = False
     """Whether the point was measured on every device or node at once."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """The listed variables of rank 0 (saih/common/environment.py)."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +60,15 @@ def judge(point: Measured) -> Judged:
     if ranks == 0 or ranks % run.ranks or (ranks != run.ranks and not point.everywhere):
         doubt: str | None = f"samples that cannot be: {ranks} ranks took part, but the point has {run.ranks}"
     else:
-        doubt = unsound(samples, ranks)
+        doubt = unsound(samples, ranks) or reduced_precision(samples, run.precision)
     if doubt:
         return Judged(_costs(point.cost), None, doubt)
     one = everywhere.part(samples, everywhere.middle(samples, run, ranks // run.ranks), run.ranks)
     found = _metrics(one, point)
     if doubt := not_finite(found) or metrics.invalid_because(found, point.ceilings):
         return Judged(found, None, doubt)
-    told: dict[str, Any] = {"suspect": suspect(samples["telemetry"], samples)}
+    disturbed = [*suspect(samples["telemetry"], samples), *of_environment(point.environment, point.places)]
+    told: dict[str, Any] = {"suspect": disturbed}
     if point.everywhere:
         told["everywhere"] = everywhere.compare(samples, run, point.places)
     kind = str(point.machine.get("device_kind"))

@@ -25,6 +25,7 @@ TOLD = {
     "cores shared": "others used the ranks' cores",
     "cores throttled": "cores throttled for heat",
     "slower": SLOWER,
+    "environment": "environment variables slow ranks down or differ between them",
 }
 """The record's cause -> what the reader is told, in the order of the report."""
 

@@ -27,6 +27,23 @@ LABELS = {
     "mpi": "MPI",
     "os": "operating system",
     "saih": "SAIH",
+    "cublas": "cuBLAS",
+    "nccl": "NCCL",
+    "onednn": "oneDNN",
+    "mkl": "MKL",
+    "cpu_capability": "instructions that torch uses",
+    "governor": "CPU frequency governor",
+    "boost": "CPU boost",
+    "smt": "SMT",
+    "numa_balancing": "NUMA balancing",
+    "huge_pages": "transparent huge pages",
+    "mig": "MIG",
+    "ecc": "ECC",
+    "persistence_mode": "persistence mode",
+    "compute_mode": "compute mode",
+    "power_limit_w": "power limit (W)",
+    "default_power_limit_w": "default power limit (W)",
+    "mps": "MPS",
 }
 
 
@@ -51,10 +68,15 @@ def run_facts(run: Run, cases: Sequence[Case]) -> dict[str, str]:
         "points": status_counts(cases),
         "same in all points": constants(cases),
     }
-    for section, first in (("machine", "device"), ("software", "saih")):
+    for section, first in (("machine", "device"), ("software", "saih"), ("settings", "governor")):
         content = system.get(section) or {}
+        if section == "settings" and not content:  # older versions did not look
+            continue
         keys = [first, *(key for key in content if key != first)]
         found |= {LABELS.get(key, key): _fact(key, content) for key in keys}
+    if "environment" in system:
+        variables = [f"{name}={value}" for name, value in system["environment"].items()]
+        found["environment variables"] = "; ".join(variables) or "none of those that change figures"
     return found | {"hosts": _hosts(run), "measured": _times(run), "SAIH's commit": _commit(system)}
 
 

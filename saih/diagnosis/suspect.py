@@ -9,6 +9,8 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from saih.common.environment import slowed
+
 FALL = 0.05
 """Clocks, and steps, may drift by this much: noise and the steps of boost clocks (15 MHz of some 1,500) lie within."""
 STOLEN = 0.05
@@ -34,6 +36,7 @@ GPU_SHARED = "gpu shared"
 CORES_SHARED = "cores shared"
 CORES_THROTTLED = "cores throttled"
 SLOWER = "slower"
+ENVIRONMENT = "environment"
 """The causes, as the record has them."""
 
 Reason = tuple[str, str]
@@ -56,6 +59,28 @@ def disturbances(telemetry: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]
         found += [(cause, f"rank {number} on {rank['host']}: {text}") for cause, text in _rank(rank)]
         found += [(cause, f"{rank['host']}: {text}") for cause, text in _host(rank["host_cpu"])]
     return [{"cause": cause, "words": told} for cause, told in found]
+
+
+def of_environment(environment: Mapping[str, str], places: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Variables that slow ranks down, or that not all ranks have alike.
+
+    ``environment``: rank 0's listed variables; ``places`` as in record.system["ranks"], where "environment" holds what
+    a rank has otherwise.
+    """
+    sentences = [f"in every rank's environment {words}" for words in slowed(environment)]
+    for number, place in enumerate(places):
+        other = place.get("environment") or {}
+        own = {name: value for name, value in other.items() if value is not None}
+        sentences += [f"rank {number} on {place['host']}: {words}" for words in slowed(own)]
+        sentences += [
+            f"rank {number} on {place['host']}: {name} {_is(value)}, rank 0's {_is(environment.get(name))}"
+            for name, value in other.items()
+        ]
+    return [{"cause": ENVIRONMENT, "words": words} for words in sentences]
+
+
+def _is(value: str | None) -> str:
+    return "is not set" if value is None else f"is {value}"
 
 
 def _rank(rank: Mapping[str, Any]) -> Iterable[Reason]:

@@ -40,7 +40,7 @@ def invalid_because(metrics: Mapping[str, Metric], ceilings: Mapping[str, Any]) 
     return (
         f"{_flop_per_s(rate)} a device is more than the device can do: at most {_flop_per_s(most)} "
         f"({ceilings['flop_per_s_limit_method']}); the count or the clock is wrong, or a library computes with fewer "
-        "operations than are counted"
+        "operations than are counted, or in a shorter type (fp32 as TF32, by NVIDIA_TF32_OVERRIDE or torch's flags)"
     )
 
 

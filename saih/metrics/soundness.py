@@ -31,6 +31,8 @@ from saih.common.shapes import (
 from saih.telemetry.energy import PART
 
 NOT_RECORDED = "not recorded"
+FP32_ERROR = 2.0**-14
+"""TF32 keeps 10 bits and is wrong by 2^-11; fp32 by less than 2^-20, also with Winograd's algorithm."""
 BLANK: Mapping[str, Any] = {"phases_s": {}, "read_bytes": [], "handed_out_s": [], "values": {}, "background": []}
 """What older records may lack of their samples."""
 BLANK_RANK: Mapping[str, Any] = {
@@ -93,6 +95,7 @@ _samples = fields(
         "telemetry": many(_rank),
     },
     {
+        "arithmetic": optional(by_name(not_negative)),
         "warmup_steps": optional(number), "warmup_s": _seconds, "warmup_ended": optional(text),
         "stopped": optional(text), "soak": optional(_soak),
     },
@@ -138,6 +141,23 @@ def unsound(samples: Mapping[str, Any], ranks: int) -> str | None:
     found = fault(_samples, samples) or _unsound_blocks(samples, ranks)
     found = found or _unsound_profile(samples.get("profile"), samples["block_s"]) or _unsound_energy(samples)
     return f"samples that cannot be: {found}" if found else None
+
+
+def reduced_precision(samples: Mapping[str, Any], precision: str) -> str | None:
+    """Why a point in fp32 was not computed in it; None for other precisions, and for records that hold no check.
+
+    ``samples["arithmetic"]``: errors of products with exact results, made where the point ran
+    (saih/worker/arithmetic.py).
+    """
+    for name, error in (samples.get("arithmetic") or {}).items():
+        if precision == "fp32" and error > FP32_ERROR:
+            product = name.removesuffix("_error").replace("_", " ")
+            return (
+                f"a {product} in fp32 is wrong by {error:.2g}: fewer than fp32's 24 bits were kept, so that something "
+                "has fp32 run as a shorter type (NVIDIA_TF32_OVERRIDE, TORCH_ALLOW_TF32_CUBLAS_OVERRIDE, "
+                "ONEDNN_DEFAULT_FPMATH_MODE, or torch's flags)"
+            )
+    return None
 
 
 def _unsound_blocks(samples: Mapping[str, Any], ranks: int) -> str | None:

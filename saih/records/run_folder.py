@@ -45,7 +45,20 @@ METHOD_KEYS = (
 """What all points of a folder share. Sizes, executions, repeats and time may be added."""
 
 MACHINE_KEYS = ("device", "device_kind", "devices", "cores", "architecture")
-SOFTWARE_KEYS = ("torch", "cuda", "cudnn", "driver", "mpi")
+SOFTWARE_KEYS = (
+    "torch", "cuda", "cudnn", "cublas", "nccl", "onednn", "mkl", "cpu_capability", "driver", "mpi",
+)  # fmt: skip
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "machine": MACHINE_KEYS,
+    "software": SOFTWARE_KEYS,
+    "settings": (
+        "governor", "boost", "smt", "numa_balancing", "huge_pages", "mig", "ecc", "persistence_mode", "compute_mode",
+        "power_limit_w", "mps",
+    ),
+    "environment": (),
+}  # fmt: skip
+"""Sections of system.json -> keys that all points of a folder share; those that it does not hold are not asked for. Of
+the environment every listed variable counts, set or not."""
 
 
 @dataclass(frozen=True)
@@ -128,19 +141,22 @@ class Folder:
         if known.get("cores_per_rank", cores_per_rank) != cores_per_rank:
             then = f"{known['cores_per_rank']} cores a rank"
             raise self._other(then, f"now it is {cores_per_rank} (launch.cores_per_rank sets it)")
-        for section, keys in (("machine", MACHINE_KEYS), ("software", SOFTWARE_KEYS)):
-            held = known.get(section) or {}
-            for key in keys:
-                old, new = held.get(key), described[section].get(key)
-                if held and old != new:
-                    raise self._other(f"{section}.{key} = {old}", f"this one has {new}")
+        for section, keys in SECTIONS.items():
+            held, now = known.get(section), described.get(section) or {}
+            if held is None:  # older versions did not record it
+                continue
+            for key in keys or sorted({*held, *now}):
+                old, new = held.get(key), now.get(key)
+                if old != new and (keys == () or key in held):
+                    then = f"no {section}.{key}" if old is None else f"{section}.{key} = {old}"
+                    raise self._other(then, f"this one has {'none' if new is None else new}")
 
     def _told_by_records(self) -> dict[str, Any]:
         """What a record holds of system.json, which cannot be read or is gone; empty where no point was measured."""
         for record in records.read_all(self.points):
             if record.system.get("machine"):
                 about = {key: record.provenance.get(key) for key in ("app_version", "method_version")}
-                about |= {key: record.system.get(key) for key in ("machine", "software")}
+                about |= {key: record.system.get(key) for key in SECTIONS}
                 return {key: value for key, value in about.items() if value is not None}
         return {}
 

@@ -98,7 +98,7 @@ _place = fields(
     {},
     {
         "host": optional(text), "device": optional(text), "emulated": optional(EMULATED),
-        "cores": optional(one_of(many(whole(0)), whole(0))),
+        "cores": optional(one_of(many(whole(0)), whole(0))), "environment": optional(by_name(optional(text))),
     },
 )  # fmt: skip
 _rates = dict.fromkeys(
@@ -114,6 +114,7 @@ _doubts = dict.fromkeys(("flop_per_s_suspect", "memory_bytes_per_s_suspect"), op
 _ceilings = fields({}, {**_rates, **_texts, **_doubts, "why": by_name(text)})
 _about_system = {
     "machine": optional(_machine), "software": optional(by_name(scalar)), "ranks": optional(many(_place)),
+    "settings": optional(by_name(scalar)), "environment": optional(by_name(text)),
     "emulated": optional(EMULATED), "ceilings": optional(_ceilings),
 }  # fmt: skip
 
@@ -178,6 +179,7 @@ SYSTEM = fields(
     {
         "method_version": optional(whole(0)), "app_version": scalar, "cores_per_rank": whole(1),
         "machine": optional(_machine), "software": optional(by_name(scalar)), "peaks": optional(many(_peak)),
+        "settings": optional(by_name(scalar)), "environment": optional(by_name(text)),
         "ceilings": optional(many(_of_ranks)), "data": optional(_object), "host": optional(text),
         "growth": by_name(fields({"along": by_name(number), "why": text})), "created": optional(text),
         "git": _git, "slurm": _slurm, "launcher": optional(_object),

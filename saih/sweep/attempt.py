@@ -23,7 +23,7 @@ from saih.peaks.highest import highest
 from saih.profile.costs import with_costs
 from saih.records import provenance
 from saih.records.record import Record
-from saih.records.run_folder import Folder
+from saih.records.run_folder import SECTIONS, Folder
 from saih.sweep.memory_fit import Room
 
 
@@ -107,7 +107,8 @@ class Attempts:
         except InputError as why:
             told = {"kind": "failed", "message": str(why), "log_end": None}
             return replace(blank, status="failed", samples=storable(samples), error=told)
-        judged = judge(Measured(samples, point.run, cost, places, system["machine"], reached, everywhere))
+        environment = system.get("environment") or {}
+        judged = judge(Measured(samples, point.run, cost, places, system["machine"], reached, everywhere, environment))
         found = dict(judged.metrics)
         if found:
             found["peak_mem_bytes"] = metrics.peak_memory(answer["peak_mem_bytes"], system["machine"]["device_kind"])
@@ -164,7 +165,7 @@ def _versions(app: App) -> dict[str, Any]:
 
 
 def _own_system(system: Mapping[str, Any]) -> dict[str, Any]:
-    return {"machine": system["machine"], "software": system["software"]}
+    return {section: system[section] for section in SECTIONS if section in system}
 
 
 def _was_profiling(error: GroupError) -> bool:

@@ -76,7 +76,7 @@ class Gpu:
             if pci_bus_id is None:
                 raise
             self._find("nvmlDeviceGetHandleByPciBusId_v2", pci_bus_id)
-        self._divided = self._in_mig_mode()
+        self.divided = self._in_mig_mode()
 
     def _find(self, function: str, name: str) -> None:
         self.call(function, ctypes.c_char_p(name.encode("ascii")), ctypes.byref(self.handle))
@@ -89,7 +89,7 @@ class Gpu:
 
     def energy_j(self) -> float:
         """Of the whole board since the driver was loaded; NVML counts millijoules, from Volta on."""
-        if self._divided:
+        if self.divided:
             raise Unreadable("NVML's energy counter is the whole board's, and this is a part of it (MIG)")
         return self._number("nvmlDeviceGetTotalEnergyConsumption", ctypes.c_ulonglong) / 1e3
 
@@ -100,6 +100,24 @@ class Gpu:
     def power_limit_w(self) -> float:
         """What the board is held to just now, the lowest of all limits set."""
         return self._number("nvmlDeviceGetEnforcedPowerLimit") / 1e3
+
+    def default_power_limit_w(self) -> float:
+        """What the board is held to unless somebody sets it otherwise."""
+        return self._number("nvmlDeviceGetPowerManagementDefaultLimit") / 1e3
+
+    def ecc(self) -> bool:
+        """True if the memory's errors are corrected, which costs some of its bandwidth and room."""
+        current, pending = ctypes.c_uint(), ctypes.c_uint()
+        self.call("nvmlDeviceGetEccMode", self.handle, ctypes.byref(current), ctypes.byref(pending))
+        return bool(current.value)
+
+    def persistence_mode(self) -> bool:
+        """True if the driver stays loaded while nobody uses the device."""
+        return bool(self._number("nvmlDeviceGetPersistenceMode"))
+
+    def compute_mode(self) -> int:
+        """Who may use the device: nvmlComputeMode_t."""
+        return self._number("nvmlDeviceGetComputeMode")
 
     def temperature_c(self) -> float:
         """Of the chip."""

@@ -11,12 +11,23 @@ from typing import Any
 import torch
 
 import saih
+from saih.common import environment
 from saih.peaks.processor import core_limit
+from saih.telemetry.gpu import of_torch
+from saih.telemetry.readings import Unreadable
+from saih.worker import host_settings, libraries
+from saih.worker.processor_name import processor_name
 
 
 def describe(device: str, mpi_library: str) -> dict[str, Any]:
-    """The host, the machine, the software and the site's modules that are loaded, as they go into system.json."""
-    found = {"host": socket.gethostname(), "machine": machine(device), "software": software(mpi_library)}
+    """The host, its machine, software, settings, listed variables and loaded modules, as they go into system.json."""
+    found = {
+        "host": socket.gethostname(),
+        "machine": machine(device),
+        "software": software(device, mpi_library),
+        "settings": settings(device),
+        "environment": environment.listed(environment.started_with()),
+    }
     return found | {"modules": [name for name in os.environ.get("LOADEDMODULES", "").split(":") if name]}
 
 
@@ -24,7 +35,7 @@ def machine(device: str) -> dict[str, Any]:
     """The hardware behind ``device`` ("cpu" or "cuda:N"): what must be the same for two runs to be compared."""
     on_gpu = device.startswith("cuda")
     found = {
-        "device": torch.cuda.get_device_name(device) if on_gpu else cpu_name(),
+        "device": torch.cuda.get_device_name(device) if on_gpu else processor_name(),
         "device_kind": "cuda" if on_gpu else "cpu",
         "devices": torch.cuda.device_count() if on_gpu else len(os.sched_getaffinity(0)),
         "device_memory_bytes": torch.cuda.get_device_properties(device).total_memory if on_gpu else None,
@@ -35,7 +46,22 @@ def machine(device: str) -> dict[str, Any]:
     return found if on_gpu else {**found, "core_limit": core_limit()}
 
 
-def software(mpi_library: str) -> dict[str, Any]:
+def settings(device: str) -> dict[str, Any]:
+    """What can be set on host and GPU and changes figures; None is not known. On a host without GPU none of a GPU."""
+    found = host_settings.of_host()
+    if not device.startswith("cuda"):
+        return found
+    try:
+        gpu = of_torch(device)
+    except Unreadable:
+        return found
+    try:
+        return found | host_settings.of_gpu(gpu) | {"mps": "on" if host_settings.mps_runs() else "off"}
+    finally:
+        gpu.close()
+
+
+def software(device: str, mpi_library: str) -> dict[str, Any]:
     """Versions of what a point runs on."""
     cudnn = torch.backends.cudnn.version() if torch.version.cuda else None  # type: ignore[no-untyped-call]
     return {
@@ -47,16 +73,8 @@ def software(mpi_library: str) -> dict[str, Any]:
         "driver": _gpu_driver(),
         "mpi": mpi_library,
         "os": f"{platform.system()} {platform.release()}",
+        **libraries.versions(device.startswith("cuda")),
     }
-
-
-def cpu_name() -> str:
-    """The processor's model name; the architecture where the kernel does not tell."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _gpu_driver() -> str | None:

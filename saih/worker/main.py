@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import queue
@@ -21,12 +22,13 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from saih.app import Point
 from saih.applications import load
+from saih.common import environment
 from saih.errors import InputError, lacking
 from saih.groups import hangs, protocol
 from saih.interference.background_load import Background
@@ -97,8 +99,28 @@ def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
             samples["profile"] = _profile(worker, work, point, request, samples)
         finally:
             work.close()
-    ranks = worker.gather(worker.whereabouts())
+    if point.run.precision == "fp32":
+        samples["arithmetic"] = _arithmetic(worker)
+    ranks = _placed(worker.gather((worker.whereabouts(), environment.listed(environment.started_with()))))
     return {"samples": samples, "peak_mem_bytes": peak, "doubt": doubt, "ranks": ranks, "remarks": work.remarks}
+
+
+def _placed(ranks: Sequence[tuple[dict[str, Any], dict[str, str]]]) -> list[dict[str, Any]]:
+    """Where each rank is, with what its environment has otherwise than rank 0's."""
+    first = ranks[0][1]
+    return [place | {"environment": environment.differing(first, own)} for place, own in ranks]
+
+
+def _arithmetic(worker: Worker) -> dict[str, float]:
+    """The largest error over ranks of each product in fp32, with torch's flags as the point left them."""
+    from saih.worker.arithmetic import errors
+
+    try:
+        own = errors(worker.device)
+    except (RuntimeError, MemoryError):  # the point took all memory, and that is no fault of its arithmetic
+        own = {}
+    ranks = worker.gather(own)
+    return {name: max(rank.get(name, 0.0) for rank in ranks) for name in dict.fromkeys(itertools.chain(*ranks))}
 
 
 def _timed(

@@ -40,7 +40,7 @@ def test_two_sweeps_in_containers_of_one_host(saih):
         second = subprocess.run(words, cwd=saih.folder, env=saih.env, capture_output=True, text=True, check=False)
         assert second.returncode == 2
         assert "a sweep may be at work here (process 1 on " in one_line(second)
-        assert f"if it is gone, delete {lock.relative_to(saih.records.run_folder)}" in second.stderr
+        assert f"if it is gone, delete {lock.relative_to(saih.folder)}" in second.stderr
         assert "a sweep is at work here" in one_line(saih("sweep", "toy.yaml", status=2))  # the host sees them all
         assert "at work: process 1 on " in saih("status", "runs/toy").stdout
         assert lock.read_bytes() == held

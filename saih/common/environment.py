@@ -1,0 +1,138 @@
+"""The environment variables that change figures: what they act on, and which of them slow everything down. Pure.
+
+Only these go into records: a process's environment holds much that is nobody's business. Left out of the families are
+variables that only print or name files, and those that launchers and schedulers set anew for each job or rank.
+Sources: the environment variable pages of PyTorch, CUDA (programming guide), cuBLAS, cuDNN, NCCL, oneDNN, MKL, Open
+MPI, MPICH, Intel MPI, UCX, libfabric, OpenMP 5.2, GNU and LLVM OpenMP, glibc (malloc, tunables), jemalloc and ROCm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from saih.common.terminal import printable
+
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "arithmetic": (
+        "NVIDIA_TF32_OVERRIDE", "CUBLAS_*", "CUBLASLT_*", "CUDNN_*", "ONEDNN_*", "DNNL_*", "MKL_*", "ATEN_*",
+        "OPENBLAS_*", "BLIS_*", "MIOPEN_*", "ROCBLAS_*", "HIPBLASLT_*", "HSA_OVERRIDE_GFX_VERSION", "TORCH_*",
+        "PYTORCH_*", "TORCHINDUCTOR_*", "TORCHDYNAMO_*", "TRITON_*", "DISABLE_ADDMM_*", "XLA_*",
+    ),
+    "communication": (
+        "NCCL_*", "RCCL_*", "GLOO_*", "UCX_*", "UCC_*", "FI_*", "OMPI_MCA_*", "PRTE_MCA_*", "PMIX_MCA_*", "MPICH_*",
+        "MPIR_CVAR_*", "I_MPI_*", "MV2_*", "PSM2_*", "PSM3_*", "IBV_*", "MLX5_*", "HCOLL_*", "SHARP_*",
+    ),
+    "allocation": (
+        "MALLOC_*", "GLIBC_TUNABLES", "LD_PRELOAD", "TCMALLOC_*", "JE_MALLOC_CONF", "MIMALLOC_*", "PYTHONMALLOC",
+    ),
+    "launching": (
+        "CUDA_LAUNCH_BLOCKING", "CUDA_DEVICE_MAX_*", "CUDA_MODULE_*", "CUDA_AUTO_BOOST", "CUDA_FORCE_*",
+        "CUDA_DISABLE_*", "CUDA_SCALE_LAUNCH_QUEUES", "CUDA_MANAGED_FORCE_DEVICE_ALLOC", "CUDA_MPS_*",
+        "CUDA_INJECTION*", "NV_SANITIZER_*", "NVTX_INJECTION*", "HIP_LAUNCH_BLOCKING", "AMD_*", "HSA_*",
+        "GPU_MAX_HW_QUEUES", "ROC_*", "OMP_*", "GOMP_*", "KMP_*", "PYTHONDEVMODE", "PYTHONASYNCIODEBUG", "PYTHON_GIL",
+        "ASAN_OPTIONS", "TSAN_OPTIONS",
+    ),
+}  # fmt: skip
+"""What is acted on -> names; a star stands for any end."""
+NEITHER = (
+    # they print, or name files and folders
+    "*_DEBUG_FILE", "*_DEBUG_SUBSYS", "*_LOG", "*_LOGS", "*_LOG_*", "*_LOGDEST*", "*_LOGLEVEL*", "*_CACHE_DIR",
+    "*_CACHE_PATH", "*_DUMP_*", "*_HOME", "*_DIR", "*_ROOT", "*_PATH", "NCCL_DEBUG", "OMP_DISPLAY_*", "KMP_VERSION",
+    "TORCH_EXTENSIONS_*", "TORCH_SHOW_CPP_STACKTRACES", "PYTORCH_VERSION*", "NCCL_VERSION*", "MKLROOT",
+    # launchers and schedulers set them for a job or a rank
+    "OMPI_MCA_orte_*", "OMPI_MCA_ess_*", "OMPI_MCA_pmix*", "OMPI_MCA_plm_*", "OMPI_MCA_initial_wdir",
+    "OMPI_MCA_shmem_RUNTIME_*", "OMPI_MCA_mpi_yield_when_idle", "PRTE_MCA_prte_*", "PRTE_MCA_ess_*", "PRTE_MCA_plm_*",
+    "I_MPI_HYDRA_*", "I_MPI_MPIRUN", "I_MPI_INFO_*", "I_MPI_TMPDIR", "NCCL_COMM_ID", "TORCHELASTIC_*",
+    "UCX_HANDLE_ERRORS_*", "MPICH_RANK_*", "MPICH_INTERFACE_HOSTNAME",
+)  # fmt: skip
+ONLY_WHETHER = ("CUDA_MPS_*",)
+"""Of these only counts whether they are set: the value names a place of the job."""
+LONGEST = 200
+"""Characters of a value that are kept; of a longer one a digest stands for the rest."""
+
+SLOWING: Mapping[str, tuple[str, str]] = {
+    "CUDA_LAUNCH_BLOCKING": (r"^[1-9]", "the host waits for every kernel"),
+    "HIP_LAUNCH_BLOCKING": (r"^[1-9]", "the host waits for every kernel"),
+    "AMD_SERIALIZE_KERNEL": (r"^[1-9]", "the host waits for every kernel"),
+    "AMD_SERIALIZE_COPY": (r"^[1-9]", "the host waits for every copy"),
+    "CUDA_INJECTION64_PATH": (r".", "a tool is loaded into CUDA"),
+    "NV_SANITIZER_INJECTION_PORT_RANGE_BEGIN": (r".", "compute-sanitizer checks every kernel"),
+    "LD_PRELOAD": (r"(?i)[alt]san|valgrind|memcheck|efence|dmalloc|duma|heaptrack|mtrace", "a debug library is loaded"),
+    "PYTORCH_NO_CUDA_MEMORY_CACHING": (r".", "every tensor is allocated by the driver"),
+    "PYTORCH_NO_HIP_MEMORY_CACHING": (r".", "every tensor is allocated by the driver"),
+    "MALLOC_CHECK_": (r"^[1-9]", "the C library checks its heap"),
+    "MALLOC_PERTURB_": (r"^(?!0*$)", "the C library fills memory that it gives and takes back"),
+    "MALLOC_CONF": (r"junk:(true|alloc|free)|prof:true", "jemalloc fills or profiles memory"),
+    "GLIBC_TUNABLES": (r"malloc\.(check|perturb)=[1-9]", "the C library checks its heap"),
+    "PYTHONMALLOC": (r"debug", "Python checks its heap"),
+    "PYTHONDEVMODE": (r".", "Python checks what it does"),
+    "TORCH_DISTRIBUTED_DEBUG": (r"(?i)^detail$", "torch checks every collective operation"),
+    "TORCH_SHOW_DISPATCH_TRACE": (r"^(?!0$).", "torch prints every operation"),
+    "TORCH_NCCL_BLOCKING_WAIT": (r"^(?!0$|false$).", "the host waits for every collective operation"),
+    "NCCL_DEBUG": (r"(?i)^trace$", "NCCL prints what it does"),
+    "NCCL_BLOCKING_WAIT": (r"^(?!0$|false$).", "the host waits for every collective operation"),
+    "ONEDNN_VERBOSE": (r"^(?!0$|none$).", "oneDNN prints every operation"),
+    "DNNL_VERBOSE": (r"^(?!0$|none$).", "oneDNN prints every operation"),
+    "MKL_VERBOSE": (r"^(?!0$).", "MKL prints every operation"),
+    "CUBLAS_LOGINFO_DBG": (r"^[1-9]", "cuBLAS prints every call"),
+    "CUDNN_LOGINFO_DBG": (r"^[1-9]", "cuDNN prints every call"),
+    "CUDNN_LOGLEVEL_DBG": (r"^[2-9]", "cuDNN prints every call"),
+    "CUBLASLT_LOG_LEVEL": (r"^[3-9]", "cuBLAS prints every call"),
+    "ASAN_OPTIONS": (r".", "the address sanitizer is set up"),
+    "TSAN_OPTIONS": (r".", "the thread sanitizer is set up"),
+}
+"""Name -> values at which it slows a process down, and what it does."""
+
+
+def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(name).replace(r"\*", ".*") for name in names))
+
+
+_LISTED = _pattern(tuple(name for names in FAMILIES.values() for name in names))
+_NEITHER, _ONLY_WHETHER = _pattern(NEITHER), _pattern(ONLY_WHETHER)
+
+
+def started_with(environ: Path = Path("/proc/self/environ")) -> dict[str, str]:
+    """The environment that this process was started with, whatever it has set itself since."""
+    pairs = environ.read_bytes().decode("utf-8", "replace").split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+
+
+def listed(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of `FAMILIES` and `SLOWING` that are set, sorted; values on one line and cut to `LONGEST`."""
+    return {name: _kept(name, environ[name]) for name in sorted(environ) if _counts(name)}
+
+
+def slowed(environment: Mapping[str, str]) -> list[str]:
+    """Sentences about the variables that slow a process down, as `listed` keeps them."""
+    return [
+        f"{name} = {environment[name]} was set: {words}"
+        for name, (pattern, words) in SLOWING.items()
+        if name in environment and re.search(pattern, environment[name])
+    ]
+
+
+def differing(environment: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str | None]:
+    """What ``others`` have otherwise: name -> their value, None where they have none."""
+    names = sorted({*environment, *others})
+    return {name: others.get(name) for name in names if environment.get(name) != others.get(name)}
+
+
+def _counts(name: str) -> bool:
+    upper = name.upper()  # proxies aside, lower-case names of these are mistakes, and act on nothing
+    if name != upper and not name.startswith(("OMPI_MCA_", "PRTE_MCA_", "PMIX_MCA_")):
+        return False
+    return name in SLOWING or bool(_LISTED.fullmatch(name) and not _NEITHER.fullmatch(name))
+
+
+def _kept(name: str, value: str) -> str:
+    if _ONLY_WHETHER.fullmatch(name):
+        return "set"
+    shown = printable(value)
+    if len(shown) <= LONGEST:
+        return shown
+    digest = hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()[:12]
+    return f"{shown[:LONGEST]}... ({len(value)} characters, sha256 {digest})"

@@ -1,0 +1,34 @@
+"""The environment of real ranks: one rank of its own is told, another run's is refused."""
+
+import pytest
+
+from saih import records
+from tests.conftest import toy_config
+
+pytestmark = pytest.mark.mpi
+
+OF_RANK_1 = '#!/bin/sh\n[ "$PMI_RANK" != 1 ] || export NCCL_ALGO=Ring MALLOC_PERTURB_=7\nexec "$@"\n'
+
+
+def test_a_rank_of_its_own_is_told_and_another_run_refused(saih):
+    wrapper = saih.folder / "wrapper"
+    wrapper.write_text(OF_RANK_1)
+    wrapper.chmod(0o755)
+    launch = {"device": "cpu", "wrapper": [str(wrapper)]}
+    saih.write("toy.yaml", toy_config(size={"n": [8]}, run={"ranks": [2]}, launch=launch))
+    saih.env |= {"OMP_WAIT_POLICY": "passive"}
+    saih("sweep", "toy.yaml")
+    (record,) = records.read_all(saih.folder / "runs" / "toy" / "points")
+    assert record.system["environment"]["OMP_WAIT_POLICY"] == "passive"
+    assert [rank["environment"] for rank in record.system["ranks"]] == [
+        {},
+        {"MALLOC_PERTURB_": "7", "NCCL_ALGO": "Ring"},
+    ]
+    told = " ".join(each["words"] for each in record.diagnosis["suspect"] if each["cause"] == "environment")
+    assert "NCCL_ALGO is Ring, rank 0's is not set" in told
+    assert "MALLOC_PERTURB_ = 7 was set" in told
+
+    saih("sweep", "toy.yaml", "--retry", "ok")
+    saih.env |= {"ONEDNN_MAX_CPU_ISA": "SSE41"}
+    refused = saih("sweep", "toy.yaml", "--retry", "ok", status=2)
+    assert "no environment.ONEDNN_MAX_CPU_ISA, but this one has SSE41" in refused.stderr

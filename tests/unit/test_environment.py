@@ -1,0 +1,226 @@
+"""What changes figures is kept: variables, settings, versions; some make a point suspect, and fp32 must be fp32."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from saih.common.environment import LONGEST, differing, listed, slowed
+from saih.diagnosis.suspect import of_environment
+from saih.metrics.soundness import FP32_ERROR, reduced_precision
+from saih.records.run_folder import Folder, InputError
+from saih.telemetry.readings import Unreadable
+from saih.worker.arithmetic import _error, errors
+from saih.worker.host_settings import of_gpu, of_host
+from saih.worker.processor_name import processor_name
+
+CHANGING = (
+    "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG", "CUDNN_CONV_WSCAP_DBG",
+    "ONEDNN_MAX_CPU_ISA", "DNNL_DEFAULT_FPMATH_MODE", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY",
+    "PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF", "NCCL_ALGO", "NCCL_P2P_DISABLE", "UCX_TLS", "OMPI_MCA_btl",
+    "FI_PROVIDER", "GLOO_SOCKET_IFNAME", "MPICH_ASYNC_PROGRESS", "I_MPI_FABRICS", "OMP_PROC_BIND", "GOMP_CPU_AFFINITY",
+    "KMP_AFFINITY", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES", "LD_PRELOAD", "CUDA_LAUNCH_BLOCKING",
+    "CUDA_DEVICE_MAX_CONNECTIONS", "CUDA_MODULE_LOADING", "TORCHINDUCTOR_MAX_AUTOTUNE", "TORCH_CUDNN_V8_API_DISABLED",
+    "CUDA_INJECTION64_PATH", "PYTHONMALLOC",
+)  # fmt: skip
+NEITHER = (
+    "HOME", "PATH", "AWS_SECRET_ACCESS_KEY", "HF_TOKEN", "SLURM_JOB_ID", "SLURM_PROCID", "CUDA_VISIBLE_DEVICES",
+    "OMPI_COMM_WORLD_RANK", "OMPI_MCA_ess_base_jobid", "OMPI_MCA_orte_hnp_uri", "PMI_RANK", "TORCH_HOME",
+    "NCCL_DEBUG_FILE", "TORCHINDUCTOR_CACHE_DIR", "PMIX_NAMESPACE", "HYDI_CONTROL_FD", "omp_num_threads",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_what_changes_figures_is_listed(name):
+    assert listed({name: "1"}) == {name: "1"}
+
+
+@pytest.mark.parametrize("name", NEITHER)
+def test_what_does_not_or_differs_between_equal_jobs_is_not(name):
+    assert listed({name: "1"}) == {}
+
+
+def test_values_are_one_line_and_short_and_still_tell_long_ones_apart():
+    long, other = ("x" * 5000 + end for end in "ab")
+    kept = listed({"NCCL_A": "a\nb\x1b[31m", "NCCL_B": long, "NCCL_C": other, "CUDA_MPS_PIPE_DIRECTORY": "/tmp/job7"})
+    assert kept["NCCL_A"] == "a\\nb\\x1b[31m"
+    assert all(len(value) < LONGEST + 60 for value in kept.values())
+    assert kept["NCCL_B"] != kept["NCCL_C"]
+    assert kept["CUDA_MPS_PIPE_DIRECTORY"] == "set"
+
+
+@pytest.mark.parametrize(
+    ("name", "slow", "fast"),
+    [
+        ("CUDA_LAUNCH_BLOCKING", "1", "0"),
+        ("LD_PRELOAD", "/usr/lib/libasan.so.8", "/opt/lib/libtcmalloc.so"),
+        ("MALLOC_CHECK_", "3", "0"),
+        ("MALLOC_PERTURB_", "165", "0"),
+        ("GLIBC_TUNABLES", "glibc.malloc.check=3", "glibc.malloc.tcache_count=0"),
+        ("TORCH_DISTRIBUTED_DEBUG", "DETAIL", "OFF"),
+        ("NCCL_DEBUG", "TRACE", "INFO"),
+        ("ONEDNN_VERBOSE", "1", "0"),
+        ("PYTHONDEVMODE", "1", ""),
+    ],
+)
+def test_what_slows_down_makes_suspect_and_switched_off_it_does_not(name, slow, fast):
+    place = {"host": "n1", "environment": {}}
+    (found,) = of_environment(listed({name: slow}), [place, place])
+    assert found["cause"] == "environment"
+    assert f"{name} = {slow}" in found["words"]
+    assert slowed(listed({name: fast})) == []
+
+
+def test_ranks_that_differ_are_suspect_with_both_values():
+    other = differing({"NCCL_ALGO": "Ring", "OMP_PLACES": "cores"}, {"NCCL_ALGO": "Tree"})
+    assert other == {"NCCL_ALGO": "Tree", "OMP_PLACES": None}
+    places = [{"host": "n1", "environment": {}}, {"host": "n2", "environment": other}]
+    told = [each["words"] for each in of_environment({"NCCL_ALGO": "Ring", "OMP_PLACES": "cores"}, places)]
+    assert told == [
+        "rank 1 on n2: NCCL_ALGO is Tree, rank 0's is Ring",
+        "rank 1 on n2: OMP_PLACES is not set, rank 0's is cores",
+    ]
+    assert of_environment({}, [{"host": "older"}]) == []
+
+
+DESCRIBED = {
+    "machine": {"device": "cpu", "device_kind": "cpu", "devices": 2, "cores": 2, "architecture": "x86_64"},
+    "software": {"torch": "2.13", "cpu_capability": "AVX2"},
+    "settings": {"governor": "performance"},
+    "environment": {"OMP_PLACES": "cores"},
+}
+
+
+@pytest.mark.parametrize(
+    ("section", "changed", "says"),
+    [
+        ("environment", {}, "environment.OMP_PLACES = cores, but this one has none"),
+        ("environment", {"OMP_PLACES": "cores", "MKL_CBWR": "AVX2"}, "no environment.MKL_CBWR, but this one has AVX2"),
+        ("environment", {"OMP_PLACES": ""}, "environment.OMP_PLACES = cores, but this one has ;"),
+        ("settings", {"governor": "powersave"}, "settings.governor = performance, but this one has powersave"),
+        ("software", {"torch": "2.13", "cpu_capability": "DEFAULT"}, "cpu_capability = AVX2, but this one has DEFAULT"),
+    ],
+)
+def test_a_folder_refuses_a_run_in_which_they_differ(tmp_path, section, changed, says):
+    folder = Folder(tmp_path)
+    folder.write_system(DESCRIBED | {"method_version": 8})
+    folder.check_machine(DESCRIBED, "1", 1)
+    with pytest.raises(InputError) as raised:
+        folder.check_machine(DESCRIBED | {section: changed}, "1", 1)
+    assert says in str(raised.value)
+
+
+def test_a_folder_of_before_asks_for_what_it_holds_only(tmp_path):
+    folder = Folder(tmp_path)
+    old = {"machine": DESCRIBED["machine"], "software": {"torch": "2.13"}}
+    folder.write_system(old | {"method_version": 8})
+    folder.check_machine(DESCRIBED, "1", 1)
+
+
+def tree(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def test_settings_of_the_host(tmp_path):
+    cpu = "sys__devices__system__cpu__"
+    files = {
+        f"{cpu}cpu{n}__cpufreq__scaling_governor": governor
+        for n, governor in enumerate(("powersave\n", "performance\n"))
+    }
+    files |= {
+        f"{cpu}intel_pstate__no_turbo": "1\n",
+        f"{cpu}smt__active": "1\n",
+        "proc__sys__kernel__numa_balancing": "0\n",
+    }
+    files["sys__kernel__mm__transparent_hugepage__enabled"] = "always [madvise] never\n"
+    assert of_host(tree(tmp_path, **files)) == {
+        "governor": "performance, powersave",
+        "boost": "off",
+        "smt": "on",
+        "numa_balancing": "off",
+        "huge_pages": "madvise",
+    }
+    assert set(of_host(tmp_path / "nowhere").values()) == {None}
+
+
+class FakeGpu:
+    divided = False
+
+    def ecc(self):
+        return True
+
+    def persistence_mode(self):
+        raise Unreadable("not supported")
+
+    def compute_mode(self):
+        return 3
+
+    def power_limit_w(self):
+        return 500.0
+
+    def default_power_limit_w(self):
+        return 700.0
+
+
+def test_settings_of_a_gpu():
+    assert of_gpu(FakeGpu()) == {
+        "mig": "off",
+        "ecc": "on",
+        "persistence_mode": None,
+        "compute_mode": "exclusive process",
+        "power_limit_w": 500.0,
+        "default_power_limit_w": 700.0,
+    }
+
+
+ARM = "processor\t: 0\nBogoMIPS\t: 50\nCPU implementer\t: 0x41\nCPU variant\t: 0x1\nCPU part\t: 0xd40\n"
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "name"),
+    [
+        ("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n", "Some CPU @ 2 GHz"),
+        ("processor\t: 0\ncpu\t\t: POWER9, altivec supported\n", "POWER9, altivec supported"),
+        (ARM, "implementer 0x41, part 0xd40, variant 0x1"),
+        (ARM + ARM.replace("0xd40", "0xd4f"), "implementer 0x41, part 0xd40/0xd4f, variant 0x1"),
+    ],
+)
+def test_processors_without_a_model_name_are_told_apart(tmp_path, cpuinfo, name):
+    assert processor_name(tree(tmp_path, proc__cpuinfo=cpuinfo)).endswith(name)
+
+
+def test_fp32_that_is_none_is_invalid_and_nothing_else():
+    assert reduced_precision({"arithmetic": {"matrix_product_error": 4.8e-4}}, "fp32").startswith(
+        "a matrix product in fp32"
+    )
+    assert reduced_precision({"arithmetic": {"convolution_error": 2e-6}}, "fp32") is None
+    assert reduced_precision({"arithmetic": {"convolution_error": 4e-3}}, "bf16") is None
+    assert reduced_precision({}, "fp32") is None
+
+
+def test_products_in_fp32_are_and_in_shorter_types_are_seen():
+    import torch
+
+    assert max(errors("cpu").values()) < FP32_ERROR / 16
+    exact = torch.rand(64, 64, generator=torch.Generator().manual_seed(1)) + 1
+    bits = exact.view(torch.int32)
+    tf32 = ((bits + (1 << 12)) & ~((1 << 13) - 1)).view(torch.float32)  # rounded to 10 bits
+    assert 4 * FP32_ERROR < _error(exact, lambda _: tf32) < 2.0**-10
+    assert _error(exact, lambda x: x.bfloat16().float()) > 2.0**-10
+
+
+def test_the_environment_is_the_one_the_process_began_with():
+    code = (
+        "import os; os.environ['OMP_PLACES'] = 'threads'; os.environ['NCCL_ALGO'] = 'Ring'; "
+        "from saih.common.environment import listed, started_with; print(listed(started_with()))"
+    )
+    environment = {"OMP_PLACES": "cores", "PATH": "/usr/bin", "PYTHONPATH": ":".join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "{'OMP_PLACES': 'cores'}"
