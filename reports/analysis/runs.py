@@ -21,7 +21,10 @@ from saih.errors import InputError
 from saih.records.read_json import read_text
 from saih.records.record import Record, Unread
 
-NOT_THE_MACHINE = ("cores", "devices", "memory_bytes")
+NOT_THE_MACHINE = (
+    "cores", "devices", "memory_bytes", "memory_limited_by", "rank_memory_bytes", "rank_memory_limited_by",
+    "rank_base_bytes", "cpu_quota_cores",
+)  # fmt: skip
 """What an allocation decides, so that array tasks on machines of one kind may differ in it."""
 
 

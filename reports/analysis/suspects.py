@@ -24,6 +24,7 @@ TOLD = {
     "gpu shared": "others used the GPUs",
     "cores shared": "others used the ranks' cores",
     "cores throttled": "cores throttled for heat",
+    "quota": "a CPU quota held ranks back",
     "slower": SLOWER,
     "environment": "environment variables slow ranks down or differ between them",
 }

@@ -7,6 +7,7 @@ Exit status: 0 done; 1 a point failed, timed out or must not be believed; 2 bad 
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -16,11 +17,15 @@ from typing import Any, NoReturn
 import saih
 from saih.cli import augment_data, augment_model, status, submit
 from saih.cli import peaks as peaks_verb
+from saih.common.host import limits
 from saih.common.terminal import printable, say
 from saih.errors import InputError, Interrupted, lacking
 from saih.processes import hear_no_more, interrupt_when_told
 
 EX_TEMPFAIL = 75
+LIMITED = (errno.EMFILE, errno.EFBIG, errno.EAGAIN, errno.ENOMEM)
+"""What the kernel says where a resource limit is reached."""
+NO_THREAD = "can't start new thread"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -34,6 +39,7 @@ def main(words: list[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     arguments = _parser().parse_args(words)
     arguments.words = sys.argv[1:] if words is None else words
+    limits.allow_many_files()
     try:
         _check_own_packages()
         command: Callable[[argparse.Namespace], int] = arguments.command
@@ -54,8 +60,15 @@ def main(words: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as with | head
         sys.stderr.close()
         return 1
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and NO_THREAD not in str(error):
+            raise
+        what = "not enough memory" if isinstance(error, MemoryError) else str(error)
+        say(f"saih: {what} ({limits.tight() or 'no resource limit is tight'})", error=True)
+        return 2
     except OSError as error:  # a folder that cannot be written, a full disk
-        say(f"saih: {error.filename or 'output'}: {error.strerror or error}", error=True)
+        tight = limits.tight() if error.errno in LIMITED else ""
+        say(f"saih: {error.filename or 'output'}: {error.strerror or error}{tight and f' ({tight})'}", error=True)
         return 2
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from saih.app import App, Cost, Execution, Point
 from saih.applications import load
 from saih.cli.progress import roughly
+from saih.common.host import affinity
 from saih.config.points import Points, expand
 from saih.config.schema import Config
 from saih.config.schema import load as load_config
@@ -23,9 +24,10 @@ from saih.sweep.times_so_far import DEVICES, cores_per_rank, estimates, load_of
 
 def read(path: Path) -> tuple[Config, App, Points]:
     """A configuration, its application and its points. Raises InputError that begins with the file's name."""
-    config = load_config(path)
+    config, own = load_config(path), affinity.own()
     try:
         app = load(config.app)
+        affinity.restore(own)  # an application may import what binds this thread, and all that it starts
         points = expand(config, app)
         if hasattr(app, "layers"):  # asked for only once a point has been measured
             app.layers(points.wanted[0])

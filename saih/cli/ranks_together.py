@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any, NoReturn, Self, TypeVar, cast
 
 from saih import launch, processes
+from saih.common.host import affinity
 from saih.errors import InputError, Interrupted, lacking
 from saih.processes import STOP_SIGNALS
 
@@ -35,13 +36,14 @@ class Team:
         self._expected: tuple[type[Exception], ...] = (InputError, OSError, MemoryError)
         self._ended: tuple[type[Exception], ...] = ()
         self._signal: str | None = None
-        self.rank, self.size, self.local_rank, self.cores = 0, 1, 0, len(os.sched_getaffinity(0))
+        self.rank, self.size, self.local_rank, self.cores = 0, 1, 0, len(affinity.own())
         self._gather: Callable[[Any], list[Any]] = lambda value: [value]
         self._abort: Callable[[int], object] = lambda status: None
         self._before: dict[signal.Signals, Any] = {}
         _, asked = processes.place(os.environ)
         if asked > 1:
             self._join(asked)
+        self._own = affinity.own()
 
     def _join(self, asked: int) -> None:
         from saih.worker.mpi import World
@@ -73,6 +75,7 @@ class Team:
         try:
             self.check()
             result = do()
+            affinity.restore(self._own)  # what it imported may have bound this thread
         except Exception as error:
             fault = self._fault(error)
         faults = [each for each in self._gather(fault) if each]

@@ -105,15 +105,20 @@ def _contradictory(against: Sequence[str]) -> dict[str, Any]:
 
 
 def out_of_memory(
-    message: str, needed_bytes: int, there_bytes: int, run: Mapping[str, Any] | None = None
+    message: str,
+    needed_bytes: int,
+    there_bytes: int,
+    run: Mapping[str, Any] | None = None,
+    limited_by: str | None = None,
 ) -> dict[str, Any]:
     """The diagnosis of a point that memory ended.
 
     ``message``: what the record's error says; ``needed_bytes``: the most that a rank is predicted to take;
-    ``there_bytes``: what it may take; ``run`` as for `diagnose`.
+    ``there_bytes``: what it may take, and ``limited_by`` what leaves it no more; ``run`` as for `diagnose`.
     """
     needed, there = words.size(needed_bytes), words.size(there_bytes)
     told = f"Memory ended ({message}). A rank is predicted to take at most {needed}, and has {there}"
+    told += f" ({limited_by})" if limited_by else ""
     if needed_bytes <= there_bytes:
         told += ": that should have sufficed, so that something else took the rest, or the prediction is too low"
     told += "."

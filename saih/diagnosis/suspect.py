@@ -15,6 +15,8 @@ FALL = 0.05
 """Clocks, and steps, may drift by this much: noise and the steps of boost clocks (15 MHz of some 1,500) lie within."""
 STOLEN = 0.05
 """Share of the ranks' cores. Timer ticks count time to about 1 %; and a late rank holds up all the others."""
+HELD_BACK = 0.01
+"""Share of the periods in which a CPU quota ended a rank's turn: a stop for all the ranks that wait for it."""
 FEWEST_BLOCKS = 9
 """Three a third: that all of the last three are slower than all of the first three happens by chance in 1 of 20."""
 
@@ -35,6 +37,7 @@ CLOCKS = "clocks"
 GPU_SHARED = "gpu shared"
 CORES_SHARED = "cores shared"
 CORES_THROTTLED = "cores throttled"
+QUOTA = "quota"
 SLOWER = "slower"
 ENVIRONMENT = "environment"
 """The causes, as the record has them."""
@@ -95,6 +98,7 @@ def _rank(rank: Mapping[str, Any]) -> Iterable[Reason]:
         yield from _shared(gpu)
     elif rank["device"] == "cpu":
         yield from _fell("the cores' clock", rank["cpu_clock_mhz"])
+    yield from _held_back(rank.get("cpu_quota"))
 
 
 def _throttled(gpu: Mapping[str, Any]) -> Iterable[Reason]:
@@ -103,6 +107,13 @@ def _throttled(gpu: Mapping[str, Any]) -> Iterable[Reason]:
     for reason, words in HARDWARE.items():
         if reason in shares:
             yield THROTTLED, f"the GPU {words}, in {100 * shares[reason]:.0f} % of the samples ({reason})"
+
+
+def _held_back(quota: Mapping[str, Any] | None) -> Iterable[Reason]:
+    if quota and quota["throttled_periods"] > HELD_BACK * quota["periods"]:
+        share = 100 * quota["throttled_periods"] / quota["periods"]
+        allowed = f"its control group's CPU quota of {quota['cores']:.3g} core{'s' * (quota['cores'] != 1)}"
+        yield QUOTA, f"{allowed} held it back in {share:.0f} % of the periods ({quota['throttled_s']:.3g} s)"
 
 
 def _fell(what: str, series: Mapping[str, float | None] | None) -> Iterable[Reason]:

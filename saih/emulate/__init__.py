@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -27,6 +26,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saih.common.given import short
+from saih.common.host import limits
 from saih.common.shapes import fault, fields, not_negative, positive, whole
 from saih.errors import InputError
 from saih.processes import RANK_VARIABLES, SIZE_VARIABLES
@@ -156,4 +156,4 @@ def require(settings: Settings) -> None:
 
 def limit_memory(gib: float) -> None:
     """Let this process, and what it becomes, hold ``gib`` of private writable memory: RLIMIT_DATA, setrlimit(2)."""
-    resource.setrlimit(resource.RLIMIT_DATA, (int(gib * GIB), resource.getrlimit(resource.RLIMIT_DATA)[1]))
+    limits.allow_data(int(gib * GIB))

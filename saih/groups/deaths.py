@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from saih import processes
+from saih.common.host import limits, memory, shared_memory
 
 _SIGNALS = {name: number for number in signal.valid_signals() if (name := signal.strsignal(number))}
 _WORDS = (
@@ -39,6 +40,12 @@ _WORDS = (
 )
 _SLURM_SAW_OOM = re.compile(r"Detected \d+ oom[-_]kill event")
 """What slurmstepd says, where a step's memory is limited by a cgroup."""
+
+_REFUSED = re.compile(
+    "failed to map segment|can't start new thread|Too many open files|File too large|Cannot allocate memory"
+    "|Resource temporarily unavailable|error return without exception"
+)
+"""What libraries say where a limit refuses them something."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +171,22 @@ def explain(first: Death | None, status: int | None, log: str, oom_before: int |
         grown = True
     if grown and (status is None or status >= 0) and (first is None or first.signal in (None, signal.SIGKILL)):
         who = f"{first.words} was ended by the kernel" if first else "the kernel ended a process"
-        return {"kind": "oom", "message": f"{who} for want of host memory", "rank": first.rank if first else None}
+        return {
+            "kind": "oom",
+            "message": f"{who} for want of {_which_memory(first)}",
+            "rank": first.rank if first else None,
+        }
     return {"kind": "failed", "message": _in_short(first, status, grown), "rank": first.rank if first else None}
+
+
+def in_view_of_limits(fault: Mapping[str, Any], told: bool) -> dict[str, Any]:
+    """A fault with the resource limits that may be why: where nobody has ``told`` another cause, or one was refused.
+
+    They are this process's; ranks have theirs from it, or from a site that mostly sets the same everywhere.
+    """
+    tight, message = limits.tight(), str(fault["message"])
+    concerns = _REFUSED.search(message) if told else fault["kind"] == "failed"
+    return {**fault, "message": f"{message}; limits that may be why: {tight}"} if tight and concerns else dict(fault)
 
 
 def _in_short(first: Death | None, status: int | None, oom: bool | None) -> str:
@@ -175,7 +196,26 @@ def _in_short(first: Death | None, status: int | None, oom: bool | None) -> str:
         return f"the worker group ended with exit status {status} before it answered"
     if first.signal is None:
         return f"{first.words} ended first, and the worker group with exit status {status} before it answered"
-    memory = ""
+    why = ""
     if first.signal == signal.SIGKILL:
-        memory = "; whether for want of memory is not known here" if oom is None else "; not for want of host memory"
-    return f"{first.words} was killed by signal {first.signal} ({signal.strsignal(first.signal)}){memory}"
+        why = "; whether for want of memory is not known here" if oom is None else "; not for want of host memory"
+    if first.signal == signal.SIGBUS and first.host == socket.gethostname():
+        why = _shared_memory()
+    return f"{first.words} was killed by signal {first.signal} ({signal.strsignal(first.signal)}){why}"
+
+
+def _which_memory(first: Death | None) -> str:
+    """Host memory, and what limits it where that is known from here."""
+    limit = memory.limit()
+    if limit.by == memory.THE_HOST or (first and first.host != socket.gethostname()):
+        return "host memory"
+    return f"host memory: {limit.by} allows {limit.size / 2**30:.3g} GiB in all"
+
+
+def _shared_memory() -> str:
+    """MPI and NCCL have their buffers there, and a page that it cannot give is a bus error."""
+    found = shared_memory.space()
+    if found is None:
+        return f"; {shared_memory.FOLDER}, where ranks have shared memory, cannot be looked at"
+    size, free = (f"{each / 2**20:,.1f} MiB" for each in (found.size, found.free))
+    return f"; {shared_memory.FOLDER}, where ranks have shared memory, has {size}, {free} of it free now"

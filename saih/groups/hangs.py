@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from saih import processes
+from saih.common.host import shared_memory
 from saih.processes import Process
 
 GONE_S = 15.0
@@ -53,11 +54,13 @@ class Watch:
         self._sessions = {launcher_pid}
         self._ranks: list[Mapping[str, Any]] = []
         self._looked_s, self._cpu_s = time.monotonic(), 0.0
+        self._shared: set[shared_memory.File] = set()
 
     def know(self, ranks: Sequence[Mapping[str, Any]]) -> None:
         """The ranks in order, as each describes itself (`own`)."""
         self._ranks = list(ranks)
         self._sessions |= {rank["session"] for rank in ranks if _is_here(rank)}
+        self._see_shared_memory()
 
     def idle(self, seconds: float) -> bool:
         """Whether the whole group has computed next to nothing for ``seconds``; False where that cannot be seen."""
@@ -77,7 +80,11 @@ class Watch:
         return "; ".join(parts)
 
     def end(self) -> None:
-        """Kill what is left of the group on this host and return when it has vanished, or after some seconds."""
+        """Kill what is left of the group on this host and return when it has vanished, or after some seconds.
+
+        Shared memory that its ranks could not give back is given back then.
+        """
+        self._see_shared_memory()
         deadline = time.monotonic() + GONE_S
         while members := self._members() + self._gone_away():
             for each in members:
@@ -85,6 +92,11 @@ class Watch:
             if time.monotonic() > deadline:
                 return
             time.sleep(0.02)
+        shared_memory.remove(self._shared)
+
+    def _see_shared_memory(self) -> None:
+        for each in self._members():
+            self._shared |= shared_memory.mapped(each.pid)
 
     def _members(self) -> list[Process]:
         """Processes of the group's sessions, begun after the group was: no later session of the same number."""

@@ -251,7 +251,7 @@ class Group:
         if not found and self._starting:
             fault = {**fault, "message": f"{fault['message']}: {self._starting.words()}"}
         self.kill()
-        return GroupError({"during": doing, **fault}, self._log)
+        return GroupError({"during": doing, **deaths.in_view_of_limits(fault, bool(found))}, self._log)
 
     def _send(self, request: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None

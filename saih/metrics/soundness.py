@@ -37,6 +37,7 @@ BLANK: Mapping[str, Any] = {"phases_s": {}, "read_bytes": [], "handed_out_s": []
 """What older records may lack of their samples."""
 BLANK_RANK: Mapping[str, Any] = {
     "seconds": {}, "allocation_retries": None, "gpu": None, "host_cpu": None, "cpu_clock_mhz": None,
+    "cpu_quota": None,
 }  # fmt: skip
 BLANK_SOURCE: Mapping[str, Any] = {"energy_j": None, "energy_scope": None}
 BLANK_GPU: Mapping[str, Any] = dict.fromkeys(
@@ -77,10 +78,14 @@ _gpu = fields(
 )  # fmt: skip
 _cores = {"cores": filled(whole(0)), "others_cores": optional(number), "throttled_cores": optional(many(anything))}
 _host = fields({**_energy, **_cores})
+_quota = fields(
+    {"cores": positive, "group": text, "periods": whole(0), "throttled_periods": whole(0), "throttled_s": not_negative}
+)
 _rank = fields(
     {
         "host": text, "device": text, "seconds": by_name(not_negative), "allocation_retries": optional(whole(0)),
         "gpu": optional(_gpu), "host_cpu": optional(_host), "cpu_clock_mhz": _series, "why": by_name(text),
+        "cpu_quota": optional(_quota),
     }
 )  # fmt: skip
 _reader = fields(

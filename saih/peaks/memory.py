@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from saih.common.host import memory as host_memory
 from saih.measure.blocks import Ranks
 from saih.peaks.sustained import Operation, WatchedRanks, best_of
 
@@ -61,7 +62,9 @@ def _most_bytes(ranks: Ranks) -> int:
     if ranks.device.startswith("cuda"):
         memory, sharing = torch.cuda.get_device_properties(ranks.device).total_memory, 1
     else:
-        memory, sharing = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), len(ranks.gather(None))
+        memory, sharing = host_memory.limit().size, len(ranks.gather(None))
+        if own := host_memory.own_limit():
+            memory = min(memory, own.size * sharing)
     return int(memory * MOST_OF_MEMORY / ARRAYS / sharing)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from saih.common.host import memory
 from saih.measure.blocks import Ranks
 from saih.peaks.timing import FEWEST_REPEATS, WARM_UPS, repeats
 from saih.profile.layers import Form, Seen
@@ -179,4 +179,4 @@ def _free_bytes(ranks: Ranks) -> float:
     if ranks.device.startswith("cuda"):
         unused = torch.cuda.memory_reserved(ranks.device) - torch.cuda.memory_allocated(ranks.device)
         return float(torch.cuda.mem_get_info(ranks.device)[0] + unused)
-    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")) / len(ranks.gather(None))
+    return memory.free_bytes() / len(ranks.gather(None))

@@ -91,6 +91,8 @@ _machine = fields(
         "core_limit": optional(_core_limit),
         "device": optional(text),
         "device_kind": word("cpu", "cuda"),
+        **dict.fromkeys(("memory_limited_by", "rank_memory_limited_by"), optional(text)),
+        **dict.fromkeys(("rank_memory_bytes", "rank_base_bytes", "cpu_quota_cores"), optional(not_negative)),
         **dict.fromkeys(("devices", "cores", "memory_bytes", "device_memory_bytes"), optional(not_negative)),
     },
 )
@@ -98,7 +100,8 @@ _place = fields(
     {},
     {
         "host": optional(text), "device": optional(text), "emulated": optional(EMULATED),
-        "cores": optional(one_of(many(whole(0)), whole(0))), "environment": optional(by_name(optional(text))),
+        "cores": optional(one_of(many(whole(0)), whole(0))), "bound_to": optional(many(whole(0))),
+        "environment": optional(by_name(optional(text))),
     },
 )  # fmt: skip
 _rates = dict.fromkeys(

@@ -129,8 +129,9 @@ class Attempts:
         found = replace(blank, status=status, error={**error.fault, "log_end": log_end})
         if status != "oom":
             return found
-        needed, there = self.room.needed_bytes(point), self.room.most_bytes(point.run.ranks)
-        told = out_of_memory(str(error), needed, there, point.to_dict()["run"])
+        ranks = point.run.ranks
+        needed, there, by = self.room.needed_bytes(point), self.room.most_bytes(ranks), self.room.limited_by(ranks)
+        told = out_of_memory(str(error), needed, there, point.to_dict()["run"], by)
         return replace(found, diagnosis=told | {"suspect": []})
 
     def _emulated(self, point: Point) -> dict[str, Any]:

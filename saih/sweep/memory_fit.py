@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from saih.app import App, Cost, Point
+from saih.common.host.memory import THE_HOST
 
 GIB = 2**30
 
@@ -31,9 +32,24 @@ class Room:
 
     def most_bytes(self, ranks: int) -> int:
         """What each of ``ranks`` ranks may take: the limit, its device's memory, or its share of the host's."""
+        return self._most(ranks)[0]
+
+    def limited_by(self, ranks: int) -> str | None:
+        """What leaves a rank no more, in words; None where it is the device's or the host's memory, or not recorded."""
+        return self._most(ranks)[1]
+
+    def _most(self, ranks: int) -> tuple[int, str | None]:
+        machine = self.machine
         if self.limit_gib is not None:
-            return int(self.limit_gib * GIB)
-        return int(self.machine["device_memory_bytes"] or self.machine["memory_bytes"] // ranks)
+            return int(self.limit_gib * GIB), f"limits.memory_gib = {self.limit_gib:g}"
+        if machine["device_memory_bytes"]:
+            return int(machine["device_memory_bytes"]), None
+        together, alone = int(machine["memory_bytes"]), machine.get("rank_memory_bytes")
+        share = max(0, together // ranks - int(machine.get("rank_base_bytes") or 0))
+        if alone is not None and alone < share:
+            return int(alone), machine.get("rank_memory_limited_by")
+        by = machine.get("memory_limited_by") or THE_HOST
+        return share, None if by == THE_HOST else f"{by} allows {together / GIB:.3g} GiB in all"
 
     def holds(self, point: Point) -> bool:
         """Whether the point's tensors fit, so that a rank that has served no other may well hold it."""

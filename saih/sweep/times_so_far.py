@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from saih.app import App, Point
+from saih.common.host import affinity
 from saih.config.schema import Config
 from saih.metrics.soundness import completed, unsound, width
 from saih.records.record import Record
@@ -45,7 +45,7 @@ def all_taken(app: App, records: Iterable[Record]) -> list[Taken]:
 def cores_per_rank(config: Config) -> int:
     """The cores that a rank has on a CPU: as configured, else as on this host."""
     most = max(config.run.ranks)
-    return config.launch.cores_per_rank or max(1, len(os.sched_getaffinity(0)) // most)
+    return config.launch.cores_per_rank or max(1, len(affinity.own()) // most)
 
 
 def load_of(app: App, point: Point) -> Load:

@@ -4,6 +4,7 @@
     nvml.py       one GPU, by the driver's library
     rapl.py       energy of CPU packages and memory
     cpu.py        clocks and throttling of cores; what others take of them
+    quota.py      periods in which a control group's CPU quota held a rank back
     gpu.py, host.py   what is read of a rank's GPU, and of a host, over a measurement
     sampler.py    the thread that takes samples
     watch.py      Telemetry: all of these around the timed blocks

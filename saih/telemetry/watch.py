@@ -13,6 +13,7 @@ from saih.telemetry import cpu
 from saih.telemetry.energy import WINDOW
 from saih.telemetry.gpu import GpuWatch, allocation_retries, of_torch
 from saih.telemetry.host import HostWatch
+from saih.telemetry.quota import QuotaWatch
 from saih.telemetry.readings import Parts, Readings, Series, Unreadable, growth, summary
 from saih.telemetry.sampler import Sampler
 
@@ -35,6 +36,7 @@ class Telemetry:
         self._gpu = self._find_gpu(ranks)
         self._host = HostWatch(ranks) if host_first else None
         self._clock = Series(partial(cpu.clock_mhz, sorted(ranks[os.getpid()])))
+        self._quota = QuotaWatch()
         meters = [*([self._gpu.meter] if self._gpu else []), *(self._host.meters if self._host else [])]
         self._parts = Parts()
         self._sampler = Sampler([self._clock.sample, *([self._gpu.sample] if self._gpu else [])], EVERY_S)
@@ -57,6 +59,7 @@ class Telemetry:
     def begin(self) -> None:
         """The measurement starts: from here on samples are taken."""
         self._retries = 0 if self._device == "cpu" else allocation_retries(self._device)
+        self._quota.begin()
         if self._host:
             self._host.begin()
         for each in self._samplers:
@@ -84,6 +87,7 @@ class Telemetry:
         for each in self._samplers:
             each.stop()
         own = Readings()
+        own.take("cpu_quota", self._quota.to_dict)
         own.take("cpu_clock_mhz", partial(summary, self._clock))
         if self._device != "cpu":
             own.take("allocation_retries", self._retried)

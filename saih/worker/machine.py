@@ -12,6 +12,7 @@ import torch
 
 import saih
 from saih.common import environment
+from saih.common.host import affinity, limits, memory, quota, shared_memory
 from saih.peaks.processor import core_limit
 from saih.telemetry.gpu import of_torch
 from saih.telemetry.readings import Unreadable
@@ -27,23 +28,42 @@ def describe(device: str, mpi_library: str) -> dict[str, Any]:
         "software": software(device, mpi_library),
         "settings": settings(device),
         "environment": environment.listed(environment.started_with()),
+        "process": {"limits": limits.in_force(), "shared_memory": _shared_memory()},
     }
     return found | {"modules": [name for name in os.environ.get("LOADEDMODULES", "").split(":") if name]}
 
 
 def machine(device: str) -> dict[str, Any]:
     """The hardware behind ``device`` ("cpu" or "cuda:N"): what must be the same for two runs to be compared."""
-    on_gpu = device.startswith("cuda")
+    on_gpu, cores = device.startswith("cuda"), len(affinity.own())
     found = {
         "device": torch.cuda.get_device_name(device) if on_gpu else processor_name(),
         "device_kind": "cuda" if on_gpu else "cpu",
-        "devices": torch.cuda.device_count() if on_gpu else len(os.sched_getaffinity(0)),
+        "devices": torch.cuda.device_count() if on_gpu else cores,
         "device_memory_bytes": torch.cuda.get_device_properties(device).total_memory if on_gpu else None,
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "cores": cores,
+        **_allowed(),
         "architecture": platform.machine(),
     }
     return found if on_gpu else {**found, "core_limit": core_limit()}
+
+
+def _allowed() -> dict[str, Any]:
+    """What the ranks of a host may have together, what one has before its first point, what it may have by itself."""
+    together, alone, quotas = memory.limit(), memory.own_limit(), quota.quotas()
+    return {
+        "memory_bytes": together.size,
+        "memory_limited_by": together.by,
+        "rank_base_bytes": memory.private_bytes(),
+        "rank_memory_bytes": alone.size if alone else None,
+        "rank_memory_limited_by": alone.by if alone else None,
+        "cpu_quota_cores": quotas[0].cores if quotas else None,
+    }
+
+
+def _shared_memory() -> dict[str, Any] | None:
+    found = shared_memory.space()
+    return {"path": str(shared_memory.FOLDER), "bytes": found.size, "free_bytes": found.free} if found else None
 
 
 def settings(device: str) -> dict[str, Any]:

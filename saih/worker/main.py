@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from saih.app import Point
 from saih.applications import load
 from saih.common import environment
+from saih.common.host import limits
 from saih.errors import InputError, lacking
 from saih.groups import hangs, protocol
 from saih.interference.background_load import Background
@@ -206,6 +207,7 @@ def main() -> None:
     die_with_parent()
     descendants.adopt_orphans()
     ours = descendants.known(descendants.all_now())  # what disturbs a rank on purpose was there before it
+    limits.allow_many_files()
     os.write(2, protocol.begun(told_rank(os.environ), socket.gethostname(), os.getpid()).encode())
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not mix with the answers

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from mpi4py import MPI
 
+from saih.common.host import affinity
 from saih.errors import InputError
 from saih.launch.launchers import own_cores
 from saih.worker import rendezvous
@@ -88,7 +89,7 @@ class World(Communicator):
         local = self._comm.Split_type(MPI.COMM_TYPE_SHARED)
         self.local_rank: int = local.rank
         self.local_size: int = local.size
-        self.cores = sorted(os.sched_getaffinity(0))
+        self.cores = affinity.own()
         given = local.allgather(self.cores)
         bound_already = any(other != self.cores for other in given)
         if cores_per_rank and not bound_already:

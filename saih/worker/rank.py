@@ -10,7 +10,6 @@ import ctypes
 import gc
 import json
 import os
-import resource
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from saih import emulate
+from saih.common.host import affinity, limits
 from saih.errors import InputError
 from saih.interference.background_load import Background
 from saih.profile.tree import REGION
@@ -75,6 +75,8 @@ class Worker:
         if self._cuda:
             self._cuda.set_device(self.device)
         torch.set_num_threads(len(world.cores))
+        torch.ones(2**16).neg_()  # on all its threads: some OpenMP libraries bind the first one only now
+        self._bound_to = affinity.restore(world.cores)
         self.broadcast, self.gather, self.barrier = world.broadcast, world.gather, world.barrier
         ranks = world.part(copies)
         ranks.start_torch_distributed("nccl" if on_gpu else "gloo")
@@ -109,14 +111,14 @@ class Worker:
             total = self._cuda.get_device_properties(self.device).total_memory
             self._cuda.set_per_process_memory_fraction(min(1.0, gib * GIB / total), self.device)
             return
-        resource.setrlimit(resource.RLIMIT_DATA, (self._data_bytes + int(gib * GIB), resource.RLIM_INFINITY))
+        limits.allow_data(self._data_bytes + int(gib * GIB))
 
     def lift_memory_limit(self) -> None:
-        """Let this rank have what the machine has: what comes now is no part of the point."""
+        """Let this rank have all that it may have: what comes now is no part of the point."""
         if self._cuda:
             self._cuda.set_per_process_memory_fraction(1.0, self.device)
         else:
-            resource.setrlimit(resource.RLIMIT_DATA, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            limits.allow_data(None)
 
     def background(self, mb_s: float, paths: Sequence[str]) -> Background | None:
         """This host's share of reading ``mb_s`` over all hosts, on the host's first rank; None on the others."""
@@ -152,11 +154,14 @@ class Worker:
         return max(0, _status_bytes("VmHWM") - self._resident_bytes)
 
     def whereabouts(self) -> dict[str, Any]:
-        """Which host, device and cores this rank has, and under which disturbances it runs."""
+        """Which host, device and cores this rank has, and under which disturbances it runs.
+
+        ``bound_to``: the cores to which OpenMP had bound its first thread; None where it had not.
+        """
         found = getattr(self._cuda.get_device_properties(self.device), "uuid", None) if self._cuda else None
         uuid = None if found is None else f"GPU-{found}"
         own = {"host": socket.gethostname(), "device": self.device, "uuid": uuid, "cores": self._world.cores}
-        return {**own, "emulated": self._emulated}
+        return {**own, "bound_to": self._bound_to, "emulated": self._emulated}
 
 
 def _give_back_free_memory() -> None:

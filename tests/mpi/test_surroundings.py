@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -152,3 +154,63 @@ def test_a_folder_without_the_right_to_write_is_one_line(saih):
     if done.stderr.startswith("unshare: "):
         pytest.skip(f"root cannot become anyone here: {done.stderr.strip()}")
     assert (done.returncode, done.stderr) == (2, "saih: runs/toy: Permission denied\n")
+
+
+def test_ranks_without_room_in_shared_memory_and_cores_that_openmp_takes(saih, mounts):
+    """Three sweeps: with too small a /dev/shm, with files of no size, and where importing torch binds a thread."""
+    faults = {"faults": {"8": "kill"}}
+    saih.write("toy.yaml", toy_config(size={"n": [8, 10]}, run={"ranks": 2}, measure=BRIEFLY, data=faults))
+    small, files, roomy = shell(saih, SHARED_MEMORY)
+    assert small["status"] == files["status"] == 2
+    assert re.search(r"signal 7 \(Bus error\); /dev/shm, where ranks .*, has 1\.0 MiB, .* of it free now", small["err"])
+    assert "; limits that may be why: RLIMIT_FSIZE = 512 bytes (see " in files["err"]
+    assert [step["err"].count("\n") for step in (small, files)] == [1, 1]
+    assert roomy["status"] == 1
+    assert {record.status for record in whole(saih.folder / "kept" / "roomy").values()} == {"failed", "ok"}
+    assert (saih.folder / "kept" / "left").read_text() == ""
+    system = records.read_json(saih.folder / "kept" / "roomy" / "toy" / "system.json")
+    assert system["machine"]["cores"] == len(os.sched_getaffinity(0))
+    assert system["process"]["shared_memory"]["bytes"] == 64 * 2**20
+    assert system["process"]["limits"]["FSIZE"] is None
+
+
+SHARED_MEMORY = """
+mount -t tmpfs -o size=1m tmpfs /dev/shm
+step small $SAIH sweep toy.yaml
+umount /dev/shm
+mount -t tmpfs -o size=64m tmpfs /dev/shm
+step files sh -c 'ulimit -f 1; exec "$@"' "" $SAIH sweep toy.yaml
+rm -f /dev/shm/*
+step roomy env OMP_PROC_BIND=true OMP_PLACES=cores $SAIH sweep toy.yaml
+ls -A /dev/shm >kept/left
+"""
+
+
+@pytest.mark.long
+def test_memory_and_time_of_a_control_group(saih):
+    """Growing with the largest batch in a group of 900 MiB, that a quota holds back: both are known and named."""
+    at = dict(line.split(":")[1:] for line in Path("/proc/self/cgroup").read_text().splitlines())
+    memory, cpu = (Path("/sys/fs/cgroup", name + at.get(name, ""), f"saih-{os.getpid()}") for name in ("memory", "cpu"))
+    try:
+        memory.mkdir()
+        cpu.mkdir()
+    except OSError as error:
+        pytest.skip(f"no control groups of version 1 can be made: {error}")
+    (memory / "memory.limit_in_bytes").write_text(str(900 * 2**20))
+    (cpu / "cpu.cfs_quota_us").write_text("60000")
+    grow = {"kind": "grow", "grow": {"along": {"n": 2}, "batch": "largest", "steps": 1, "bisections": 0}}
+    changes = {"size": {"n": 1024}, "run": {"ranks": 1}, "data": {"hold": 1}, "sweep": grow, "measure": BRIEFLY}
+    saih.write("toy.yaml", toy_config(**changes))
+    enter = f"for g in {memory} {cpu}; do echo $$ >$g/cgroup.procs; done"
+    command = ["sh", "-euc", f'{enter}; exec "$0" -m saih sweep toy.yaml', sys.executable]
+    try:
+        done = subprocess.run(command, cwd=saih.folder, env=saih.env, capture_output=True, text=True, check=False)
+    finally:
+        memory.rmdir()
+        cpu.rmdir()
+    assert done.returncode == 0, done.stderr
+    machine = records.read_json(saih.folder / "runs" / "toy" / "system.json")["machine"]
+    assert (machine["memory_bytes"], machine["cpu_quota_cores"]) == (900 * 2**20, 0.6)
+    found = {record.status: record for record in whole(saih.folder / "runs").values()}
+    assert f"{memory.name} (memory.limit_in_bytes) allows 0.879 GiB" in found["oom"].diagnosis["evidence"]
+    assert "quota" in {reason["cause"] for reason in found["ok"].diagnosis["suspect"]}

@@ -1,6 +1,7 @@
 """Who of a group ended first: real processes that end in a known order, and launchers' words as they were printed."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from saih import processes
+from saih.common.host.memory import Limit
 from saih.groups import deaths
 from saih.groups.deaths import Death, Deaths, explain
 
@@ -200,3 +202,29 @@ def test_the_fault_in_words(monkeypatch, first, status, log, kills, kind, messag
     assert found["kind"] == kind
     assert found["message"] == message.format(f"rank 1 (process 7 on {HERE})")
     assert found["rank"] == (1 if first else None)
+
+
+def test_a_bus_error_names_shared_memory_and_a_control_group_that_it_has_less(monkeypatch):
+    """A page that shared memory cannot give is a bus error; who limits memory is told where it is not the host."""
+    found = explain(Death(HERE, 7, 1, signal=signal.SIGBUS), 9, "", deaths.oom_kills())
+    space = r"/dev/shm, where ranks have shared memory, has [\d,.]+ MiB, [\d,.]+ MiB of it free now"
+    assert re.search(rf"was killed by signal 7 \(Bus error\); {space}$", found["message"])
+    monkeypatch.setattr(deaths.memory, "limit", lambda: Limit(900 * 2**20, "control group /job (memory.max)"))
+    monkeypatch.setattr(deaths, "oom_kills", lambda: 4)
+    found = explain(KILLED, 9, "", 3)
+    assert found["message"].endswith("for want of host memory: control group /job (memory.max) allows 0.879 GiB in all")
+
+
+@pytest.mark.parametrize(
+    ("message", "told", "named"),
+    [
+        ("the worker group ended with exit status 255 before it answered", False, True),
+        ("RuntimeError: can't start new thread", True, True),
+        ("ZeroDivisionError: division by zero", True, False),
+    ],
+)
+def test_resource_limits_are_named_where_they_may_be_why(monkeypatch, message, told, named):
+    monkeypatch.setattr(deaths.limits, "tight", lambda: "RLIMIT_NOFILE = 16 open files")
+    found = deaths.in_view_of_limits({"kind": "failed", "message": message, "rank": 0}, told)
+    suffix = "; limits that may be why: RLIMIT_NOFILE = 16 open files" if named else ""
+    assert found == {"kind": "failed", "message": f"{message}{suffix}", "rank": 0}

@@ -55,15 +55,4 @@ def test_too_little_memory_is_told_before_it_starts(monkeypatch):
 
 
 def test_free_memory_of_this_machine():
-    free = free_bytes("cpu")
-    assert free is None or 2**24 < free < 2**50
-
-
-def test_a_container_may_have_less(monkeypatch, tmp_path):
-    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
-    (tmp_path / "memory.max").write_text("max\n")
-    (tmp_path / "memory.current").write_text("1000\n")
-    unlimited = free_bytes("cpu")
-    (tmp_path / "memory.max").write_text("5000\n")
-    assert free_bytes("cpu") == 4000
-    assert unlimited is None or unlimited > 4000
+    assert 2**24 < free_bytes("cpu") < 2**50

@@ -54,28 +54,6 @@ def test_memory_is_what_the_host_and_its_groups_leave() -> None:
     assert 0 < fetched_bytes.free_memory_bytes() <= fetched_bytes.memory_bytes() <= total
 
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_limits_of_control_groups_count(tmp_path, monkeypatch, version: int) -> None:
-    """As the kernel shows them, in a folder of our own: making real ones needs rights that tests lack."""
-    root = tmp_path / "memory" if version == 1 else tmp_path
-    place = root / "job" / "step"
-    place.mkdir(parents=True)
-    limit, used = (
-        ("memory.limit_in_bytes", "memory.usage_in_bytes") if version == 1 else ("memory.max", "memory.current")
-    )
-    (place.parent / limit).write_text("1000000\n")
-    (place.parent / used).write_text("700000\n")
-    (place.parent / "memory.stat").write_text("anon 5\ninactive_file 100000\nactive_file 50000\n")
-    (place / limit).write_text("max\n")
-    (place / used).write_text("1\n")
-    line = "4:cpu,memory:/job/step" if version == 1 else "0::/job/step"
-    monkeypatch.setattr(fetched_bytes, "_CGROUPS", tmp_path)
-    (tmp_path / "cgroup").write_text(f"9:pids:/elsewhere\n{line}\n")
-    monkeypatch.setattr(fetched_bytes, "_MEMBERSHIP", tmp_path / "cgroup")
-    assert fetched_bytes.memory_bytes() == 1_000_000
-    assert fetched_bytes.free_memory_bytes() == 1_000_000 - 700_000 + 150_000
-
-
 def test_bytes_from_storage_are_counted_by_thread(files) -> None:
     """The second time the file comes from the page cache."""
     found: list[int | None] = []

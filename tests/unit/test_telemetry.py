@@ -45,6 +45,7 @@ RANK = {
     "cpu_clock_mhz": STEADY,
     "why": {},
 }
+QUOTA = {"cores": 0.3, "group": "/job", "periods": 50, "throttled_periods": 27, "throttled_s": 12.34}
 GPU_RANK = RANK | {"device": "cuda:0", "allocation_retries": 0, "gpu": GPU}
 NO_BLOCKS = {"block_s": {"full": []}}
 
@@ -124,6 +125,10 @@ FALLEN = STEADY | {"early": 1800.0, "late": 1620.0}
             r"^a: others kept 0.3 of the ranks' 4 cores busy \(8 % of them\)",
         ),
         (RANK | {"host_cpu": HOST | {"throttled_cores": [2]}}, "1 of the ranks' 4 cores throttled for heat"),
+        (
+            GPU_RANK | {"cpu_quota": QUOTA},
+            r"^rank 0 on a: its control group's CPU quota of 0.3 cores held it back in 54 % of the periods \(12.3 s\)",
+        ),
     ],
 )
 def test_every_disturbance_is_named_with_its_numbers(rank, reason):
@@ -135,6 +140,8 @@ def test_what_lies_within_the_thresholds_is_not_named():
     capped = GPU | {"throttle_share": {"sw_power_cap": 0.9, "applications_clocks_setting": 1.0, "sync_boost": 1.0}}
     gpu_rank = GPU_RANK | {"gpu": capped | {"sm_clock_mhz": STEADY | {"early": 1800.0, "late": 1720.0}}}
     assert suspect([gpu_rank, RANK | {"host_cpu": HOST | {"others_cores": 0.19}}], NO_BLOCKS) == []
+    rarely = RANK | {"cpu_quota": QUOTA | {"periods": 100, "throttled_periods": 1}}
+    assert suspect([rarely, RANK | {"cpu_quota": QUOTA | {"periods": 0, "throttled_periods": 0}}], NO_BLOCKS) == []
     clock_of_a_waiting_host = GPU_RANK | {"cpu_clock_mhz": FALLEN}
     assert suspect([clock_of_a_waiting_host], NO_BLOCKS) == []
 

@@ -13,17 +13,16 @@ displacements, 48, and counts. On the CPU the finished counts of every redshift 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
 from augment.data.universe.cola import START
 from augment.data.universe.mesh import batch_particles
 from augment.errors import DataError
+from saih.common.host import memory
 
 _LPT, _COLA, _COLA_READING = 50, 77, 61  # bytes a voxel
 _BATCH = 110  # bytes a particle of a batch
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 def memory_bytes(edge: int, redshifts: Sequence[float], steps: int, device: str | torch.device = "cpu") -> int:
@@ -56,26 +55,4 @@ def free_bytes(device: str | torch.device) -> int | None:
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int(free) + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    limits = [limit for limit in (_available_bytes(), _cgroup_bytes()) if limit is not None]
-    return min(limits, default=None) if device.type == "cpu" else None
-
-
-def _available_bytes() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)
-
-
-def _cgroup_bytes() -> int | None:
-    # Of version 2, then 1. Where "max" stands or nothing, there is no limit.
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        try:
-            return int((_CGROUP / limit).read_text()) - int((_CGROUP / used).read_text())
-        except (OSError, ValueError):
-            continue
-    return None
+    return memory.free_bytes() if device.type == "cpu" else None

@@ -1,0 +1,96 @@
+"""Memory that this process may have, alone and with those beside it, and what of it is free.
+
+It is bounded by the host, by control groups and by the process's own resource limits; the least counts. Swap is left
+out: what is measured must not run from there.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from saih.common.host.cgroups import PROC, Group, groups
+
+_LIMITS = ("memory.max", "memory.high", "memory.limit_in_bytes")
+"""Version 2, 2, 1. Above "high" nothing is refused, but the kernel takes pages back as fast as they are asked for."""
+_USED = ("memory.current", "memory.usage_in_bytes")
+_RESOURCES = {
+    "RLIMIT_AS": (resource.RLIMIT_AS, "VmSize"),
+    "RLIMIT_DATA": (resource.RLIMIT_DATA, "VmData"),
+}
+"""Limits of a process, and the line of /proc/self/status that counts against each."""
+
+THE_HOST = "the host"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Bytes at most, and what sets the limit, in words."""
+
+    size: int
+    by: str
+
+
+def limit(proc: Path = PROC) -> Limit:
+    """Memory that this process and all that run beside it in its control groups may have together."""
+    host = Limit(_kilobytes(proc / "meminfo", "MemTotal") or _pages("SC_PHYS_PAGES"), THE_HOST)
+    return min([host, *(bound for bound, _ in _bounds(proc))], key=lambda each: each.size)
+
+
+def free_bytes(proc: Path = PROC) -> int:
+    """Memory that this process can get now without swapping; what the page cache would give back counts as free."""
+    host = _kilobytes(proc / "meminfo", "MemAvailable") or _pages("SC_AVPHYS_PAGES")
+    left = [bound.size - used for bound, used in _bounds(proc)]
+    own = own_limit(proc)
+    return max(0, min([host, *left, *([own.size] if own else [])]))
+
+
+def own_limit(proc: Path = PROC) -> Limit | None:
+    """What this process, whatever others have, may still take by its resource limits; None without a limit."""
+    found = []
+    for name, (number, line) in _RESOURCES.items():
+        most = resource.getrlimit(number)[0]
+        if most != resource.RLIM_INFINITY:
+            taken = _kilobytes(proc / "self" / "status", line) or 0
+            found.append(Limit(max(0, most - taken), f"{name} of {most / 2**30:.3g} GiB"))
+    return min(found, key=lambda each: each.size, default=None)
+
+
+def private_bytes(proc: Path = PROC) -> int:
+    """What this process holds that nobody else has and no file gives back; 0 where the kernel does not tell (< 4.5)."""
+    return _kilobytes(proc / "self" / "status", "RssAnon") or 0
+
+
+def _bounds(proc: Path) -> Iterator[tuple[Limit, int]]:
+    """Every limit of a control group, and what is used of it without the pages of files."""
+    found = groups("memory", proc)
+    for group in found:
+        for name in _LIMITS:
+            if (size := group.number(name)) is not None:
+                yield Limit(size, f"control group {group.place} ({name})"), _used(group)
+    for group in found:  # version 1 tells of limits above what can be seen as well
+        if size := group.figures("memory.stat").get("hierarchical_memory_limit"):
+            yield Limit(size, f"control group {group.place} or one above it"), _used(group)
+
+
+def _used(group: Group) -> int:
+    used = next((size for name in _USED if (size := group.number(name)) is not None), 0)
+    fields = group.figures("memory.stat")
+    below = [fields[name] for name in ("total_inactive_file", "total_active_file") if name in fields]
+    files = below or [fields.get(name, 0) for name in ("inactive_file", "active_file")]  # version 1 counts apart
+    return used - sum(files)
+
+
+def _pages(name: str) -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf(name)
+
+
+def _kilobytes(path: Path, key: str) -> int | None:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:")), None)
