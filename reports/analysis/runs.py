@@ -18,7 +18,7 @@ from saih import records
 from saih.common.shapes import anything, by_name, fault, fields, number, optional, scalar
 from saih.config import yaml_values
 from saih.errors import InputError
-from saih.records.read_json import read_text
+from saih.records.json_files import read_text
 from saih.records.record import Record, Unread
 
 NOT_THE_MACHINE = (

@@ -53,7 +53,7 @@ from typing import Any
 from saih.common import files
 from saih.common.shapes import fault, shown
 from saih.errors import InputError
-from saih.records.read_json import read_json
+from saih.records.json_files import read_json
 from saih.records.schema import MEASURED, RECORD, STATUSES, SYSTEM
 
 __all__ = [

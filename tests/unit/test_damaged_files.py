@@ -19,7 +19,7 @@ from saih.config.points import expand
 from saih.errors import InputError
 from saih.judge import Measured, judge
 from saih.measure.blocks import METHOD_VERSION
-from saih.records import read_json
+from saih.records import json_files
 from saih.records.record import Record
 from saih.records.run_folder import Folder
 from tests.conftest import ROOT, toy_config
@@ -99,7 +99,7 @@ def test_a_damaged_configuration_is_named_and_spoils_nothing(run, text):
 
 
 def test_a_file_that_is_too_large_is_not_read(run, monkeypatch):
-    monkeypatch.setattr(read_json, "MOST_BYTES", 2**21)
+    monkeypatch.setattr(json_files, "MOST_BYTES", 2**21)
     with open(run / "points" / "bad.json", "wb") as file:
         file.truncate(2**40)  # it has holes only
     began = time.monotonic()
