@@ -177,7 +177,9 @@ class _Measurement:
 
 def _in_words(error: Any) -> str:
     """A fault in one line; what the ranks printed goes with the temporary folder, so its last line is taken along."""
-    printed = error.log.read_text(encoding="utf-8", errors="replace").split("\n") if error.log.exists() else []
+    from saih.groups.log_file import last_words
+
+    printed = last_words(error.log, 2**16).split("\n")
     last = next((line.strip() for line in reversed(printed) if line.strip()), "")
     known = error.fault["kind"] == "input" or not last or last in str(error)
     return str(error) if known else f"{error} (the ranks' last words: {last[:200]})"

@@ -74,14 +74,14 @@ def create(path: Path, content: bytes) -> None:
             raise
 
 
-def begin_empty(path: Path) -> None:
-    """Replace ``path`` by an empty file, in a folder that is made if it is missing and must not be a link."""
+def begin_empty(path: Path) -> BinaryIO:
+    """Replace ``path`` by an empty file, unbuffered; its folder is made if it is missing and must not be a link."""
     with _naming(path):
         _make(path.parent)
         with _folder(path.parent, linked=False) as folder:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path.name, dir_fd=folder)
-            os.close(os.open(path.name, _NEW, 0o666, dir_fd=folder))
+            return open(os.open(path.name, _NEW, 0o666, dir_fd=folder), "wb", buffering=0)
 
 
 def no_link(path: str, flags: int) -> int:

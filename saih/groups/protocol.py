@@ -82,6 +82,11 @@ def read(line: str) -> Message | None:
     return None
 
 
+def begins_in(piece: bytes) -> bool:
+    """True if a message begins in this piece of a line."""
+    return _BEGINS.search(piece.decode("utf-8", "replace")) is not None
+
+
 def answer(to: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """The line's content for an answer to the request to do ``to``."""
     return {ANSWERS: to, **content}

@@ -27,11 +27,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from saih.common import files
 from saih.config.schema import Launch
 from saih.errors import GroupError
 from saih.groups import deaths, protocol
 from saih.groups.hangs import MARK, Watch
+from saih.groups.log_file import LogFile, last_words, lines
 from saih.groups.starting import Starting
 from saih.launch.launchers import Launcher
 
@@ -43,7 +43,7 @@ SLOWER = 20
 """A block may take this many times what the slowest before it took, before it counts as hung."""
 
 LAST_WORDS = 50_000
-"""How many characters of the log's end may hold what the launcher says of a rank that was killed."""
+"""How many bytes of the log's end may hold what the launcher says of a rank that was killed."""
 
 ENDED_S = 5.0
 """How long the outputs of a launcher that has ended may stay open before the group counts as ended."""
@@ -74,11 +74,11 @@ class _Signs:
         self.may_compile = block_s is None
         self._allowed_s = math.inf if block_s is None else max(self.patience.silence_s, SLOWER * block_s)
 
-    def silent_too_long(self) -> str:
-        """What the group has not kept to, in words; "" while it still may answer."""
-        now = time.monotonic()
-        if now - self._heard_s > self._allowed_s:
-            return f"no sign of life for {now - self._heard_s:.0f} s while {self.doing}"
+    def silent_too_long(self, spoke_s: float) -> str:
+        """Why the group counts as hung, or "" while it may still answer. ``spoke_s``: when it last printed."""
+        now, heard_s = time.monotonic(), max(self._heard_s, spoke_s)
+        if now - heard_s > self._allowed_s:
+            return f"no sign of life for {now - heard_s:.0f} s while {self.doing}"
         if now - self._asked_s > self.patience.timeout_s:
             return f"no answer within {self.patience.timeout_s:g} s, last while {self.doing}"
         return ""
@@ -105,8 +105,7 @@ class Group:
         self.ranks, self.cores_per_rank, self.copies, self.served = ranks, cores_per_rank, copies, 0
         self._faults = log.with_suffix(".faults")
         shutil.rmtree(self._faults, ignore_errors=True)
-        self._log = log
-        self._begin(log)
+        self._log = LogFile(log)
         # -P keeps the working folder off the import path: a folder called "apps" there must not stand in for ours
         python = [sys.executable, "-P", "-m", "saih.worker.main"]
         words = [*python, "--ranks", str(ranks), "--device", launch.device, "--cores-per-rank", str(cores_per_rank)]
@@ -119,11 +118,10 @@ class Group:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=launcher.whole_environment(os.environ) | {MARK: mark},
-            text=True,
-            errors="replace",
             start_new_session=True,  # so that it can be ended whole, and no Ctrl-C goes past the driver
         )
-        self._watch, self._say, self._ended_s = Watch(self._process.pid, mark), say, math.inf
+        self._watch, self._say = Watch(self._process.pid, mark), say
+        self._ended_s, self._spoke_s = math.inf, time.monotonic()
         self._starting: Starting | None = Starting(ranks, self._process.pid, launcher.ends_on_term)
         self._answers: queue.Queue[protocol.Message | None] = queue.Queue()
         self._ears = [threading.Thread(target=ear, daemon=True) for ear in (self._hear_answers, self._hear_errors)]
@@ -138,7 +136,7 @@ class Group:
     def ask(self, request: Mapping[str, Any], log: Path, patience: Patience, on_progress: OnProgress) -> dict[str, Any]:
         """The group's answer; what it prints meanwhile goes to ``log``. Raises GroupError; the group is then gone."""
         if self.served:
-            self._begin(log)
+            self._log.begin(log)
         self._send(request)
         signs = _Signs(patience)
         while True:
@@ -159,6 +157,7 @@ class Group:
                 on_progress(message.what, message.done, message.total)
             elif message.to == request["do"]:
                 self.served += 1
+                self._log.update()
                 return message.content
 
     def kill(self) -> None:
@@ -177,6 +176,7 @@ class Group:
         self._deaths.close()
         shutil.rmtree(self._faults, ignore_errors=True)
         self._close_pipes()
+        self._log.close()
 
     def close(self, grace_s: float = 20.0) -> None:
         """End of file for the group; it is killed if it has not ended after ``grace_s``."""
@@ -201,8 +201,9 @@ class Group:
     def _give_up_if_hung(self, signs: _Signs) -> None:
         """Raise GroupError for a group that is out of time, or will certainly never answer."""
         silence_s = signs.patience.silence_s
-        what = signs.silent_too_long()
-        if signs.may_compile and self._watch.idle(silence_s):
+        what = signs.silent_too_long(self._spoke_s)
+        quiet = time.monotonic() - self._spoke_s > silence_s
+        if signs.may_compile and quiet and self._watch.idle(silence_s):
             what = f"nothing was computed for {silence_s:g} s while {signs.doing}"
         if what:
             raise self._hung(what)
@@ -218,7 +219,7 @@ class Group:
         if self._starting.is_forsaken():
             words = f"the launcher waits, but nothing that could start ranks is left: {self._starting.words()}"
             self.kill()
-            raise GroupError({"kind": "failed", "message": words, "rank": None, "during": signs.doing}, self._log)
+            raise GroupError({"kind": "failed", "message": words, "rank": None, "during": signs.doing}, self._log.path)
 
     def _end_if_launcher_has(self, signs: _Signs) -> None:
         """Raise GroupError where the launcher has ended, though a process it left behind holds its outputs open."""
@@ -232,7 +233,7 @@ class Group:
         at = self._watch.words() or (self._starting.words() if self._starting else "")
         self.kill()
         message = f"{what}{f' ({at})' if at else ''}; the worker group was killed"
-        return GroupError({"kind": "timeout", "message": message, "rank": None}, self._log)
+        return GroupError({"kind": "timeout", "message": message, "rank": None}, self._log.path)
 
     def _died(self, doing: str) -> GroupError:
         """Why a group that ended without an answer, while it was ``doing`` something, did so.
@@ -246,36 +247,27 @@ class Group:
         found = deaths.left_by_ranks(self._faults)
         found.sort(key=lambda fault: (fault["kind"] not in ("input", "oom"), fault["time"]))
         self._hear_out()
-        said = self._log.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS:]
+        self._log.update()
+        said = last_words(self._log.path, LAST_WORDS)
         fault = found[0] if found else deaths.explain(self._deaths.first(said), status, said, self._oom_kills)
         if not found and self._starting:
             fault = {**fault, "message": f"{fault['message']}: {self._starting.words()}"}
         self.kill()
-        return GroupError({"during": doing, **deaths.in_view_of_limits(fault, bool(found))}, self._log)
+        return GroupError({"during": doing, **deaths.in_view_of_limits(fault, bool(found))}, self._log.path)
 
     def _send(self, request: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise self._died("starting") from None
 
-    def _begin(self, log: Path) -> None:
-        """Let what is printed from now on go to ``log``, which begins empty."""
-        files.begin_empty(log)
-        self._log = log
-
-    def _note(self, line: str) -> None:
-        # on a full disk, go on
-        with contextlib.suppress(OSError), open(self._log, "a", encoding="utf-8", opener=files.no_link) as log:
-            log.write(line)
-
     def _hear_answers(self) -> None:
         assert self._process.stdout is not None
-        with self._process.stdout as lines:
-            for line in lines:
-                if message := protocol.read(line):
+        with self._process.stdout as output:
+            for line in lines(output, protocol.begins_in):
+                if message := protocol.read(line.decode("utf-8", "replace")):
                     self._answers.put(message)
                 else:  # not a rank speaks but the launcher, of processes that ended badly, or a wrapper
                     self._hear(line)
@@ -283,15 +275,17 @@ class Group:
 
     def _hear_errors(self) -> None:
         assert self._process.stderr is not None
-        with self._process.stderr as lines:
-            for line in lines:
-                begun = protocol.read_begun(line)
-                if begun is None:
-                    self._hear(line)
-                elif starting := self._starting:
+        with self._process.stderr as output:
+            for line in lines(output):
+                starting = self._starting
+                begun = protocol.read_begun(line.decode("utf-8", "replace")) if starting else None
+                if starting and begun:
                     starting.begin(begun)
+                else:
+                    self._hear(line)
 
-    def _hear(self, line: str) -> None:
+    def _hear(self, line: bytes) -> None:
+        self._spoke_s = time.monotonic()
         if starting := self._starting:
-            starting.hear(line)
-        self._note(line)
+            starting.hear(line.decode("utf-8", "replace"))
+        self._log.write(line)

@@ -13,6 +13,7 @@ from saih.app import App, Point
 from saih.config.schema import Config
 from saih.diagnosis import out_of_memory
 from saih.errors import GroupError, InputError, Interrupted
+from saih.groups.log_file import last_words
 from saih.groups.pool import Groups
 from saih.groups.worker_group import Patience
 from saih.interference import background_load
@@ -125,7 +126,7 @@ class Attempts:
     def _fallen(self, blank: Record, error: GroupError, point: Point, most: int = 2000) -> Record:
         """The record of a point whose group gave no answer: oom, timeout or failed, why, and the log's end."""
         status = error.fault["kind"] if error.fault["kind"] in records.STATUSES else "failed"
-        log_end = error.log.read_text(encoding="utf-8", errors="replace")[-most:]
+        log_end = last_words(error.log, most)
         found = replace(blank, status=status, error={**error.fault, "log_end": log_end})
         if status != "oom":
             return found

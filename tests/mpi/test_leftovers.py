@@ -67,12 +67,15 @@ def test_the_next_point_meets_nothing_of_the_one_before(groups):
 
 
 def test_records_tell_what_was_given_wrongly_or_in_vain(saih):
-    size = {"misdeed": [MISDEEDS.index("nan"), MISDEEDS.index("undeclared")]}
+    size = {"misdeed": [MISDEEDS.index("nan"), MISDEEDS.index("undeclared"), MISDEEDS.index("prints")]}
     briefly = {"target_percent": 100, "max_s": 0.2, "profile": False}
-    saih.write("toy.yaml", toy_config(app="misdeeds:APP", size=size, run={"ranks": 1}, measure=briefly))
+    saih.write(
+        "toy.yaml",
+        toy_config(app="misdeeds:APP", size=size, run={"ranks": 1}, measure=briefly, limits={"silence_s": 4}),
+    )
     done = saih("sweep", "toy.yaml", status=1)
     found = records.read_all(saih.folder / "runs" / "toy" / "points")
-    nan, undeclared = sorted(found, key=lambda record: record.point["size"]["misdeed"])
+    nan, undeclared, prints = sorted(found, key=lambda record: record.point["size"]["misdeed"])
     assert (nan.status, nan.error["kind"]) == ("invalid", "invalid")
     assert nan.error["message"] == "app = misdeeds:APP: by step 1 it gave values['loss'] = nan: must be finite"
     assert nan.metrics["loss"]["value"] is None
@@ -83,3 +86,7 @@ def test_records_tell_what_was_given_wrongly_or_in_vain(saih):
     assert undeclared.provenance["remarks"] == [remark]
     assert undeclared.metrics["loss"]["value"] is None
     assert remark in done.stdout
+    assert prints.status == "ok"
+    log = saih.folder / "runs" / "toy" / "logs" / f"{prints.id}.log"
+    assert log.stat().st_size < 2.1 * 2**20  # of 80 MB
+    assert "bytes left out" in log.read_text()

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from saih.app import Cost, Dial, MetricSpec, Ran
 
-MISDEEDS = ("none", "nan", "undeclared", "leaves", "hangs")
+MISDEEDS = ("none", "nan", "undeclared", "leaves", "hangs", "prints")
 SPIN = "while True: pass"
 DETACHED = f"""
 import os
@@ -26,6 +26,18 @@ if os.fork() == 0:
 def detach():
     """Start a process that computes for ever, in a session of its own, whose parents end."""
     subprocess.run([sys.executable, "-c", DETACHED], check=True)
+
+
+def print_much(megabytes=40):
+    """Many short lines and one that has no end for long, once."""
+    if getattr(print_much, "done", False):
+        return
+    print_much.done = True
+    for _ in range(megabytes):
+        os.write(1, b"nothing to see here\n" * 50_000)
+    for _ in range(megabytes):
+        os.write(1, b"x" * 1_000_000)
+    os.write(1, b"\n")
 
 
 class Misdeeds:
@@ -56,6 +68,8 @@ class Work:
 
     def run(self, n):
         time.sleep(0.01 * n)
+        if self._misdeed == "prints":
+            print_much()
         if self._misdeed == "hangs":
             detach()
             Path(os.environ["MISDEEDS_BEGUN"], str(self._rank)).touch()
