@@ -113,6 +113,27 @@ def read_small(path: Path, most_bytes: int) -> tuple[bytes, int]:
     return content, about.st_uid
 
 
+def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
+    """A descriptor of a regular file, links followed. Raises OSError, also for a pipe, a device and a folder.
+
+    Opening never waits, as it would for somebody to write to a named pipe.
+    """
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    return descriptor
+
+
+def read_bounded(path: Path, most_bytes: int) -> bytes:
+    """What a regular file holds, links followed. Raises OSError, also for one of more than ``most_bytes``."""
+    with open(open_regular(path), "rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"holds more than {most_bytes} bytes", str(path))
+    return content
+
+
 def temporary_name(path: Path) -> Path:
     """A hidden name beside ``path`` that nobody can know beforehand."""
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")

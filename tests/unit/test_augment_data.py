@@ -13,8 +13,8 @@ from rich.console import Console
 
 from augment.data.reading.sample_reader import SampleReader
 from augment.data.storage.data_set import UniverseSet, name_of
-from saih import cli
 from saih.cli import augment_progress, progress
+from saih.cli import main as cli
 from saih.cli.augment_progress import Tally
 from tests.sets import random_set
 from tests.unit.test_published import cosmoflow, counts_of, framed

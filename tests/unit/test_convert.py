@@ -139,15 +139,15 @@ def test_a_set_that_holds_the_sources_is_left_as_it_is(sources, tmp_path, make):
 def test_a_survey_that_was_stopped_goes_on(sources, tmp_path, monkeypatch):
     from augment.data.foreign import published
 
-    read, seen = published.read, []
+    read, seen = published.is_hdf5, []
 
-    def once(path, *more):
+    def once(path):
         seen.append(path.name)
         if len(seen) == 3:
             raise DataError("stopped")
-        return read(path, *more)
+        return read(path)
 
-    monkeypatch.setattr(published, "read", once)
+    monkeypatch.setattr(published, "is_hdf5", once)
     with pytest.raises(DataError, match="stopped"):
         converted(sources, tmp_path / "set")
     assert converted(sources, tmp_path / "set").samples == 11

@@ -4,7 +4,9 @@ The writer below shares nothing with the reader: its CRC-32C goes bit by bit, it
 """
 
 import gzip
+import os
 import struct
+import time
 from itertools import product
 
 import h5py
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 from augment.data.foreign.published import read, read_hdf5, read_tfrecord, universe_number
-from augment.data.foreign.tfrecord import byte_strings, features, floats, records
+from augment.data.foreign.tfrecord import Source, byte_strings, features, floats, records
 from augment.errors import DataError
 
 LABELS = np.array([0.25, -0.5, 1.0, -1.0], np.float32)
@@ -113,7 +115,9 @@ def test_a_file_may_hold_several(tmp_path, pack):
 def test_a_plain_record_as_long_as_gzips_mark_is_plain(tmp_path):
     data = bytes(0x8B1F)
     assert framed(data).startswith(b"\x1f\x8b")
-    assert list(records(written(tmp_path, framed(data)))) == [(12, data)]
+    with Source(written(tmp_path, framed(data))) as source:
+        assert list(records(source)) == [(12, data)]
+        assert source.crc32c() == crc32c(framed(data))
 
 
 def test_members_of_gzip_follow_one_another(tmp_path):
@@ -172,9 +176,62 @@ def test_what_is_no_tfrecord_is_refused(tmp_path):
     content = gzip.compress(framed(cosmoflow(counts_of(1))))
     refused(written(tmp_path, content + b"and more"), "Not a gzipped file", where=": record 1: ")
     length = struct.pack("<Q", 2**40)
-    refused(written(tmp_path, length + masked(length)), "1099511627776 bytes long: must be at most 2147483648")
+    refused(written(tmp_path, length + masked(length)), "1099511627776 bytes long: must be at most 65544")
     refused(tmp_path / "none.tfrecord", "no such file", where="")
-    refused(tmp_path, "cannot be opened", where="")
+    refused(tmp_path, "is no regular file", where="")
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    length = struct.pack("<Q", 2**30)
+    bomb = gzip.compress(length + masked(length) + bytes(2**26))
+    refused(written(tmp_path, bomb), "1073741824 bytes long: must be at most")
+
+
+def test_a_record_of_countless_fields_is_refused_at_once(tmp_path):
+    tiny = message(1, b"") * 2**20
+    begun_s = time.monotonic()
+    refused(written(tmp_path, framed_fast(tiny)), "bytes long: must be at most", edge=1)
+    with pytest.raises(DataError, match="a message of more than 256 fields"):
+        features(tiny)
+    assert time.monotonic() - begun_s < 5
+
+
+def framed_fast(data):
+    """As `framed`, with a quick checksum: of a megabyte the slow one takes a minute."""
+    import google_crc32c
+
+    def mask(content):
+        crc = google_crc32c.value(content)
+        return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+    length = struct.pack("<Q", len(data))
+    return length + mask(length) + data + mask(data)
+
+
+@pytest.mark.parametrize("name", ["x.tfrecord", "x.hdf5"])
+def test_a_pipe_and_a_device_are_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    refused(tmp_path / name, "is no regular file", where="")
+    (tmp_path / name).unlink()
+    (tmp_path / name).symlink_to("/dev/zero")
+    refused(tmp_path / name, "is no regular file", where="")
+
+
+@pytest.mark.parametrize("width", [32768, 2**21])
+def test_a_universe_that_claims_what_its_file_cannot_hold(tmp_path, width):
+    path = tmp_path / "claims.hdf5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("full", (width, width, width, 4), "<i2", chunks=(2, 2, 2, 4))
+        file["unitPar"] = LABELS
+    refused(path, "and the file holds 0 of it", edge=2, where=": ")
+
+
+def test_labels_of_any_size_are_refused_unread(tmp_path):
+    path = tmp_path / "labels.hdf5"
+    with h5py.File(path, "w") as file:
+        file["full"] = np.zeros((2, 2, 2, 4), "<i2")
+        file.create_dataset("unitPar", (2**34,), "<f4", chunks=(1024,))
+    refused(path, "'unitPar' is float32 .*: must be 4 floats", edge=2, where=": ")
 
 
 X, Y = bytes_feature(counts_of(1).tobytes()), floats_feature(LABELS)

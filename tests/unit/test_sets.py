@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -213,3 +214,27 @@ def test_every_flipped_bit_is_found_or_harmless(tmp_path, made):
         path.write_bytes(whole)
     assert found > 80  # the others hit padding
     assert verify(folder) == []
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "index.npz"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_file_is_refused_at_once(tmp_path, name, kind):
+    folder = random_set(tmp_path / "set", 2).path
+    path = folder / name
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    with pytest.raises(DataError, match=f"{name}: cannot be read") as raised:
+        UniverseSet(folder)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_file_that_became_a_pipe_is_a_line_of_verify(tmp_path):
+    made = random_set(tmp_path / "set", 2)
+    made.files[0].unlink()
+    os.mkfifo(made.files[0])
+    assert any(line.endswith("is no regular file") for line in verify(made.path))

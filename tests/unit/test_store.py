@@ -181,7 +181,45 @@ def test_counts_that_lie_elsewhere(copy, tmp_path):
         file.create_dataset("counts", shape, "<i2", external=[(str(tmp_path / "elsewhere"), 0, 2**20)])
 
     altered(copy, change)
-    distrusted(copy, "'counts' does not lie in this file")
+    distrusted(copy, "'counts' lies in other files")
+
+
+def test_links_and_views_of_other_files(copy, tmp_path):
+    other = tmp_path / "elsewhere.h5"
+    other.write_bytes(copy.read_bytes())
+
+    def link(file):
+        del file["labels"]
+        file["labels"] = h5py.ExternalLink(str(other), "/labels")
+
+    def view(file):
+        labels = h5py.VirtualSource(str(other), "labels", file["labels"].shape)
+        layout = h5py.VirtualLayout(file["labels"].shape, "<f4")
+        layout[...] = labels
+        del file["labels"]
+        file.create_virtual_dataset("labels", layout)
+
+    for change, says in ((link, "'labels' is a link"), (view, "'labels' lies in other files")):
+        copy.write_bytes(other.read_bytes())
+        altered(copy, change)
+        distrusted(copy, says)
+
+
+@pytest.mark.parametrize("samples", [2**33, 2**62])
+def test_what_a_small_file_claims_is_not_believed(copy, samples):
+    """Nor is room made for it: 2^33 labels would take 137 GB."""
+
+    def claim(file):
+        shapes = {name: (samples, *file[name].shape[1:]) for name in ("labels", "parameters", "universe", "crc32c")}
+        counts = (samples, *file["counts"].shape[1:])
+        types = {name: file[name].dtype for name in (*shapes, "counts")}
+        for name, shape in {**shapes, "counts": counts}.items():
+            del file[name]
+            file.create_dataset(name, shape, types[name], chunks=(1, *shape[1:]))
+        file.attrs["samples"] = samples
+
+    altered(copy, claim)
+    distrusted(copy, "and the file holds 0 of it")
 
 
 def test_files_that_are_no_files(copy, tmp_path):

@@ -9,6 +9,7 @@ Each file is asked for its size once, here: on a parallel file system each quest
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import stat
@@ -16,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from augment.errors import DataError
+from saih.common.files import read_bounded
 
 NAMES = (".tfrecord", ".hdf5", ".h5")
 """What the name of a published file in a folder ends in, or holds before .gz or a number."""
@@ -104,12 +106,13 @@ def _matching(word: str) -> Iterator[Found]:
 
 def _listed(path: str) -> Iterator[Found]:
     try:
-        with open(path, "rb") as file:
-            content = file.read(MOST_LIST_BYTES + 1)
+        content = read_bounded(Path(path), MOST_LIST_BYTES)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise DataError(f"{path}: is no list of files: must be text, a path a line, of at most 256 MiB") from error
         reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
         raise DataError(f"{path}: {reason}") from error
-    if len(content) > MOST_LIST_BYTES or b"\0" in content:
+    if b"\0" in content:
         raise DataError(f"{path}: is no list of files: must be text, a path a line, of at most 256 MiB")
     lines = [line for raw in content.split(b"\n") if (line := os.fsdecode(raw.strip())) and not line.startswith("#")]
     if not lines:

@@ -16,15 +16,20 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.data.foreign.tfrecord import byte_strings, features, floats, records
+from augment.data.foreign.tfrecord import Source, byte_strings, features, floats, records
+from augment.data.storage.hdf5 import array, check_room, one_line, open_file
 from augment.errors import DataError
+from saih.common.files import open_regular
 
 EDGE, REDSHIFTS, LABELS = 128, 4, 4
 
+_MORE_BYTES = 2**16
+"""What a record may hold besides its counts."""
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+"""How an HDF5 file without a user block begins: HDF5 File Format Specification, version 3.0, II.A."""
 _HDF5_NAMES = (".hdf5", ".h5")
 _BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # what h5py raises for a damaged file
 _NUMBER = re.compile(r"_a(\d{1,18})(?:_\d+)?(?:\.|$)")
@@ -55,40 +60,52 @@ def read(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iter
     A TFRecord must hold cubes of this edge; a universe is cut into them. Raises DataError, one line that
     names the file and the record or cube, where either cannot be trusted.
     """
-    return (read_hdf5 if is_hdf5(path) else read_tfrecord)(path, edge, redshifts)
+    if is_hdf5(path):
+        yield from read_hdf5(path, edge, redshifts)
+        return
+    with Source(path) as source:
+        yield from read_tfrecord(source, edge, redshifts)
 
 
 def is_hdf5(path: str | Path) -> bool:
-    """Whether a published file is an original universe, by its name or its first bytes."""
-    return Path(path).suffix in _HDF5_NAMES or bool(h5py.is_hdf5(path))
+    """Whether a published file is an original universe, by its name or its first bytes. Raises DataError."""
+    if Path(path).suffix in _HDF5_NAMES:
+        return True
+    try:
+        with open(open_regular(path), "rb") as file:
+            return file.read(len(_HDF5)) == _HDF5
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise DataError(f"{path}: {reason}") from error
 
 
-def read_tfrecord(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iterator[Sample]:
+def read_tfrecord(source: Source, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iterator[Sample]:
     """The samples of an MLPerf HPC TFRecord file; one is the rule, more are allowed."""
     check_edge(edge)
-    for number, (begin, record) in enumerate(records(path)):
-        source = f"{path}: record {number}"
+    universe, largest_bytes = universe_number(source.path), 2 * edge**3 * redshifts + _MORE_BYTES
+    for number, (begin, record) in enumerate(records(source, largest_bytes)):
+        place = f"{source.path}: record {number}"
         try:
             counts, labels, within = _decoded(record, (edge, edge, edge, redshifts))
         except DataError as error:
-            raise DataError(f"{source}: {error}") from error
-        yield Sample(counts, labels, universe_number(path), source, begin + within)
+            raise DataError(f"{place}: {error}") from error
+        yield Sample(counts, labels, universe, place, begin + within)
 
 
 def read_hdf5(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iterator[Sample]:
     """The cubes of an original universe, (width / edge)^3 of them; each is read when its turn comes."""
     check_edge(edge)
-    with _open(Path(path)) as file:
+    with open_file(Path(path)) as file:
         try:
             full, labels = _checked_universe(file, edge, redshifts)
         except _BROKEN as error:
-            raise DataError(f"{path}: {_one_line(error)}") from error
+            raise DataError(f"{path}: {one_line(error)}") from error
         for number, corner in enumerate(product(range(0, full.shape[0], edge), repeat=3)):
             source = f"{path}: cube {number}"
             try:
                 counts = _not_negative(full[tuple(slice(low, low + edge) for low in corner)])
             except _BROKEN as error:
-                raise DataError(f"{source}: {_one_line(error)}") from error
+                raise DataError(f"{source}: {one_line(error)}") from error
             yield Sample(counts, labels, universe_number(path), source, number)
 
 
@@ -114,26 +131,17 @@ def _decoded(record: bytes, shape: tuple[int, int, int, int]) -> tuple[NDArray[n
     return _not_negative(counts), _checked_labels(floats(found["y"]), "the feature 'y'"), within
 
 
-def _open(path: Path) -> Any:
-    try:
-        return h5py.File(path, "r", locking=False)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except OSError as error:
-        raise DataError(f"{path}: not a readable HDF5 file ({_one_line(error)})") from error
-
-
 def _checked_universe(file: Any, edge: int, redshifts: int) -> tuple[Any, NDArray[np.float32]]:
-    for name in ("full", "unitPar"):
-        if not isinstance(file.get(name), h5py.Dataset):
-            raise DataError(f"the array {name!r} is missing")
-    full = file["full"]
+    full, labels = array(file, "full"), array(file, "unitPar")
     shape: tuple[int, ...] = full.shape or ()  # an empty one has none
     if full.dtype != np.int16 or len(shape) != 4 or len(set(shape[:3])) != 1 or shape[3] != redshifts:
         raise DataError(f"'full' is {full.dtype} {shape}: must be int16 (width, width, width, {redshifts})")
     if not shape[0] or shape[0] % edge:
         raise DataError(f"'full' is {shape[0]} voxels wide: must be a multiple of edge = {edge}")
-    return full, _checked_labels(file["unitPar"][()], "'unitPar'")
+    check_room(full, "full", compressed=full.chunks is not None)
+    if labels.shape != (LABELS,) or labels.dtype.kind != "f":
+        raise DataError(f"'unitPar' is {labels.dtype} {labels.shape}: must be {LABELS} floats")
+    return full, _checked_labels(labels[()], "'unitPar'")
 
 
 def _checked_labels(given: Any, what: str) -> NDArray[np.float32]:
@@ -157,7 +165,3 @@ def check_edge(edge: int) -> None:
     """Raises DataError unless `edge` is an integer of at least 1."""
     if isinstance(edge, bool) or not isinstance(edge, int) or edge < 1:
         raise DataError(f"edge = {edge!r}: must be an integer of at least 1")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

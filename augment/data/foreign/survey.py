@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -139,11 +139,14 @@ def header_of(index: Arrays, sources: Sources, provenance: dict[str, Any]) -> He
 
 
 def _survey_one(sources: Sources, number: int, tick: Tick) -> Arrays:
-    path, rows = sources.paths[number], []
-    for sample in published.read(path, sources.edge):
-        labels = sample.labels + np.float32(0)  # the two zeros are one label
-        rows.append((labels, _parameters(sample), sample_crc32c(sample.counts), sample.offset, sample.counts.nbytes))
-        tick()
+    path = sources.paths[number]
+    if published.is_hdf5(path):
+        rows, codec = _rows(published.read_hdf5(path, sources.edge), tick), HDF5_UNIVERSE
+        checksum = _checked(path, lambda: file_crc32c(path))
+    else:
+        with tfrecord.Source(path) as source:  # read once: half a million of them are terabytes
+            rows = _rows(published.read_tfrecord(source, sources.edge), tick)
+            codec, checksum = TFRECORD_GZIP if source.compressed else RAW, _checked(path, source.crc32c)
     labels, parameters, checksums, offsets, sizes = zip(*rows, strict=True)
     return {
         "labels": np.array(labels, np.float32),
@@ -153,9 +156,26 @@ def _survey_one(sources: Sources, number: int, tick: Tick) -> Arrays:
         "stored_bytes": np.array(sizes, np.int64),
         "file": np.full(len(rows), number, np.int32),
         "source_bytes": np.array([_size(path)], np.int64),
-        "source_crc32c": np.array([_checksum(path)], np.uint32),
-        "source_codec": np.array([CODECS.index(_codec(path))], np.int8),
+        "source_crc32c": np.array([checksum], np.uint32),
+        "source_codec": np.array([CODECS.index(codec)], np.int8),
     }
+
+
+def _rows(samples: Iterable[published.Sample], tick: Tick) -> list[tuple[Any, ...]]:
+    """Labels, parameters, CRC-32C, offset and bytes of each sample."""
+    rows = []
+    for sample in samples:
+        labels = sample.labels + np.float32(0)  # the two zeros are one label
+        rows.append((labels, _parameters(sample), sample_crc32c(sample.counts), sample.offset, sample.counts.nbytes))
+        tick()
+    return rows
+
+
+def _checked(path: Path, checksum: Callable[[], int]) -> int:
+    try:
+        return checksum()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _parameters(sample: published.Sample) -> NDArray[np.float64]:
@@ -163,22 +183,6 @@ def _parameters(sample: published.Sample) -> NDArray[np.float64]:
         return Cosmology.from_labels(sample.labels).values()
     except DataError as error:
         raise DataError(f"{sample.source}: labels {sample.labels.tolist()}: {error}") from error
-
-
-def _codec(path: Path) -> str:
-    if published.is_hdf5(path):
-        return HDF5_UNIVERSE
-    try:
-        return TFRECORD_GZIP if tfrecord.is_gzip(path) else RAW
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def _checksum(path: Path) -> int:
-    try:
-        return file_crc32c(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _size(path: Path) -> int:

@@ -30,38 +30,83 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Self, cast
 
 import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
 from augment.errors import DataError
+from saih.common.files import open_regular
 
 _GZIP = b"\x1f\x8b"
 _HEAD_BYTES, _CRC_BYTES = 12, 4
-_LARGEST_RECORD_BYTES = 2**31  # no protobuf message may be larger
+_PIECE_BYTES = 2**20
+_LARGEST_RECORD_BYTES = 2**31
+"""No protobuf message may be larger."""
+_MOST_FIELDS = 256
+"""Of one message. Ours have a handful; a million tiny ones would take minutes."""
 _VARINT, _DELIMITED = 0, 2
 _FIXED_BYTES = {1: 8, 5: 4}  # by wire type
 _FLOAT = 5
 _VARINT_BYTES = 10  # 64 bits at seven a byte
 
 
-def records(path: str | Path) -> Iterator[tuple[int, bytes]]:
-    """Where the data of each record begin and the data, of a plain or gzip-compressed file, checked by both checksums.
+class Source:
+    """A file of records, open to be read once from its beginning to its end, with a checksum of all its bytes.
 
-    The place is counted in the bytes of the file once decompressed.
-
-    Raises DataError that names the file and the record, counted from 0, for any damage, and for a file
-    without records.
+    ``compressed``: by gzip. Raises DataError where it cannot be opened.
     """
-    path, number, at = Path(path), 0, 0
-    with _open(path) as file:
-        while (record := _checked_record(file, f"{path}: record {number}")) is not None:
-            yield at + _HEAD_BYTES, record
-            number, at = number + 1, at + _HEAD_BYTES + len(record) + _CRC_BYTES
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            self._file = open(open_regular(path), "rb")  # noqa: SIM115  closed with the source
+            head = self._file.peek(_HEAD_BYTES)[:_HEAD_BYTES]
+        except FileNotFoundError as error:
+            raise DataError(f"{path}: no such file") from error
+        except OSError as error:
+            raise DataError(f"{path}: cannot be opened ({error.strerror})") from error
+        # A plain record of the right length also begins with gzip's mark, but gzip never with a right checksum.
+        self.compressed = head.startswith(_GZIP) and not _matches(head[:8], head[8:])
+        self._crc32c = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes as they are stored."""
+        piece = self._file.read(size)
+        self._crc32c = google_crc32c.extend(self._crc32c, piece)
+        return piece
+
+    def unpacked(self) -> BinaryIO:
+        """The bytes as they are unpacked, from the beginning."""
+        return cast(BinaryIO, gzip.GzipFile(fileobj=cast(BinaryIO, self)) if self.compressed else self)
+
+    def crc32c(self) -> int:
+        """CRC-32C of all stored bytes; those that nobody has read are read for it. Raises OSError."""
+        while self.read(_PIECE_BYTES):
+            pass
+        return self._crc32c
+
+
+def records(source: Source, largest_bytes: int = _LARGEST_RECORD_BYTES) -> Iterator[tuple[int, bytes]]:
+    """Where the data of each record begin and the data, checked by both checksums.
+
+    The place is counted in the bytes of the file once decompressed. No record may be larger than ``largest_bytes``.
+    Raises DataError that names the file and the record, counted from 0, for any damage, and for a file without records.
+    """
+    number, at = 0, 0
+    file = source.unpacked()
+    while (record := _checked_record(file, f"{source.path}: record {number}", largest_bytes)) is not None:
+        yield at + _HEAD_BYTES, record
+        number, at = number + 1, at + _HEAD_BYTES + len(record) + _CRC_BYTES
     if not number:
-        raise DataError(f"{path}: empty: holds no record")
+        raise DataError(f"{source.path}: empty: holds no record")
 
 
 def features(record: bytes) -> dict[str, memoryview]:
@@ -94,33 +139,16 @@ def floats(feature: memoryview) -> NDArray[np.float32]:
     return np.frombuffer(b"".join(values), "<f4").astype(np.float32)
 
 
-def is_gzip(path: str | Path) -> bool:
-    """Whether a file of records is compressed. Raises OSError."""
-    # A plain record of the right length also begins with gzip's mark, but gzip never with a right checksum.
-    with open(path, "rb") as file:
-        head = file.read(_HEAD_BYTES)
-    return head.startswith(_GZIP) and not _matches(head[:8], head[8:])
-
-
-def _open(path: Path) -> BinaryIO:
+def _checked_record(file: BinaryIO, where: str, largest_bytes: int) -> bytes | None:
     try:
-        return cast(BinaryIO, gzip.open(path)) if is_gzip(path) else path.open("rb")
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be opened ({error.strerror})") from error
-
-
-def _checked_record(file: BinaryIO, where: str) -> bytes | None:
-    try:
-        return _next_record(file)
+        return _next_record(file, largest_bytes)
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{where}: cannot be read, damaged or cut off ({error})") from error
 
 
-def _next_record(file: BinaryIO) -> bytes | None:
+def _next_record(file: BinaryIO, largest_bytes: int) -> bytes | None:
     head = file.read(_HEAD_BYTES)
     if not head:
         return None
@@ -129,8 +157,8 @@ def _next_record(file: BinaryIO) -> bytes | None:
     if not _matches(head[:8], head[8:]):
         raise DataError("its length does not match its checksum: damaged, or no TFRecord file")
     length = struct.unpack("<Q", head[:8])[0]
-    if length > _LARGEST_RECORD_BYTES:
-        raise DataError(f"{length} bytes long: must be at most {_LARGEST_RECORD_BYTES}")
+    if length > largest_bytes:
+        raise DataError(f"{length} bytes long: must be at most {largest_bytes}")
     data, checksum = file.read(length), file.read(_CRC_BYTES)
     if len(data) + len(checksum) < length + _CRC_BYTES:
         raise DataError(f"cut off: {len(data) + len(checksum)} bytes are left of {length + _CRC_BYTES}")
@@ -160,8 +188,11 @@ def _last(message: memoryview, number: int) -> memoryview:
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int, memoryview]]:
     """Number, wire type and encoded value of each field of a message."""
-    at = 0
+    at = count = 0
     while at < len(message):
+        count += 1
+        if count > _MOST_FIELDS:
+            raise DataError(f"a message of more than {_MOST_FIELDS} fields")
         key, at = _varint(message, at)
         number, wire_type = key >> 3, key & 7
         if wire_type == _DELIMITED:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from augment.data.reading import wait_clock
 from augment.errors import DataError
+from saih.common.files import open_regular
 
 MOST_OPEN = 128  # processes may usually open 1024
 LOOK_AGAIN_S = 1.0
@@ -100,15 +101,14 @@ class OpenFiles:
 
 
 def _open(path: Path, direct: bool) -> OpenFile:
-    flags = os.O_RDONLY | os.O_CLOEXEC
     if not direct:
-        return OpenFile(os.open(path, flags), False)
+        return OpenFile(open_regular(path), False)
     try:
-        return OpenFile(os.open(path, flags | os.O_DIRECT), True)
+        return OpenFile(open_regular(path, os.O_RDONLY | os.O_DIRECT), True)
     except OSError as error:  # some file systems know no direct reads
         if error.errno != errno.EINVAL:
             raise
-    file = OpenFile(os.open(path, flags), False)
+    file = OpenFile(open_regular(path), False)
     file.stop_direct()
     return file
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment.data.storage import crc32c
+from saih.common.files import open_regular
 
 _PIECE_BYTES = 2**20
 
@@ -26,7 +27,7 @@ def sample_crc32c(counts: NDArray[np.int16]) -> int:
 def file_crc32c(path: Path) -> int:
     """CRC-32C of all bytes of a file. Raises OSError."""
     found = 0
-    with open(path, "rb") as file:
+    with open(open_regular(path), "rb") as file:
         while piece := file.read(_PIECE_BYTES):
             found = google_crc32c.extend(found, piece)
     return found

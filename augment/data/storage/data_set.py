@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -88,11 +89,14 @@ class UniverseSet:
 def file_fault(folder: Path, file: SetFile) -> str | None:
     """Why a file of a set cannot be what the manifest lists, going by its size alone; None if it may be."""
     try:
-        size = (folder / file.path).stat().st_size
+        status = (folder / file.path).stat()
     except FileNotFoundError:
         return "no such file"
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
+    except (OSError, ValueError) as error:
+        return f"cannot be read ({getattr(error, 'strerror', None) or error})"
+    if not stat.S_ISREG(status.st_mode):
+        return "is no regular file"
+    size = status.st_size
     return None if size == file.bytes else f"is {size} bytes long, and was {file.bytes}"
 
 

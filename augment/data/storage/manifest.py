@@ -10,17 +10,18 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from augment.data.storage.universe_file import DEFLATE, RAW, Arrays, Header
 from augment.errors import DataError
-from saih.common.files import write_bytes
+from saih.common.files import read_bounded, write_bytes
 
 MANIFEST, INDEX = "manifest.json", "index.npz"
 FORMAT = "saih-universe-set"
@@ -30,6 +31,9 @@ TFRECORD_GZIP, HDF5_UNIVERSE = "tfrecord-gzip", "hdf5-universe"
 CODECS = (RAW, DEFLATE, TFRECORD_GZIP, HDF5_UNIVERSE)
 """How stored bytes become counts: they are the counts; a zlib stream; a part of a gzip file of TFRecords; the cube
 with the number `offset` of an original universe in HDF5."""
+
+MOST_BYTES = 2**31
+"""Of a manifest or an index; those of 524,288 files hold some 100 MB."""
 
 COLUMNS: dict[str, tuple[str, tuple[int, ...]]] = {
     "labels": ("<f4", (4,)),
@@ -109,7 +113,7 @@ def _checksum(rest: Mapping[str, Any]) -> str:
 def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
-        given = json.loads(path.read_bytes())
+        given = json.loads(read_bounded(path, MOST_BYTES))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(f"{folder}: {_why_no_set(folder)}") from error
     except OSError as error:
@@ -122,6 +126,33 @@ def _read_manifest(folder: Path) -> Manifest:
         raise DataError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: damaged: {type(error).__name__} {error}") from error
+
+
+def _arrays(path: Path, content: bytes, samples: int) -> dict[str, NDArray[Any]]:
+    """The columns in an index; each one's own header is looked at before room is made for what it claims."""
+    index: dict[str, NDArray[Any]] = {}
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            for name, (dtype, axes) in COLUMNS.items():
+                with archive.open(f"{name}.npy") as member:
+                    found = _array_header(member)
+                if found != (shape := (samples, *axes), np.dtype(dtype)):
+                    raise DataError(f"{path}: {name!r} must be {np.dtype(dtype)} {shape}")
+                with archive.open(f"{name}.npy") as member:
+                    index[name] = np.lib.format.read_array(member, allow_pickle=False)
+    except (KeyError, ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path}: damaged ({' '.join(str(error).split())})") from error
+    return index
+
+
+def _array_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of an array in NumPy's format."""
+    version = np.lib.format.read_magic(member)
+    read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+    if read is None:
+        raise ValueError(f"version {version} of NumPy's format")
+    shape, _, dtype = read(member)
+    return shape, dtype
 
 
 def _why_no_set(folder: Path) -> str:
@@ -159,17 +190,12 @@ def _checked_manifest(given: Any) -> Manifest:
 
 def _read_index(path: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
     try:
-        content = path.read_bytes()
+        content = read_bounded(path, MOST_BYTES)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     if hashlib.sha256(content).hexdigest() != manifest.index_sha256:
         raise DataError(f"{path}: was altered: wrong checksum")
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        index = {name: arrays[name] for name in COLUMNS if name in arrays}
-    for name, (dtype, axes) in COLUMNS.items():
-        shape = (manifest.header.samples, *axes)
-        if name not in index or index[name].shape != shape or index[name].dtype != np.dtype(dtype):
-            raise DataError(f"{path}: {name!r} must be {np.dtype(dtype)} {shape}")
+    index = _arrays(path, content, manifest.header.samples)
     bad = np.flatnonzero(~np.isfinite(index["labels"]).all(axis=1))
     if len(bad):
         raise DataError(f"{path}: the labels of sample {bad[0]} are not finite")

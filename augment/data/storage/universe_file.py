@@ -23,10 +23,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from augment.data.storage.hdf5 import array, check_room, one_line, open_file
 from augment.errors import DataError
 
 FORMAT = "saih-universes"
@@ -91,7 +91,7 @@ class UniverseFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        with _open(self.path) as file:
+        with open_file(self.path) as file:
             try:
                 self.header = _read_header(file)
                 arrays = _read_arrays(file, self.header)
@@ -119,21 +119,6 @@ def split(
     if not len(train) or not len(validation):
         raise DataError(f"universes {np.unique(universe).tolist()}: too few to keep some for validation")
     return train, validation
-
-
-def one_line(error: BaseException) -> str:
-    """An error's message without line breaks."""
-    return " ".join(str(error).split())
-
-
-def _open(path: Path) -> Any:
-    # No lock: readers change nothing, and parallel file systems often refuse locks.
-    try:
-        return h5py.File(path, "r", locking=False, rdcc_nbytes=0)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file") from error
-    except OSError as error:
-        raise DataError(f"{path}: not a readable HDF5 file ({one_line(error)})") from error
 
 
 def _read_header(file: Any) -> Header:
@@ -190,11 +175,10 @@ def _read_arrays(file: Any, header: Header) -> dict[str, NDArray[Any]]:
 
 
 def _check_array(file: Any, name: str, shape: tuple[int, ...], dtype: str) -> None:
-    found = file.get(name)
-    if not isinstance(found, h5py.Dataset):
-        raise DataError(f"the array {name!r} is missing")
+    found = array(file, name)
     if found.shape != shape or found.dtype != np.dtype(dtype):
         raise DataError(f"{name!r} is {found.dtype} {found.shape}: must be {np.dtype(dtype)} {shape}")
+    check_room(found, name, compressed=name == "counts" and found.chunks is not None)
 
 
 def _layout(counts: Any, header: Header) -> tuple[str, NDArray[np.int64], NDArray[np.int64]]:
@@ -208,6 +192,8 @@ def _layout(counts: Any, header: Header) -> tuple[str, NDArray[np.int64], NDArra
     pipeline = counts.id.get_create_plist()
     if counts.chunks != (1, *header.sample_shape) or counts.compression != "gzip" or pipeline.get_nfilters() != 1:
         raise DataError("'counts' has another layout: must be one piece, or a gzip-compressed chunk a sample")
+    if counts.id.get_num_chunks() != header.samples:
+        raise DataError("'counts' lacks a sample's chunk")
     chunks = [counts.id.get_chunk_info_by_coord((row, 0, 0, 0, 0)) for row in range(header.samples)]
     if any(chunk.byte_offset is None or chunk.filter_mask for chunk in chunks):
         raise DataError("'counts' lacks a sample's chunk")
