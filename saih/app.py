@@ -273,8 +273,9 @@ class App(Protocol):
         """Make or check the input of ``points``, once, on a single rank; returns facts about it for the records.
 
         Raises InputError where a data set is missing or damaged. Wherever in the facts a key is called ``path`` (a
-        file or folder) or ``paths`` (a list of them), it names what is read from shared storage: there the readers of
-        ``run.background_read_mb_s`` find their files. All else is the application's own.
+        file or folder) or ``paths`` (a list of them, which counts where both stand together), it names what is read
+        from shared storage: there the readers of ``run.background_read_mb_s`` find their files. All else is the
+        application's own.
         """
 
     def build(self, context: Context, point: Point) -> Work:

@@ -25,10 +25,15 @@ CORES_FOR_READERS = 1
 
 
 def paths_named(facts: object) -> list[str]:
-    """What an application's facts name under ``path`` and ``paths``, at any depth, each once."""
+    """The files and folders that an application's facts name, at any depth, each once.
+
+    They stand under ``path`` and ``paths``; where a mapping has both, only ``paths`` is read.
+    """
     found: dict[str, None] = {}
     if isinstance(facts, Mapping):
         for key, value in facts.items():
+            if key == "path" and "paths" in facts:
+                continue
             if key in ("path", "paths"):
                 found |= dict.fromkeys([value] if isinstance(value, str) else value)
             else:

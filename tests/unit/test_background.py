@@ -30,7 +30,7 @@ def files(tmp_path):
 
 
 def test_paths_are_found_wherever_facts_name_them():
-    facts = {"64": {"path": "a", "samples": 3}, "128": {"sets": {"paths": ["b", "a"]}}, "path": "c"}
+    facts = {"64": {"path": "a", "samples": 3}, "128": {"sets": {"path": "d", "paths": ["b", "a"]}}, "path": "c"}
     assert background_load.paths_named(facts) == ["a", "b", "c"]
     assert background_load.paths_named({"toy": {"made": 2}}) == []
 

@@ -149,14 +149,14 @@ def test_the_file_system_is_that_of_the_longest_mount_point() -> None:
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_published_files_are_trained_on_where_they_are(tmp_path, pack) -> None:
-    """Linked, prepared, and a step trained; the facts name the folder that is really read."""
+    """Linked, prepared, and a step trained; the facts name the files that are really read."""
     labels = np.random.default_rng(1).uniform(-1, 1, (8, 4)).astype(np.float32)
     files = [written(tmp_path, pack(framed(cosmoflow(counts_of(8, i), labels[i]))), f"{i}.tfrecord") for i in range(8)]
     build(Link(tmp_path / "linked", Sources(files, 8)))
     wanted = point(tmp_path, edge=8)
     wanted = replace(wanted, data=APP.resolve_data({"path": str(tmp_path / "linked")}))
     facts = APP.prepare(Alone(), [wanted])["8"]
-    assert facts["paths"] == [str(tmp_path)]
+    assert facts["paths"] == [str(file) for file in files]
     assert facts["verified"] == "every sample"
     work = APP.build(Alone(), wanted)
     try:

@@ -132,6 +132,12 @@ def test_the_old_page_stays_where_a_new_one_cannot_be_made(tmp_path, monkeypatch
     assert path.read_text() == before
 
 
+def test_a_planted_base_or_form_would_lead_nowhere(tmp_path):
+    page = write_report([write_run(tmp_path / "a", measured({"edge": 16}))]).read_text()
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert {"default-src 'none'", "base-uri 'none'", "form-action 'none'"} <= set(policy.split("; "))
+
+
 EVIL = "<script>alert('&\"1\"')</script>\x1b[31m]]>{{7*7}}"
 
 

@@ -24,6 +24,8 @@ from augment.data.storage.manifest import MANIFEST
 from augment.errors import DataError
 from saih.app import Context, InputError, Point
 
+MOST_PATHS = 256
+"""Files of a linked set that records name, evenly thinned; their folders may hold much that is not the set's."""
 MOST_VERIFIED_BYTES = 4 * 2**30
 EVERY_SAMPLE, STRUCTURE_ONLY = "every sample", "structure only"
 
@@ -69,10 +71,11 @@ def _facts(context: Context, universes: UniverseSet) -> dict[str, Any]:
     if verifiable:
         _verify(context, universes)
     own = universes.path.absolute()
-    linked = sorted({str(file.parent) for file in universes.files if not file.is_relative_to(own)})
+    linked = [str(file) for file in universes.files if not file.is_relative_to(own)]
+    linked = linked[:: max(1, -(-len(linked) // MOST_PATHS))]
     return {
         "path": str(universes.path),
-        **({"paths": linked} if linked else {}),  # where the samples lie: what background readers read
+        **({"paths": linked} if linked else {}),  # of the samples' files: what background readers read
         "digest": universes.digest,
         "samples": universes.samples,
         "universes": len(np.unique(universes.universe)),
