@@ -42,7 +42,7 @@ MOST_INTEGER = 2**63
 
 @dataclass(frozen=True)
 class Execution:
-    """How a problem is run.
+    """Run options of a problem.
 
     ``ranks`` MPI ranks (one device each), ``batch`` samples a rank and step, ``precision`` fp32 | tf32 | bf16 |
     fp16, ``execution`` and ``input`` as the application offers them. ``background_read_mb_s``: what processes of the
@@ -128,7 +128,7 @@ class Dial:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one sample of a point costs, in closed form, for the plain variant of the whole step.
+    """Cost of one sample of a point, in closed form, for the plain variant of the whole step.
 
     ``flop_per_sample`` counts a multiply-add as two; for training it is forward and backward. ``sample_bytes`` is what
     a sample occupies in the data set. ``memory_bytes`` is the most that the application's tensors take of a device at
@@ -172,7 +172,7 @@ class MetricSpec:
 
 @dataclass(frozen=True)
 class Ran:
-    """What ``Work.run`` did: samples of this rank, seconds by phase (keys end in ``_s``), bytes read, own values.
+    """Result of `Work.run`: samples of this rank, seconds by phase (keys end in ``_s``), bytes read, own values.
 
     ``samples`` is n times the point's batch: rates rest on it. All is checked once given (work_checks.py).
 
@@ -192,7 +192,7 @@ class Ran:
     finish: Callable[[], Ran] | None = None
 
     def finished(self) -> Ran:
-        """What is known after the device has finished."""
+        """Return the final result, once the device has finished."""
         return self.finish() if self.finish else self
 
 
@@ -204,7 +204,7 @@ class Work(Protocol):
         """Do ``n`` steps (or serve ``n`` batches). It may return before the device has finished."""
 
     def without(self, part: str) -> Work | None:
-        """The same work lacking ``part``, sharing this one's state; None: no such part. Every rank must answer alike.
+        """Return the same work without `part`, sharing its state, or None; the same answer on all ranks.
 
         "communication"    nothing is exchanged between ranks
         "input"            nothing is read: the steps use one batch, kept on the device
@@ -212,14 +212,14 @@ class Work(Protocol):
         """
 
     def check(self) -> str | None:
-        """None if what was computed can be believed, else why not. Called on every rank after the measurement."""
+        """Return why the result cannot be believed, or None. Called on every rank after the measurement."""
 
     def close(self) -> None:
         """Let go of files, threads and memory."""
 
 
 class Context(Protocol):
-    """What a worker gives to an application: who this rank is, where it computes, and small control messages.
+    """The interface of a worker for an application: rank, device and small control messages.
 
     torch.distributed is initialised with one process a rank. ``device`` is "cpu" or "cuda:N".
     """
@@ -267,7 +267,7 @@ class App(Protocol):
         """Raise InputError naming the key, unless the point can be built."""
 
     def cost(self, point: Point) -> Cost:
-        """What one sample of ``point`` costs."""
+        """Return the cost of one sample of `point`."""
 
     def prepare(self, context: Context, points: Sequence[Point]) -> dict[str, Any]:
         """Make or check the input of ``points``, once, on a single rank; returns facts about it for the records.

@@ -1,4 +1,4 @@
-"""Finding an application, and checking what its first half declares and answers; what is wrong is one line.
+"""Load an application and check its declarations and answers; each fault is one line.
 
 `load` gives an application behind `Checked`, which looks at every answer when it is given. So what an application
 gets wrong is told by its own name and call, before anything is measured, and is never a fault of what uses it.
@@ -84,7 +84,7 @@ class Checked:
         self._call("validate", point)
 
     def cost(self, point: Point) -> Cost:
-        """What one sample of ``point`` costs."""
+        """Return the cost of one sample of `point`."""
         return self._cost("cost", point)
 
     def prepare(self, context: Context, points: Sequence[Point]) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Checked:
 
 
 def raised(error: BaseException) -> str:
-    """What was raised and where, in one line: "raised ValueError: too large (my_app.py, line 12)"."""
+    """Describe an exception and its place in one line: "raised ValueError: too large (my_app.py, line 12)"."""
     text = " ".join(str(error).split())[:300]
     frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
     last = frames[-1] if frames else None

@@ -21,7 +21,7 @@ class SaihError(Exception):
 
 
 class InputError(SaihError):
-    """What was given cannot be used. The message is one line: what, where, and what is allowed."""
+    """Input that cannot be used. The message is one line: what was given, where, and what is allowed."""
 
     def at(self, where: str) -> InputError:
         """The same error with the place it was found in (a file, a key) put before it."""
@@ -38,7 +38,7 @@ _OF_THE_EXTRA = frozenset({"torch", "h5py", "mpi4py", "colossus", "scipy", "goog
 
 
 def lacking(error: ImportError) -> InputError | None:
-    """What to install, where a package is missing or broken that only some of the work needs; else None."""
+    """Return an error that names the extra to install, if an optional package is missing or broken; else None."""
     package = (error.name or "").partition(".")[0]
     if package not in _OF_THE_EXTRA:
         return None

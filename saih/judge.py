@@ -23,7 +23,7 @@ NO_DEVICE = "which device it was is not recorded"
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of a point, and what it is held against.
+    """Measurement of a point, and the figures it is compared with.
 
     ``samples`` as in the record, of all copies; ``places``: where each rank was, as in record.system["ranks"];
     ``machine`` and ``ceilings`` as in record.system.
@@ -43,7 +43,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Judged:
-    """What samples say. ``doubt``: why they must not be believed; then there is no diagnosis."""
+    """Verdict on samples. `doubt`: why they must not be believed; then there is no diagnosis."""
 
     metrics: Mapping[str, Metric]
     diagnosis: Mapping[str, Any] | None
@@ -86,6 +86,6 @@ def _metrics(one: Mapping[str, Any], point: Measured) -> dict[str, Metric]:
 
 
 def _costs(cost: Cost) -> dict[str, Metric]:
-    """What is known of a point without measuring it."""
+    """Return the metrics that are known without measuring."""
     known = {"flop_per_sample": cost.flop_per_sample, "parameters": cost.parameters}
     return {name: metrics.metric(name, value, "closed form") for name, value in known.items()}

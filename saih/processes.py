@@ -1,4 +1,4 @@
-"""What our processes have in common: the signals that end them in order, ending with their parent, and a look at them.
+"""Processes: signals that end them in order, ending with their parent, and their state.
 
 A launcher tells a process in its environment which rank it is, and of how many.
 """

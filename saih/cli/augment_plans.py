@@ -1,4 +1,4 @@
-"""From the words of `saih augment data` to what is to be made, and what a dry run tells of it."""
+"""Arguments of `saih augment data` -> plans, and the text of a dry run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Making:
     device: str = "cpu"
 
     def told(self) -> Iterator[str]:
-        """What would be made and what it takes, a line each."""
+        """Describe the planned data sets and their sizes, one line each."""
         plan = self.plan
         yield f"would make    {plan.folder}"
         if isinstance(plan, Job):

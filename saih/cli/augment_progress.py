@@ -1,4 +1,4 @@
-"""How the making of a data set looks while it runs: files finished by all ranks, GB, GB/s and the time left."""
+"""Progress of data-set generation: files finished by all ranks, GB, GB/s and the time left."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _STAGES = {
 
 @dataclass(frozen=True)
 class Effort:
-    """How long each case takes, and how much is moved."""
+    """Time of each case, and amount of data moved."""
 
     seconds_each: float
     largest_bytes: int
@@ -136,7 +136,7 @@ class _Measurement:
         }
 
     def _place(self, machine: Mapping[str, Any]) -> tuple[int, int]:
-        """How many ranks, and the cores of each. Raises InputError where the machine has too few."""
+        """Return the number of ranks and the cores of each. Raise InputError if the machine has too few."""
         from saih import launch
 
         nodes, on_gpu = self.groups.launcher.allocation.nodes, machine["device_kind"] == "cuda"
@@ -176,7 +176,7 @@ class _Measurement:
 
 
 def _in_words(error: Any) -> str:
-    """A fault in one line; what the ranks printed goes with the temporary folder, so its last line is taken along."""
+    """Describe a fault in one line, with the last line of the log, which is about to be deleted."""
     from saih.groups.log_file import last_words
 
     printed = last_words(error.log, 2**16).split("\n")
@@ -186,4 +186,4 @@ def _in_words(error: Any) -> str:
 
 
 def _nothing(number: int, _: FrameType | None) -> None:
-    """What a further signal does. SIG_IGN would have Python print an error for one that is pending already."""
+    """Ignore a signal. With SIG_IGN, Python would print an error for one that is pending."""

@@ -1,4 +1,4 @@
-"""What a configuration asks for, before anything runs: each point's size, cost and the time to expect. No torch."""
+"""`saih plan`: size, cost and expected time of each point, before anything runs. Imports no torch."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _costs(app: App, point: Point, device: str, cores: int) -> dict[str, Cost]:
 
 
 def _fits(config: Config, app: App, system: Mapping[str, Any], point: Point, cost: Cost) -> bool | None:
-    """Whether a point's tensors are within the limit of a rank's memory; None where there is no limit yet."""
+    """Return True if a point's tensors fit into a rank's memory; None if its size is not known yet."""
     limit_gib, machine = config.limits.memory_gib, system.get("machine")
     if limit_gib is None and not machine:
         return None
@@ -131,7 +131,7 @@ def table(rows: list[dict[str, Any]], statuses: Mapping[str, str], grows: bool =
 
 
 def _time_words(rows: list[dict[str, Any]], statuses: Mapping[str, str], grows: bool) -> str:
-    """How long what is still to be measured will take."""
+    """Describe the time that the remaining points will take."""
     left = [row for row in rows if statuses.get(row["id"]) in (None, *UNDECIDED)]
     if grows:
         count = f"{len(rows)} points unless memory or a flat gain ends the growth before"
@@ -159,7 +159,7 @@ def _time_words(rows: list[dict[str, Any]], statuses: Mapping[str, str], grows: 
 
 
 def _memory_words(row: Mapping[str, Any]) -> str:
-    """What the memory is of, where the application tells devices apart."""
+    """Name the device that the memory is of, if the application distinguishes devices."""
     if "cpu" not in row["memory_bytes"]:
         return ""
     cores = row["cores_per_rank"]
@@ -167,7 +167,7 @@ def _memory_words(row: Mapping[str, Any]) -> str:
 
 
 def _varying(runs: list[Mapping[str, Any]]) -> list[str]:
-    """What of the execution tells points apart beyond the id's readable part."""
+    """Return the run options that vary between points and are not in the readable part of the id."""
     names = [name for name in Execution.__dataclass_fields__ if name != "ranks"]
     return [name for name in names if len({run[name] for run in runs}) > 1]
 

@@ -1,4 +1,4 @@
-"""How a sweep looks while it runs: a live line with time left on a terminal, plain lines in a batch log."""
+"""Progress of a sweep: a live line with time left on a terminal, plain lines in a batch log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Line:
 
     @property
     def is_live(self) -> bool:
-        """Whether there is a terminal, so that what is shown is seen at once."""
+        """Return True if the output is a terminal."""
         return self._status is not None
 
     def __enter__(self) -> Line:
@@ -83,7 +83,7 @@ class Progress:
         self._show("")
 
     def progress(self, what: str, done: float, total: float) -> None:
-        """How far it is."""
+        """Show the progress of the current piece of work."""
         self._show(f": {what} {100 * done / total:.0f} %" if total else f": {what}")
 
     def note(self, text: str) -> None:
@@ -100,7 +100,7 @@ class Progress:
 
 
 def outcome(record: Record) -> str:
-    """What became of a point, in a few words."""
+    """Describe the outcome of a point in a few words."""
     if record.status != "ok":
         message = (record.error or {}).get("message", "")
         return f"{record.status}: {message}"

@@ -98,7 +98,7 @@ class Team:
         raise error
 
     def first(self, do: Callable[[], _T]) -> _T:
-        """What `do` returns on rank 0, on every rank; only there it is done."""
+        """Run `do` on rank 0 only; return its result on every rank."""
         found: _T | None = self.together(do if self.rank == 0 else lambda: None)
         return cast(_T, self._gather(found)[0])
 

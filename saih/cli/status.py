@@ -55,12 +55,12 @@ class Status:
 
     @property
     def at_work(self) -> bool:
-        """Whether a driver is, or may be."""
+        """True if a driver is at work, or may be."""
         return self.lock is not None and not self.lock.gone
 
     @property
     def left(self) -> int | None:
-        """How many points are still to be measured."""
+        """Number of points still to be measured."""
         if self.wanted is None:
             return None
         decided = {id_ for id_, record in self.records.items() if record.status not in UNDECIDED}
@@ -114,7 +114,7 @@ def _left(status: Status) -> list[str]:
 
 
 def _left_s(status: Status, config: Config, app: App, points: Points, system: Mapping[str, Any]) -> Range | None:
-    """By what the run has measured; None before it has measured anything, as a first guess is a plan's."""
+    """Estimate the remaining time from the points measured so far; None if there are none."""
     taken = times_so_far.all_taken(app, status.records.values())
     if not (taken and system):
         return None
@@ -165,7 +165,7 @@ def _asked(path: Path) -> tuple[Config, App, Points] | None:
 
 
 def _stands(status: Status, config: Config, app: App, start: Point, system: Mapping[str, Any]) -> str:
-    """How far the growth from ``start`` is, by the records alone, as the sweep itself decides."""
+    """Describe the growth from `start`, by the records alone and with the rules of the sweep."""
     assert config.sweep.grow is not None
     lane = f"growing from {start.label}"
     if not system:

@@ -96,18 +96,18 @@ _NEITHER, _ONLY_WHETHER = _pattern(NEITHER), _pattern(ONLY_WHETHER)
 
 
 def started_with(environ: Path = Path("/proc/self/environ")) -> dict[str, str]:
-    """The environment that this process was started with, whatever it has set itself since."""
+    """Return the environment that this process was started with, without its own later changes."""
     pairs = environ.read_bytes().decode("utf-8", "replace").split("\0")
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
 def listed(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of `FAMILIES` and `SLOWING` that are set, sorted; values on one line and cut to `LONGEST`."""
+    """Return the variables of `FAMILIES` and `SLOWING` that are set, sorted, with values cut to `LONGEST`."""
     return {name: _kept(name, environ[name]) for name in sorted(environ) if _counts(name)}
 
 
 def slowed(environment: Mapping[str, str]) -> list[str]:
-    """Sentences about the variables that slow a process down, as `listed` keeps them."""
+    """Describe the variables, as `listed` returns them, that slow a process down."""
     return [
         f"{name} = {environment[name]} was set: {words}"
         for name, (pattern, words) in SLOWING.items()
@@ -116,7 +116,7 @@ def slowed(environment: Mapping[str, str]) -> list[str]:
 
 
 def differing(environment: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str | None]:
-    """What ``others`` have otherwise: name -> their value, None where they have none."""
+    """Return the differences: name -> the value in `others`, None if it is not set there."""
     names = sorted({*environment, *others})
     return {name: others.get(name) for name in names if environment.get(name) != others.get(name)}
 

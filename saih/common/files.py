@@ -24,7 +24,7 @@ _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 
 @contextlib.contextmanager
 def whole(path: Path, linked_folder: bool = True) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the name ``path`` at the end of the block; until then the old one stays.
+    """Open a file for writing that replaces `path` at the end of the block; until then the old one stays.
 
     Without ``linked_folder`` the folder must not be a link. Raises OSError, which names ``path``; after any error
     nothing is left behind.
@@ -45,7 +45,7 @@ def whole(path: Path, linked_folder: bool = True) -> Iterator[BinaryIO]:
 
 
 def write_bytes(path: Path, content: bytes, linked_folder: bool = True) -> None:
-    """Have ``path`` hold the old content or the new one, never a part; its folder is made if it is missing.
+    """Replace the content of `path` as a whole; create its folder if it is missing.
 
     Raises OSError as `whole` does.
     """
@@ -75,7 +75,7 @@ def create(path: Path, content: bytes) -> None:
 
 
 def begin_empty(path: Path) -> BinaryIO:
-    """Replace ``path`` by an empty file, unbuffered; its folder is made if it is missing and must not be a link."""
+    """Replace `path` by an empty, unbuffered file; create its folder, which must not be a link."""
     with _naming(path):
         _make(path.parent)
         with _folder(path.parent, linked=False) as folder:
@@ -90,7 +90,7 @@ def no_link(path: str, flags: int) -> int:
 
 
 def read_small(path: Path, most_bytes: int) -> tuple[bytes, int]:
-    """What ``path`` holds, and the user it belongs to.
+    """Return the content of `path` and the id of its owner.
 
     Raises FileNotFoundError if there is nothing, and OSError that says why for what is no regular file or holds more.
     """
@@ -114,7 +114,7 @@ def read_small(path: Path, most_bytes: int) -> tuple[bytes, int]:
 
 
 def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
-    """A descriptor of a regular file, links followed. Raises OSError, also for a pipe, a device and a folder.
+    """Open a regular file and return its descriptor; follow links. Raise OSError for pipes, devices and folders.
 
     Opening never waits, as it would for somebody to write to a named pipe.
     """
@@ -126,7 +126,7 @@ def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
 
 
 def read_bounded(path: Path, most_bytes: int) -> bytes:
-    """What a regular file holds, links followed. Raises OSError, also for one of more than ``most_bytes``."""
+    """Return the content of a regular file; follow links. Raise OSError, also if it exceeds `most_bytes`."""
     with open(open_regular(path), "rb") as file:
         content = file.read(most_bytes + 1)
     if len(content) > most_bytes:

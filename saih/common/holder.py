@@ -1,4 +1,4 @@
-"""Who holds a lock, so that anybody who finds it later can tell whether that process has ended.
+"""The holder of a lock, recorded so that others can tell whether that process has ended.
 
 A process number means something in one PID namespace of one boot of one machine, and may be given again there; so the
 boot's random id, the namespace and the moment of the process's start belong to it. Where another process cannot be
@@ -63,7 +63,7 @@ class Holder:
 
 
 class Fate(Enum):
-    """What has become of a holder."""
+    """State of a holder."""
 
     AT_WORK = "at work"
     GONE = "gone"
@@ -119,7 +119,7 @@ def parse(content: bytes) -> Holder:
 
 
 def judge(holder: Holder, owner: int) -> Judgement:
-    """What has become of the holder of a lock whose file belongs to the user ``owner``."""
+    """Determine the state of the holder of a lock whose file belongs to the user `owner`."""
     here = mine()
     if holder.boot is not None and (holder.boot, holder.time_namespace) == (here.boot, here.time_namespace):
         lives = _lives(holder, here)
@@ -142,7 +142,7 @@ def printable(text: str, most: int = 80) -> str:
 
 
 def _lives(holder: Holder, here: Holder) -> bool | None:
-    """Whether a process of this boot still runs; None where it cannot be seen from here."""
+    """Return True if the process of this boot still runs; None if it cannot be seen from here."""
     if holder.started is None or holder.pid_namespace is None or here.pid_namespace is None:
         return None
     if holder.pid_namespace != here.pid_namespace:
@@ -156,7 +156,7 @@ def _lives(holder: Holder, here: Holder) -> bool | None:
 
 
 def _among_all(holder: Holder) -> bool | None:
-    """Whether any process of this host is the holder, whatever its number is here."""
+    """Return True if some process of this host is the holder, whatever its number is here."""
     for process in procfs.everyone():
         if process.started == holder.started and not process.ended:
             namespace = _namespace(str(process.pid), "pid")
@@ -168,7 +168,7 @@ def _among_all(holder: Holder) -> bool | None:
 
 
 def _exists(pid: int) -> bool:
-    """Whether there is a process of this number here; one that is hidden from /proc is seen, too."""
+    """Return True if a process of this number exists here, even if /proc hides it."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -179,14 +179,14 @@ def _exists(pid: int) -> bool:
 
 
 def _proc_is_ours() -> bool:
-    """Whether /proc has this namespace's numbers: a container may still have its host's mounted."""
+    """Return True if /proc shows this namespace's numbers: a container may have its host's mounted."""
     status = _text("self/status") or ""
     numbers = next((line.split()[1:] for line in status.splitlines() if line.startswith("NStgid:")), [])
     return numbers == [str(os.getpid())]
 
 
 def _sees_all() -> bool:
-    """Whether /proc shows other users' processes (mount option hidepid)."""
+    """Return True if /proc shows other users' processes (mount option hidepid)."""
     return _proc_is_ours() and procfs.look(1) is not None
 
 

@@ -50,7 +50,7 @@ class Job:
 
     @property
     def ended(self) -> bool:
-        """Whether it has no processes any more."""
+        """True if it has no processes any more."""
         return self.state in ENDED
 
 
@@ -64,7 +64,7 @@ def own(environment: Mapping[str, str]) -> Own | None:
 
 
 def look(number: str, cluster: str | None = None) -> Job | None:
-    """How a job fares; None where nobody can be asked. ``cluster``: its name, where there may be several."""
+    """Return the state of a job; None if Slurm cannot be asked. `cluster`: its name, if there are several."""
     if not _is_number(number):
         return None
     foreign = cluster is not None and cluster != _this_cluster()
@@ -87,7 +87,7 @@ def look(number: str, cluster: str | None = None) -> Job | None:
 
 
 def _run(words: list[str]) -> subprocess.CompletedProcess[str] | None:
-    """What one of Slurm's commands answers; None if it is not there, or does not. The user's filters are set aside."""
+    """Return the output of a Slurm command, ignoring the user's filters; None if it fails or is missing."""
     program = shutil.which(words[0])
     if program is None:
         return None

@@ -50,11 +50,11 @@ class Lock:
 
     @property
     def gone(self) -> bool:
-        """Whether its holder has certainly ended."""
+        """True if its holder has certainly ended."""
         return self.judgement is not None and self.judgement.fate is Fate.GONE
 
     def refusal(self, who: str) -> str:
-        """Why nobody else may enter; ``who`` are those that hold such locks."""
+        """Return the message for others who try to enter; `who` names those that hold such locks."""
         folder = self.path.parent
         if self.judgement is None:
             return f"{self.path}: is no lock that can be read ({self.fault}); if nothing is at work here, delete it"

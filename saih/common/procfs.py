@@ -31,12 +31,12 @@ class Process:
 
     @property
     def ended(self) -> bool:
-        """Whether it only waits to be forgotten by its parent; a first thread may end before the others do."""
+        """True if the process is a zombie and has no thread left."""
         return self.state in "ZX" and self.threads <= 1
 
 
 def look(pid: int | str, proc: Path = PROC) -> Process | None:
-    """What a process is at, this one's own for "self"; None if there is none of this number, or it is hidden."""
+    """Return the state of a process ("self": this one); None if it does not exist or is hidden."""
     try:
         stat = (proc / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -78,7 +78,7 @@ def wanted_s(pid: int | str, proc: Path = PROC) -> dict[int, float]:
 
 
 def environment(pid: int, proc: Path = PROC) -> list[bytes]:
-    """The variables that a process began with, each NAME=value; [] if the process is gone, or another user's."""
+    """Return the initial environment of a process as NAME=value; [] if it is gone or another user's."""
     try:
         return (proc / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:

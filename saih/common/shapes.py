@@ -19,7 +19,7 @@ Shape = Callable[[Any, str], None]
 
 
 class Wrong(Exception):
-    """A value is not of the kind that its place asks for; the message says which, where, and what is allowed."""
+    """A value of the wrong kind; the message has the value, its place, and the allowed kind."""
 
 
 def anything(value: Any, where: str) -> None:
@@ -170,7 +170,7 @@ def fields(needed: Mapping[str, Shape], more: Mapping[str, Shape] | None = None)
 
 
 def fault(shape: Shape, value: Any, where: str = "") -> str | None:
-    """Why ``value`` is not of ``shape``, in one line; None where it is."""
+    """Return why `value` is not of `shape`, in one line, or None."""
     try:
         shape(value, where)
     except Wrong as wrong:
@@ -179,7 +179,7 @@ def fault(shape: Shape, value: Any, where: str = "") -> str | None:
 
 
 def too_deep(value: Any, most: int) -> bool:
-    """Whether lists and objects lie within one another more than ``most`` deep."""
+    """Return True if lists and objects are nested deeper than `most`."""
     level = [value]
     for _ in range(most):
         level = [each for held in level for each in _held(held)]
@@ -189,7 +189,7 @@ def too_deep(value: Any, most: int) -> bool:
 
 
 def _held(value: Any) -> list[Any]:
-    """What lies within a value and can hold more."""
+    """Return the lists and objects directly in a value."""
     found = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [each for each in found if isinstance(each, dict | list)]
 

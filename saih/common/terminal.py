@@ -1,4 +1,4 @@
-"""Where our words reach a terminal: nothing that came from outside can command it, or begin a line of its own.
+"""Output to terminals: text from outside can neither send commands nor start a line of its own.
 
 Names of files, messages of errors and libraries, locks and records may hold anything; an escape sequence among them
 could move the cursor, set the clipboard or hide a line. Only this module and `saih.cli.progress` print for people.

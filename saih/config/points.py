@@ -17,7 +17,7 @@ MOST_POINTS = 100_000
 
 @dataclass(frozen=True)
 class Points:
-    """What a configuration asks for: the points to measure and those it excludes by name."""
+    """The points that a configuration asks for, and those that it excludes by name."""
 
     wanted: tuple[Point, ...]
     excluded: tuple[Point, ...]
@@ -116,7 +116,7 @@ def _combinations(axes: Mapping[str, list[Any]], kind: str) -> Iterator[dict[str
 
 
 def _matches(rule: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    """Whether a point has every value that the rule names; a list allows any of its values."""
+    """Return True if a point has every value that the rule names; a list allows any of its values."""
     return all(values[key] in (asked if isinstance(asked, list) else [asked]) for key, asked in rule.items())
 
 

@@ -39,7 +39,7 @@ def _all_different(values: list[Any]) -> list[Any]:
 
 
 def _reference(app: str) -> str:
-    """What can be looked for; whether there is such an application is not known here."""
+    """Check the form of an application's reference; whether it exists is checked later."""
     if not re.fullmatch(r"\w+(\.\w+)*(:\w+)?", app):
         raise ValueError("must be a folder of apps/, or my.module:APP")
     return app
@@ -54,7 +54,7 @@ Seconds = Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)]
 
 
 class Run(Section):
-    """How each problem is run; every key takes a value or a list of values."""
+    """Run options; every key takes a value or a list of values."""
 
     ranks: Counts = [1]
     batch: Counts = [1]
@@ -103,7 +103,7 @@ class Sweep(Section):
 
 
 class Measure(Section):
-    """When a point has been measured well enough: the interval's half-width, or the time limit.
+    """End of a measurement: the interval's half-width, or the time limit.
 
     ``soak_s``: so long it runs full steps before any counts. ``profile``: whether some steps run under a profiler
     afterwards, which tells where the time goes.
@@ -116,7 +116,7 @@ class Measure(Section):
 
     @property
     def longest_s(self) -> float:
-        """What soak and measurement together may take."""
+        """Longest time of soak and measurement together."""
         return self.soak_s + self.max_s
 
 

@@ -64,7 +64,7 @@ class Settings:
 
     @classmethod
     def of(cls, section: Mapping[str, Any]) -> Settings:
-        """From the section ``emulate`` of a configuration: {"slow_rank": {"rank", "share"}, ...}."""
+        """Read the section `emulate` of a configuration: {"slow_rank": {"rank", "share"}, ...}."""
         slow, stop = section.get("slow_rank"), section.get("stop_rank")
         return cls(
             section.get("storage_mb_s"),
@@ -85,7 +85,7 @@ class Settings:
         return [sys.executable, "-P", "-m", "saih.emulate", *words, "--"] if words else []
 
     def at(self, rank: int, size: int) -> dict[str, Any]:
-        """What of this holds for one rank of ``size``, in the form of the configuration: its label."""
+        """Return the label of one rank of `size`: the disturbances that apply to it, as in the configuration."""
         found: dict[str, Any] = {}
         if self.storage_mb_s is not None:
             found["storage_mb_s"] = self.storage_mb_s

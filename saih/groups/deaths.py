@@ -1,4 +1,4 @@
-"""Who of a worker group ended first, and of what: the kernel tells the order, the launcher's last words the signal.
+"""Find which process of a worker group died first, and why: order from the kernel, signal from the launcher.
 
 When one rank is killed its launcher kills the others, so that moments later all have ended and every look at /proc
 comes too late. A descriptor of a process (pidfd_open(2), Linux 5.3) becomes readable when that process ends, and
@@ -60,7 +60,7 @@ class Death:
 
     @property
     def words(self) -> str:
-        """Who it was."""
+        """Rank, process and host in words."""
         where = f"process {self.pid} on {self.host}" if self.pid else f"on {self.host}"
         return f"{self.name or 'a rank'} ({where})" if self.rank is None else f"rank {self.rank} ({where})"
 
@@ -125,7 +125,7 @@ class Deaths:
 
 
 def in_words(log: str) -> list[Death]:
-    """Which processes a launcher says were ended by a signal, in its order."""
+    """Return the processes that a launcher reports as ended by a signal, in its order."""
     found = []
     for pattern in _WORDS:
         for match in pattern.finditer(log):
@@ -137,7 +137,7 @@ def in_words(log: str) -> list[Death]:
 
 
 def left_by_ranks(folder: Path) -> list[dict[str, Any]]:
-    """What ranks left of their ends, as far as a full disk or a kill let them write it whole."""
+    """Return the faults that ranks wrote down, as far as the files are whole."""
     return list(filter(None, map(_fault, folder.glob("rank*.json"))))
 
 
@@ -150,7 +150,7 @@ def _fault(path: Path) -> dict[str, Any] | None:
 
 
 def oom_kills() -> int | None:
-    """How often this host's kernel has ended a process for want of memory since it started; None where it won't say."""
+    """Return the kernel's count of OOM kills since it started; None if it does not report it."""
     try:
         lines = Path("/proc/vmstat").read_text(encoding="ascii").splitlines()
     except OSError:

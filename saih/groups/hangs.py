@@ -1,4 +1,4 @@
-"""What the ranks of a worker group are at, and their end: told from outside, for ranks that no longer answer.
+"""State of the ranks of a worker group, seen from outside: for ranks that no longer answer.
 
 A launcher's daemon gives every rank a session of its own, so that what a rank has started is found by its session even
 after the rank has ended. Ranks on other hosts cannot be seen from here; they end with their launcher's daemon.
@@ -63,7 +63,7 @@ class Watch:
         self._see_shared_memory()
 
     def idle(self, seconds: float) -> bool:
-        """Whether the whole group has computed next to nothing for ``seconds``; False where that cannot be seen."""
+        """Return True if the whole group has computed next to nothing for `seconds`; False if that cannot be seen."""
         if not self._ranks or not all(_is_here(rank) for rank in self._ranks):
             return False
         cpu_s, now = sum(each.cpu_s for each in self._members()), time.monotonic()
@@ -72,7 +72,7 @@ class Watch:
         return now - self._looked_s >= seconds
 
     def words(self) -> str:
-        """What each rank is at, those that stand out first; "" before the ranks are known."""
+        """Describe the state of each rank, unusual ones first; "" before the ranks are known."""
         told: dict[str, list[str]] = {}
         for number, rank in enumerate(self._ranks):
             told.setdefault(_at(rank), []).append(str(number))

@@ -62,12 +62,12 @@ class Groups:
         return answer
 
     def served(self, ranks: int, repeat: int, copies: int) -> int:
-        """How many requests the group that would serve such a point has served before; 0 where it would be fresh."""
+        """Return the number of requests that the group for such a point has served; 0 for a fresh one."""
         group = self._suited(ranks, repeat, copies)
         return group.served if group else 0
 
     def fill(self, per_node: int, cores_per_rank: int, host_cores: int) -> None:
-        """From now on, place ``per_node`` ranks on a node and bind each to ``cores_per_rank`` of its cores."""
+        """Place `per_node` ranks on a node from now on, each bound to `cores_per_rank` of its cores."""
         self.launcher, self.cores_per_rank = self.launcher.filling(per_node), cores_per_rank
         if self._group and cores_per_rank == host_cores:
             self._group.cores_per_rank = host_cores  # which it has already
@@ -97,7 +97,7 @@ class Groups:
         return group if repeat is None or self._repeat in (None, repeat) else None
 
     def _words(self, repeat: int | None) -> list[str]:
-        """What comes before each rank's command: points are disturbed where that is asked for, all else is not."""
+        """Return the words before each rank's command: emulation for points only."""
         return [*(self.emulated if repeat is not None else ()), *self.launch.wrapper]
 
     def _start(self, ranks: int, copies: int, wrapper: list[str], log: Path) -> Group:

@@ -35,7 +35,7 @@ class Ready:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the work is. ``block_s``: within which time the next such sign comes, where steps run."""
+    """Progress of the work. `block_s`: time until the next message at most, once steps run."""
 
     what: str
     done: float
@@ -45,7 +45,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found by doing what was asked."""
+    """Answer to a request."""
 
     to: str
     content: dict[str, Any]

@@ -59,12 +59,12 @@ class Starting:
         return next((line for line in reversed(lines) if _REASON.search(line)), lines[-1] if lines else "")
 
     def words(self) -> str:
-        """Who has been heard of, and what was said last."""
+        """Describe which ranks have begun, with the last line of output."""
         last = self.last_line()
         return self._heard() + (f"; last line: {last}" if last else "")
 
     def news(self) -> str:
-        """What there is to tell now: something new, or the same again after a while; "" if there is nothing."""
+        """Return a message if there is news, or the same one after a while; else ""."""
         now_s, words = time.monotonic(), self.words()
         if now_s < self._tell_s or (words == self._told and now_s < self._repeat_s):
             return ""
@@ -72,7 +72,7 @@ class Starting:
         return words
 
     def is_forsaken(self) -> bool:
-        """Whether the launcher lives on though no process of its is left that could start a rank."""
+        """Return True if the launcher runs on without any child that could still start a rank."""
         now_s = time.monotonic()
         if self._works_alone or any(each.parent == self._pid and not each.ended for each in processes.everyone()):
             self._accompanied_s, self._had_company = now_s, True

@@ -54,7 +54,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for an answer: ``timeout_s`` in all, ``silence_s`` without any sign of life."""
+    """Timeouts of a request: `timeout_s` in all, `silence_s` without any sign of life."""
 
     timeout_s: float
     silence_s: float = math.inf
@@ -69,7 +69,7 @@ class _Signs:
         self._allowed_s = math.inf
 
     def hear(self, sign: protocol.Progress) -> None:
-        """A sign says what is done now, and how long the next one takes if steps run already (`block_s`)."""
+        """Record a heartbeat: the current activity and, once steps run, the time until the next one (`block_s`)."""
         self._heard_s, self.doing, block_s = time.monotonic(), sign.what, sign.block_s
         self.may_compile = block_s is None
         self._allowed_s = math.inf if block_s is None else max(self.patience.silence_s, SLOWER * block_s)
@@ -130,11 +130,11 @@ class Group:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked."""
+        """True if the group can take a request."""
         return self._process.poll() is None and self._ears[0].is_alive()
 
     def ask(self, request: Mapping[str, Any], log: Path, patience: Patience, on_progress: OnProgress) -> dict[str, Any]:
-        """The group's answer; what it prints meanwhile goes to ``log``. Raises GroupError; the group is then gone."""
+        """Return the group's answer; its output goes to `log`. Raise GroupError, after which the group is gone."""
         if self.served:
             self._log.begin(log)
         self._send(request)
@@ -236,7 +236,7 @@ class Group:
         return GroupError({"kind": "timeout", "message": message, "rank": None}, self._log.path)
 
     def _died(self, doing: str) -> GroupError:
-        """Why a group that ended without an answer, while it was ``doing`` something, did so.
+        """Explain why a group ended without an answer while it was `doing` something.
 
         When one rank fails, others fail in its wake: a lack of memory explains the rest, then the earliest does.
         """

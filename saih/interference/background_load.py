@@ -72,7 +72,7 @@ class Background:
         self._first = self._ask("now")
 
     def end(self) -> dict[str, Any]:
-        """What was read since `begin`: {"mb_s", "bytes", "seconds", "files", "direct_files", ...}."""
+        """Return the amount read since `begin`: {"mb_s", "bytes", "seconds", "files", "direct_files", ...}."""
         last = self._ask("now")
         counted = {"bytes": last["bytes"] - self._first["bytes"], "seconds": last["at_s"] - self._first["at_s"]}
         return self._facts | counted

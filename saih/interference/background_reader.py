@@ -84,7 +84,7 @@ class Source:
 
 
 def takes_direct(path: Path) -> bool:
-    """Whether a direct read of the file works: some file systems refuse it at opening, some at reading."""
+    """Return True if a direct read of the file works: some file systems refuse it at opening, some at reading."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
     except OSError as error:
@@ -112,7 +112,7 @@ class Pacer:
         self._lock = threading.Lock()
 
     def delay_s(self, size: int, now: float) -> float:
-        """How long a request of ``size`` bytes has to wait. What lies further back than a burst is forgone."""
+        """Return how long a request of `size` bytes must wait. Budget older than a burst is lost."""
         with self._lock:
             due = max(self._due, now - BURST_S)
             self._due = due + size / self._bytes_per_s

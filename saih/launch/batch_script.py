@@ -26,7 +26,7 @@ _VARIABLE = re.compile(rf"\$(?:{_NAME}|\{{{_NAME}\}})")
 
 @dataclass(frozen=True)
 class Job:
-    """One batch job: which configuration on how many nodes, into which folder; ``tasks`` makes it an array."""
+    """One batch job: configuration, number of nodes, folder; `tasks` makes it an array."""
 
     config: Path
     name: str
@@ -73,7 +73,7 @@ def _of_site(site: Site) -> list[str]:
 
 
 def _set_up(site: Site, path: Path) -> str:
-    """What the site wants run before the sweep, as one text: the body runs it where it can spoil nothing else."""
+    """Return the site's set-up lines as one text, which the body runs in a shell of its own."""
     lines = [f"saih_checked module load {quoted(module)}" for module in site.modules]
     if site.mpi_type:
         lines.append(f"export SLURM_MPI_TYPE={quoted(site.mpi_type)}")
@@ -98,7 +98,7 @@ def _sweep(job: Job, site: Site) -> str:
 
 
 def quoted(text: str) -> str:
-    """The text as one word of bash, in which nothing is expanded; all of it in characters that can be printed."""
+    """Quote the text as one word of bash without expansions, in printable characters."""
     if text.isascii() and text.isprintable():
         return shlex.quote(text)
     plain = (chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in os.fsencode(text))

@@ -1,4 +1,4 @@
-"""How ranks start: which launcher, and its command line for a number of ranks. Nothing is started here.
+"""MPI launchers and their command lines. Nothing is started here.
 
 A site's MPI counts as loaded where its mpiexec is on PATH and its library lies beside it; ranks are then told to open
 that library (MPI4PY_LIBMPI). Otherwise the MPI that was installed with SAIH is used. Where launcher and library do not
@@ -79,7 +79,7 @@ class Launcher:
         return {name: value for name, value in given.items() if name not in dropped} | self.environment()
 
     def environment(self) -> dict[str, str]:
-        """What the ranks' environment needs beyond the driver's own."""
+        """Return the variables that ranks need besides the driver's own."""
         extra = {"MPI4PY_LIBMPI": self.library} if self.library else {}
         if self.allocation.job:  # a launcher's daemons are a step of their own, whose cores their ranks inherit
             extra |= {"SLURM_CPU_BIND": "none", "I_MPI_JOB_RESPECT_PROCESS_PLACEMENT": "0"}
@@ -112,7 +112,7 @@ _MPIEXEC: dict[str, Arguments] = {"mpich": hydra, "intel": hydra, "openmpi": ope
 
 
 def slots_per_node(machine: Mapping[str, Any], cores_per_rank: int) -> int:
-    """How many devices a node has: its GPUs, or as many groups of cores as fit."""
+    """Return the devices of a node: its GPUs, or as many groups of cores as fit."""
     return int(machine["devices"] if machine["device_kind"] == "cuda" else machine["cores"] // cores_per_rank)
 
 
@@ -155,7 +155,7 @@ def find(launch: Launch) -> Launcher:
 
 
 def _srun_suits(program: str, flavour: str) -> bool:
-    """Whether srun should start this MPI unasked: Open MPI, whose mpiexec may know nothing of Slurm."""
+    """Return True if srun should start this MPI by default: Open MPI, whose mpiexec may not know Slurm."""
     return flavour == "openmpi" and START_UP[flavour] in slurm.mpi_types(program)
 
 

@@ -39,7 +39,7 @@ class Allocation:
     gpus_per_node: str | None = None
 
     def facts(self) -> dict[str, Any] | None:
-        """What goes into records; None without a job."""
+        """Return the facts for records; None without a job."""
         return asdict(self) if self.job else None
 
 

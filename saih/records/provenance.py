@@ -1,4 +1,4 @@
-"""Where a record comes from: time and, where SAIH runs from a checkout, the commit."""
+"""Provenance of a record: time and, if SAIH runs from a checkout, the commit."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def read(path: Path) -> Record:
 
 
 def read_system(path: Path) -> tuple[dict[str, Any], list[Unread]]:
-    """What a run's system.json holds; empty, and why, where it cannot be read; empty where there is none."""
+    """Return the content of system.json and what could not be read; both empty if there is no file."""
     if not os.path.lexists(path):
         return {}, []
     try:

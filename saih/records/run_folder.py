@@ -69,12 +69,12 @@ class Folder:
 
     @property
     def points(self) -> Path:
-        """Where the records are."""
+        """Folder of the records."""
         return self.path / "points"
 
     @property
     def logs(self) -> Path:
-        """Where the worker groups' output is."""
+        """Folder of the worker groups' logs."""
         return self.path / "logs"
 
     @property
@@ -87,7 +87,7 @@ class Folder:
         return {record.id: record for record in records.read_all(self.points)}
 
     def system(self) -> dict[str, Any]:
-        """What system.json holds; empty before the first point, and where it cannot be read."""
+        """Return the content of system.json; empty before the first point, and if it cannot be read."""
         return records.read_system(self.system_path)[0]
 
     def unread(self) -> list[Unread]:
@@ -152,7 +152,7 @@ class Folder:
                     raise self._other(then, f"this one has {'none' if new is None else new}")
 
     def _told_by_records(self) -> dict[str, Any]:
-        """What a record holds of system.json, which cannot be read or is gone; empty where no point was measured."""
+        """Return the part of system.json that records repeat, for a missing or damaged file; empty without records."""
         for record in records.read_all(self.points):
             if record.system.get("machine"):
                 about = {key: record.provenance.get(key) for key in ("app_version", "method_version")}

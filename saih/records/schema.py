@@ -1,4 +1,4 @@
-"""What a record and a run's system.json must look like to be used; only what somebody reads is asked for. Pure.
+"""Schema of a record and of system.json: the keys that somebody reads, and their types. Pure.
 
 Keys may be missing, since older versions knew fewer, and there may be more. The samples of a measured point are not
 looked at here: what cannot be in them is told in words, and makes the point unusable, not the file

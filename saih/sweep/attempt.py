@@ -30,7 +30,7 @@ from saih.sweep.memory_fit import Room
 
 @dataclass
 class Attempts:
-    """What every attempt of a sweep shares."""
+    """Measures points of a sweep, one attempt after the other."""
 
     config: Config
     app: App

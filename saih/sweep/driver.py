@@ -30,7 +30,7 @@ from saih.sweep.time_estimate import total
 
 
 class Listener(Protocol):
-    """Who watches the sweep."""
+    """Observer of a sweep."""
 
     def stage(self, what: str) -> None:
         """A stage of the set-up starts."""
@@ -39,7 +39,7 @@ class Listener(Protocol):
         """Point ``number`` of ``total`` starts; about ``left_s`` seconds remain, this one included. None: unknown."""
 
     def progress(self, what: str, done: float, total: float) -> None:
-        """How far the piece of work is."""
+        """Progress of the current piece of work."""
 
     def note(self, text: str) -> None:
         """Something keeps the work from going on."""
@@ -60,7 +60,7 @@ class Sweep:
     retry: frozenset[str] = frozenset()
 
     def run(self) -> list[Record]:
-        """Measure what is not measured yet; returns the record of every point asked for or grown to, in their order.
+        """Measure the remaining points; return the record of every point asked for or grown to, in their order.
 
         Raises InputError before anything is written if the folder, the machine or the data does not suit, and
         Interrupted after the record of the point in flight was written.

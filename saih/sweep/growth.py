@@ -37,7 +37,7 @@ Size = Mapping[str, Number]
 
 @dataclass(frozen=True)
 class Lane:
-    """One way of running: the first point; for the largest batch that fits, a device's memory and a point's share."""
+    """A growth series: its first point and, if the batch is free, the memory it must fit into."""
 
     start: Point
     device_bytes: int | None = None
@@ -59,7 +59,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What a size came to: a record that is decisive, or the point to measure before that is known."""
+    """Outcome of a size: the decisive record, or the point to measure first."""
 
     record: Record | None
     pending: Point | None = None
@@ -70,7 +70,7 @@ class _Outcome:
 
 
 def decide(app: App, grow: Grow, lane: Lane, records: Mapping[str, Record]) -> Decision:
-    """What a lane needs next. ``records`` holds what is decided, by id: none that is to be measured again."""
+    """Return the next step of a growth series. `records`: the decided ones by id, none to be measured again."""
     return _Growth(app, grow, lane, records).decide()
 
 
@@ -141,7 +141,7 @@ class _Growth:
         return Decision(None, f"{in_words(low)} is the largest that ran{again}: {in_words(high)} {_came_to(ended)}")
 
     def _outcome(self, point: Point) -> _Outcome:
-        """What a size came to; with the batch free, that of the largest power of two that ran."""
+        """Return the outcome of a size; with a free batch, that of the largest power of two that ran."""
         record = None
         for candidate in self._batches(point):
             record = self._records.get(candidate.id)

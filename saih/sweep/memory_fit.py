@@ -1,4 +1,4 @@
-"""How much memory a point takes of a rank at most, by prediction, and how much a rank may take. Pure."""
+"""Does a point fit? Predicted memory per rank against the memory available. Pure."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Room:
         return cost.memory_bytes + cost.workspace_bytes
 
     def most_bytes(self, ranks: int) -> int:
-        """What each of ``ranks`` ranks may take: the limit, its device's memory, or its share of the host's."""
+        """Return the memory available to each of `ranks` ranks: the limit, its device's memory, or its share of the host's."""
         return self._most(ranks)[0]
 
     def limited_by(self, ranks: int) -> str | None:
-        """What leaves a rank no more, in words; None where it is the device's or the host's memory, or not recorded."""
+        """Name what limits a rank's memory; None where it is the device's or the host's memory, or not recorded."""
         return self._most(ranks)[1]
 
     def _most(self, ranks: int) -> tuple[int, str | None]:
@@ -52,7 +52,7 @@ class Room:
         return share, None if by == THE_HOST else f"{by} allows {together / GIB:.3g} GiB in all"
 
     def holds(self, point: Point) -> bool:
-        """Whether the point's tensors fit, so that a rank that has served no other may well hold it."""
+        """Return True if the point's tensors fit into the memory of a fresh rank."""
         return self.taken_bytes(point) <= self.most_bytes(point.run.ranks)
 
     def _cost(self, point: Point) -> Cost:
@@ -60,7 +60,7 @@ class Room:
 
 
 def cost_on(app: App, point: Point, device_kind: str, cores: int) -> Cost:
-    """The cost on one kind of device ("cuda" or "cpu"), for applications that tell it; else the cost on any."""
+    """Return the cost on one kind of device ("cuda" or "cpu") if the application distinguishes them; else the cost."""
     own = getattr(app, "cost_on", None)
     cost: Cost = own(point, device_kind, cores) if own else app.cost(point)
     return cost

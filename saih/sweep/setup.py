@@ -1,4 +1,4 @@
-"""What a sweep needs before its first point: the machine, the data, the ceilings. All of it goes to system.json.
+"""Set-up of a sweep: the machine, the data, the ceilings. All of it goes to system.json.
 
 Without any of it there is no sweep, so that whatever fails here is the user's to mend: one line, and no record.
 """
@@ -69,7 +69,7 @@ class Preparation:
         self.folder.write_system({**system, "data": {**system["data"], **data}})
 
     def copies(self, ranks: int) -> int:
-        """How many copies of a point of ``ranks`` ranks are measured at once."""
+        """Return the number of copies of a point of `ranks` ranks that are measured at once."""
         machine, nodes = self.folder.system()["machine"], self.groups.launcher.allocation.nodes
         if self.config.sweep.everywhere == "device":
             return nodes * launch.slots_per_node(machine, self._cores_per_rank)
@@ -89,7 +89,7 @@ class Preparation:
 
     @property
     def _nodes(self) -> int:
-        """How many nodes a point may use: one where every node works for itself."""
+        """Return the nodes that a point may use: one if every node works for itself."""
         return 1 if self.config.sweep.everywhere else self.groups.launcher.allocation.nodes
 
     def _share(self, machine: Mapping[str, Any]) -> int:
@@ -140,7 +140,7 @@ class Preparation:
         )
 
     def _measure_ceilings(self, ranks: int, precisions: set[str]) -> None:
-        """What this many ranks reach all at once, as they share a host's memory and power; only what is not known."""
+        """Measure the ceilings that are not known yet, with this many ranks at once: they share memory and power."""
         system = self.folder.system()
         copies = self.copies(ranks)
         every = copies * ranks

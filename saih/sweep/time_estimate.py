@@ -1,4 +1,4 @@
-"""How long points will take: an estimate with a range, from the work of a step and what is known of rates. Pure.
+"""Estimate of the time of points, with a range, from the work of a step and known rates. Pure.
 
     start       of a worker group at the first point of its repeat and rank count; before that, once a rank count, the
                 ceilings, and once a sweep a look at the machine
@@ -142,7 +142,7 @@ class Estimate:
 
     @property
     def basis(self) -> str:
-        """What the estimate rests on, in words."""
+        """Describe what the estimate rests on."""
         if self._taken:
             return f"from {len(self._taken)} measured point{'' if len(self._taken) == 1 else 's'}"
         return "from this machine's ceilings" if self._ceilings_of else "without this machine's rates"
@@ -284,7 +284,7 @@ class _Steps:
 
 
 def _kinds(run: Execution) -> tuple[tuple[Any, ...], ...]:
-    """Which other points' steps tell of these: the most alike first."""
+    """Return the kinds of points that predict these, the most similar first."""
     return (run.precision, run.execution, run.ranks), (run.precision, run.execution), ()
 
 

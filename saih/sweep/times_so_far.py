@@ -18,7 +18,7 @@ DEVICES = {"cuda": "GPU", "cpu": "CPU"}
 
 
 def estimates(config: Config, app: App, system: Mapping[str, Any], records: Iterable[Record]) -> Mapping[str, Estimate]:
-    """By kind of device: that of the run's machine, else the one that is configured, else each that may be meant.
+    """Return the estimates by kind of device: the run's, else the configured one, else each possible one.
 
     ``system`` as in system.json, empty before the sweep has looked at its machine.
     """
@@ -31,7 +31,7 @@ def estimates(config: Config, app: App, system: Mapping[str, Any], records: Iter
 
 
 def all_taken(app: App, records: Iterable[Record]) -> list[Taken]:
-    """What records tell of the points that were measured."""
+    """Return the times of the points measured so far."""
     served: set[tuple[int, int]] = set()
     found = []
     for record in sorted(records, key=lambda each: each.provenance.get("started") or ""):
@@ -54,7 +54,7 @@ def load_of(app: App, point: Point) -> Load:
 
 
 def taken_of(app: App, record: Record, first: bool = False) -> Taken | None:
-    """What a record tells; None where its point was not measured. ``first``: of its worker group."""
+    """Return the time of a record; None if its point was not measured. `first`: of its worker group."""
     wall_s, point = record.provenance.get("wall_s"), _point_of(record)
     if record.status not in ("ok", "invalid") or not wall_s or point is None:
         return None

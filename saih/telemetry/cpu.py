@@ -27,7 +27,7 @@ def clock_mhz(cores: Sequence[int], root: Path = CPUS) -> float:
 
 
 def throttle_counts(cores: Sequence[int], root: Path = CPUS) -> dict[int, int]:
-    """How often each core or its package was throttled for heat since the start of the system. Raises Unreadable."""
+    """Return the thermal throttling counts of each core or its package since boot. Raise Unreadable."""
     names = ("core_throttle_count", "package_throttle_count")
     return {core: sum(read_number(root / f"cpu{core}/thermal_throttle" / name) for name in names) for core in cores}
 

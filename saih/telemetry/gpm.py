@@ -112,7 +112,7 @@ class Between:
             self._try(self._counters.end)
 
     def means(self) -> dict[str, float | None]:
-        """What was counted. Raises Unreadable."""
+        """Return the means over the window. Raise Unreadable."""
         if self._why is not None or self._counters is None:
             raise Unreadable(self._why or "not counted")
         return self._counters.means()

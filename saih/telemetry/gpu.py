@@ -1,4 +1,4 @@
-"""What is read of a rank's GPU: series while the blocks run, and what can be said at their end."""
+"""Readings of a rank's GPU: series while the blocks run, and their summary."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def of_torch(device: str) -> nvml.Gpu:
 
 
 def allocation_retries(device: str) -> int:
-    """How often torch's allocator had to give cached memory back and ask again, in this process so far."""
+    """Return how often torch's allocator had to empty its cache and retry, in this process so far."""
     import torch
 
     return int(torch.cuda.memory_stats(device).get("num_alloc_retries", 0))

@@ -17,7 +17,7 @@ def own() -> list[int]:
 
 
 def restore(cores: Collection[int]) -> list[int] | None:
-    """Let this thread run on ``cores`` again; those to which it had been bound meanwhile, None if it had not."""
+    """Let this thread run on `cores` again; return the cores it was bound to meanwhile, or None."""
     now = own()
     if now == sorted(cores):
         return None

@@ -25,7 +25,7 @@ class Group:
     version: int
 
     def number(self, name: str) -> int | None:
-        """The whole number in one of its files; None where there is no such file, or none in it, such as "max"."""
+        """Return the whole number in one of its files; None if there is no such file, or no number ("max")."""
         try:
             return int((self.folder / name).read_text(encoding="ascii"))
         except (OSError, ValueError):
@@ -55,7 +55,7 @@ class _Mount:
 
 
 def groups(controller: str, proc: Path = PROC) -> list[Group]:
-    """Of ``controller`` ("memory", "cpu"), in either version: this process's group first, the outermost seen last."""
+    """Yield the groups of `controller` ("memory", "cpu") of either version, from this process's own outwards."""
     return [group for place, mount in _mounted(controller, proc) for group in _upwards(place, mount)]
 
 
@@ -70,7 +70,7 @@ def _mounted(controller: str, proc: Path) -> Iterator[tuple[PurePosixPath, _Moun
 
 
 def _mounts(controller: str, proc: Path) -> Iterator[_Mount]:
-    """Where the hierarchy of a controller is mounted, or for "" that of version 2: proc(5), mountinfo."""
+    """Return the mounts of a controller's hierarchy, for "" that of version 2: proc(5), mountinfo."""
     for line in _lines(proc / "self" / "mountinfo"):
         about, _, source = line.partition(" - ")
         root, folder = (PurePosixPath(_plain(word)) for word in about.split()[3:5])
@@ -80,7 +80,7 @@ def _mounts(controller: str, proc: Path) -> Iterator[_Mount]:
 
 
 def _upwards(place: PurePosixPath, mount: _Mount) -> Iterator[Group]:
-    """From the group at ``place`` up to what is mounted; where the place is not within that, from there on."""
+    """Yield the group at `place` and its ancestors up to the mount; the mount alone if `place` is not below it."""
     inside = place.relative_to(mount.root) if place.is_relative_to(mount.root) else place.relative_to("/")
     parts = () if ".." in inside.parts else inside.parts
     for length in range(len(parts), -1, -1):

@@ -14,7 +14,7 @@ would take minutes to start."""
 
 
 def in_force() -> dict[str, int | None]:
-    """What this process may have: files and processes as numbers, CPU in seconds, all else in bytes; None: no limit."""
+    """Return the resource limits: counts of files and processes, CPU seconds, else bytes; None: no limit."""
     found = {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))[0] for name in _NAMES}
     return {name: None if value == resource.RLIM_INFINITY else value for name, value in found.items()}
 

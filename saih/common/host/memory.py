@@ -41,7 +41,7 @@ def limit(proc: Path = PROC) -> Limit:
 
 
 def free_bytes(proc: Path = PROC) -> int:
-    """Memory that this process can get now without swapping; what the page cache would give back counts as free."""
+    """Return the memory available now without swapping; page cache that can be reclaimed counts as free."""
     host = _kilobytes(proc / "meminfo", "MemAvailable") or _pages("SC_AVPHYS_PAGES")
     left = [bound.size - used for bound, used in _bounds(proc)]
     own = own_limit(proc)
@@ -49,7 +49,7 @@ def free_bytes(proc: Path = PROC) -> int:
 
 
 def own_limit(proc: Path = PROC) -> Limit | None:
-    """What this process, whatever others have, may still take by its resource limits; None without a limit."""
+    """Return the memory that resource limits still leave to this process; None without a limit."""
     found = []
     for name, (number, line) in _RESOURCES.items():
         most = resource.getrlimit(number)[0]
@@ -60,7 +60,7 @@ def own_limit(proc: Path = PROC) -> Limit | None:
 
 
 def private_bytes(proc: Path = PROC) -> int:
-    """What this process holds that nobody else has and no file gives back; 0 where the kernel does not tell (< 4.5)."""
+    """Return the anonymous private memory of this process; 0 if the kernel does not report it (< 4.5)."""
     return _kilobytes(proc / "self" / "status", "RssAnon") or 0
 
 

@@ -37,7 +37,7 @@ class Quota:
 
 
 def quotas(proc: Path = PROC) -> list[Quota]:
-    """Of this process's control groups that have a quota, the least first: any of them may hold it back."""
+    """Return the quotas of this process's control groups, the least first; any of them may throttle it."""
     found = [Quota(cores, group) for group in groups("cpu", proc) if (cores := _quota(group)) is not None]
     return sorted(found, key=lambda each: each.cores)
 

@@ -26,7 +26,7 @@ class Space:
 
 
 def space(folder: Path = FOLDER) -> Space | None:
-    """How much shared memory there is; None where there is none, or it cannot be looked at."""
+    """Return size and free space of /dev/shm; None if there is none or it cannot be read."""
     try:
         found = os.statvfs(folder)
     except OSError:
