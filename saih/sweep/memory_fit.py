@@ -31,7 +31,7 @@ class Room:
         return cost.memory_bytes + cost.workspace_bytes
 
     def most_bytes(self, ranks: int) -> int:
-        """Return the memory available to each of `ranks` ranks: the limit, its device's memory, or its share of the host's."""
+        """Return the memory available to a rank: the limit, its device's, or its share of the host's."""
         return self._most(ranks)[0]
 
     def limited_by(self, ranks: int) -> str | None:
