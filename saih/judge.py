@@ -36,7 +36,7 @@ class Measured:
     machine: Mapping[str, Any]
     ceilings: Mapping[str, Any]
     everywhere: bool = False
-    """Whether the point was measured on every device or node at once."""
+    """True if the point was measured on every device or node at once."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """The listed variables of rank 0 (saih/common/environment.py)."""
 

@@ -131,7 +131,7 @@ class Recipe:
 
     @property
     def periodic(self) -> bool:
-        """Whether opposite faces of a sample touch: true of whole universes, not of cubes cut from one."""
+        """True if opposite faces of a sample touch: true of whole universes, not of cubes cut from one."""
         return self.cuts == 1
 
     def digest(self) -> str:

@@ -40,7 +40,7 @@ class Axis:
 
     @property
     def name(self) -> str:
-        """As "edge", or "edge with width"."""
+        """Format as "edge", or "edge with width"."""
         return self.keys[0] + (f" with {', '.join(self.keys[1:])}" if len(self.keys) > 1 else "")
 
     def show(self, value: Value) -> str:
@@ -96,7 +96,7 @@ def _dials_first(names: Sequence[str], cases: Sequence[Case]) -> list[str]:
 
 
 def _tied(a: Sequence[Scalar], b: Sequence[Scalar]) -> bool:
-    """Whether each value of one comes with a single value of the other, both ways."""
+    """True if each value of one comes with a single value of the other, both ways."""
     return len(set(zip(a, b, strict=True))) == len(set(a)) == len(set(b))
 
 
@@ -123,7 +123,7 @@ def _varies(axis: Axis, cases: Sequence[Case], run: str) -> bool:
 
 
 def is_ranks(axis: Axis) -> bool:
-    """Whether only ranks vary, or with them a batch such that ranks x batch stays: they share the same step."""
+    """True if only ranks vary, or with them a batch such that ranks x batch stays: they share the same step."""
     if axis.keys == ("ranks",):
         return True
     if set(axis.keys) != {"ranks", "batch"}:
@@ -133,7 +133,7 @@ def is_ranks(axis: Axis) -> bool:
 
 
 def grows(axis: Axis, cases: Sequence[Case]) -> bool:
-    """Whether the axis sets the problem's size: it holds a size dial or the batch, and its values are numbers."""
+    """True if the axis sets the problem's size: it holds a size dial or the batch, and its values are numbers."""
     dials = {key for case in cases for key in case.size} | {"batch"}
     return (
         not is_ranks(axis) and axis.keys[0] in dials and all(isinstance(value[0], int | float) for value in axis.values)

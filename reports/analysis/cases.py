@@ -90,7 +90,7 @@ class Case:
 
     @property
     def disturbed(self) -> bool:
-        """Whether others were made to read from the same storage meanwhile."""
+        """True if others were made to read from the same storage meanwhile."""
         return bool(self.keys.get(BACKGROUND))
 
     def label(self, keys: Sequence[str]) -> str:

@@ -39,7 +39,7 @@ class Copy:
 
     @property
     def name(self) -> str:
-        """As "node01 cuda:3"; a node by its host alone."""
+        """Format as "node01 cuda:3"; a node by its host alone."""
         return f"{self.host} {self.device}".strip()
 
     @property

@@ -76,7 +76,7 @@ def against(record: Record) -> list[str]:
 
 
 def contradictory(case: Case) -> bool:
-    """Whether all replicates of a measured case have data that contradict one another."""
+    """True if all replicates of a measured case have data that contradict one another."""
     record = middle(case)
     return record is not None and bool(against(record))
 

@@ -87,7 +87,7 @@ def fit(flop: Sequence[float], step_s: Sequence[float], noise: float = 0.0, conf
 
 
 def _too_far(path: _Path, n_half: float) -> str:
-    """Whether the largest size is too small to show the rate approached, or a size too far off the form."""
+    """True if the largest size is too small to show the rate approached, or a size too far off the form."""
     reached = max(path.flop) / (max(path.flop) + n_half)
     if reached < 0.5:
         return f"the largest size reaches {100 * reached:.0f} % of the rate that the fit approaches; half is needed"

@@ -94,13 +94,13 @@ class Group:
 
 
 def _any(found: Iterable[bool | None]) -> bool | None:
-    """Whether any is true; None where none is and one is not known."""
+    """True if any is true; None where none is and one is not known."""
     known = list(found)
     return True if True in known else None if None in known else False
 
 
 def is_exposed(case: Case) -> bool | None:
-    """Whether input makes the case's step longer beyond doubt; None where that was not measured."""
+    """True if input makes the case's step longer beyond doubt; None where that was not measured."""
     sign = case.quantity("exposed_input_s").sign
     return None if sign is None else sign == 1
 

@@ -42,7 +42,7 @@ def join(records: Sequence[Record], step_s: float) -> Diagnosis:
 
 
 def disagreement(records: Sequence[Record]) -> str:
-    """As "launch-bound (2), kernel-bound (1)"; empty where all name the same, in any order."""
+    """Format as "launch-bound (2), kernel-bound (1)"; empty where all name the same, in any order."""
     verdicts = [_names(record.diagnosis or {}) for record in records]
     found = Counter(verdicts)
     if len(found) < 2:

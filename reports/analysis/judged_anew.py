@@ -80,7 +80,7 @@ def anew(record: Record, system: Mapping[str, Any], everywhere: bool = False) ->
 
 
 def is_doubtful(record: Record) -> bool:
-    """Whether its metrics do not follow from its samples."""
+    """True if its metrics do not follow from its samples."""
     return (record.error or {}).get("kind") == DOUBTFUL
 
 

@@ -75,7 +75,7 @@ def _noise(rates: Sequence[Quantity]) -> float:
 
 
 def _falls(rates: Sequence[Quantity], places: Sequence[str]) -> str:
-    """Whether the rate falls again beyond its best, and from which size on; the form only rises."""
+    """True if the rate falls again beyond its best, and from which size on; the form only rises."""
     best = max(range(len(rates)), key=lambda i: rates[i].value or 0.0)
     change = ratio(rates[-1], rates[best]) - 1
     if change > -FLAT or apart(rates[best], rates[-1]) is False:

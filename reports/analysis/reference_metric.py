@@ -50,7 +50,7 @@ def _of_record(record: Record) -> Ceiling | None:
 
 
 def differ(cases: Sequence[Case]) -> bool:
-    """Whether ceilings of points in one precision differ by more than their intervals."""
+    """True if ceilings of points in one precision differ by more than their intervals."""
     return any(
         max(each.low for each in found) > min(each.high for each in found) for found in _by_precision(cases) if found
     )
@@ -62,7 +62,7 @@ def _by_precision(cases: Sequence[Case]) -> Iterator[list[Ceiling]]:
 
 
 def beyond(case: Case) -> bool:
-    """Whether a point exceeds its measured ceiling by more than the share's interval."""
+    """True if a point exceeds its measured ceiling by more than the share's interval."""
     share = case.quantity(SHARE)
     least = share.value if share.low is None else share.low
     return least is not None and least > 100

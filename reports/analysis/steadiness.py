@@ -33,7 +33,7 @@ class Steadiness:
 
     @property
     def drifts(self) -> bool:
-        """Whether the blocks got faster or slower, clearly and by enough to matter."""
+        """True if the blocks got faster or slower, clearly and by enough to matter."""
         return self.chance < CHANCE and abs(self.drift_percent) >= LEAST_PERCENT
 
 

@@ -153,7 +153,7 @@ def _by_difference(case: Case) -> Step:
 
 
 def copies(case: Case) -> bool:
-    """Whether batches are copied to the device."""
+    """True if batches are copied to the device."""
     return bool(case.value("h2d_s"))
 
 

@@ -104,7 +104,7 @@ class Trend:
     """Names a case by what tells it from the others."""
     yardstick: str
     own_ceilings: bool
-    """Whether measured ceilings differ, so that the yardstick is the rate though shares are known."""
+    """True if measured ceilings differ, so that the yardstick is the rate though shares are known."""
     series: tuple[Series, ...]
     growths: tuple[Growth, ...]
     effects: tuple[Effect, ...]
@@ -185,7 +185,7 @@ def ratio(above: Quantity, below: Quantity) -> float:
 
 
 def apart(a: Quantity, b: Quantity) -> bool | None:
-    """Whether two intervals do not overlap; None where one is missing."""
+    """True if two intervals do not overlap; None where one is missing."""
     if a.low is None or a.high is None or b.low is None or b.high is None:
         return None
     return a.high < b.low or b.high < a.low
@@ -208,5 +208,5 @@ def effect(cases: Sequence[Case], axis: Axis, yardstick: str) -> Effect:
 
 
 def comparable(axis: Axis, yardstick: str) -> bool:
-    """Whether the yardstick means the same all along the axis: rates do; another precision or run has another peak."""
+    """True if the yardstick means the same all along the axis: rates do; another precision or run has another peak."""
     return yardstick == RATE or not {"precision", "run"} & set(axis.keys)

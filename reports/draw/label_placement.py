@@ -41,7 +41,7 @@ def around(centre: Place, size: Place) -> Box:
 
 
 def overlap(a: Box, b: Box) -> bool:
-    """Whether two boxes share more than an edge."""
+    """True if two boxes share more than an edge."""
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 

@@ -134,7 +134,7 @@ def _path(cases: Sequence[Case], axis: Axis) -> Path:
 
 
 def _then(words: Sequence[str]) -> str:
-    """As "a, then b, then c"."""
+    """Format as "a, then b, then c"."""
     return ", then ".join(words[:MOST_TURNS]) + (" and so on" if len(words) > MOST_TURNS else "")
 
 
@@ -191,7 +191,7 @@ def _faster(case: Case, cases: Sequence[Case], trend: Trend) -> list[str]:
 
 
 def _alike(a: Case, b: Case) -> bool:
-    """Whether two cases are one problem, however it is executed or fed."""
+    """True if two cases are one problem, however it is executed or fed."""
     keys = {*a.keys, *b.keys} - {"run", "execution", "input", BACKGROUND}
     keys = {key for key in keys if not key.startswith("data.")}
     return b.ok != () and all(a.keys.get(key) == b.keys.get(key) for key in keys)

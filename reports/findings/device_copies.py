@@ -64,7 +64,7 @@ def _odd(found: Everywhere, prefix: str) -> Finding:
 
 
 def _told(copy: Copy) -> str:
-    """As "12.0 % slower than the median at 3 of 4 points"."""
+    """Format as "12.0 % slower than the median at 3 of 4 points"."""
     changes = [at.percent - 100 for at in copy.odd]
     far = sorted(abs(each) for each in changes)
     shown = " to ".join(dict.fromkeys(percent(each / 100) for each in (far[0], far[-1])))

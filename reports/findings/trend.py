@@ -87,7 +87,7 @@ def _reach(name: str, group: Sequence[Case], trend: Trend) -> Finding:
 
 
 def _are_ends(low: Case, high: Case, group: Sequence[Case]) -> bool:
-    """Whether the lowest value is at the smallest problem and the highest at the largest."""
+    """True if the lowest value is at the smallest problem and the highest at the largest."""
     sizes = [case.flop_per_step for case in group if case.flop_per_step]
     shared = low.ranks != high.ranks and total_batch(low) == total_batch(high)  # the same step, not a larger one
     return low.flop_per_step == min(sizes) < max(sizes) == high.flop_per_step and not shared

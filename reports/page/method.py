@@ -157,7 +157,7 @@ def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
 
 
 def _older(runs: Sequence[Run]) -> bool:
-    """Whether any ceiling is of short repeats only."""
+    """True if any ceiling is of short repeats only."""
     peaks = [peak for run in runs for folder in run.folders for peak in folder.system.get("peaks") or []]
     return any("repeats" not in peak for peak in peaks)
 

@@ -90,7 +90,7 @@ def _application(record: Record) -> str:
 
 
 def status_counts(cases: Sequence[Case]) -> str:
-    """As "12: 8 ok, 1 oom"; replicates are not counted."""
+    """Format as "12: 8 ok, 1 oom"; replicates are not counted."""
     statuses = [case.status for case in cases]
     told = ", ".join(f"{statuses.count(status)} {status}" for status in STATUSES if status in statuses)
     return f"{len(cases)}: {told}" if cases else "none"

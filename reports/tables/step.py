@@ -69,7 +69,7 @@ def _step_row(step: Step, axes: Sequence[Axis], shown: Shown, notes: Notes) -> t
 
 
 def _tells(step: Step, name: str) -> bool:
-    """Whether a step has such a part, or lacks it for a reason."""
+    """True if a step has such a part, or lacks it for a reason."""
     part = step.part(name)
     return name in dict(step.missing) or (part is not None and part.share != 0)
 

@@ -12,7 +12,7 @@ WIDE = 1.1
 
 
 def in_words(cause: Mapping[str, Any]) -> str:
-    """As "12 (7.1 to 46) times as fast"; empty where nothing is predicted."""
+    """Format as "12 (7.1 to 46) times as fast"; empty where nothing is predicted."""
     gain, low, high = (_number(cause, key) for key in ("gain", "gain_low", "gain_high"))
     if low is not None and (high is None or gain is None):
         middle = "" if gain is None else f" ({_shown(gain, low, None)} by the medians)"

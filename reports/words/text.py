@@ -116,12 +116,12 @@ def scalar(value: object) -> str:
 
 
 def count(n: int, noun: str, plural: str | None = None) -> str:
-    """As "1 point" or "3 points"."""
+    """Format as "1 point" or "3 points"."""
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
 def listed(words: Iterable[str], most: int = 6) -> str:
-    """As "a, b and c"; beyond ``most`` the rest is counted."""
+    """Format as "a, b and c"; beyond ``most`` the rest is counted."""
     shown = list(words)
     if len(shown) > most:
         return f"{', '.join(shown[:most])} and {len(shown) - most} more"
@@ -129,7 +129,7 @@ def listed(words: Iterable[str], most: int = 6) -> str:
 
 
 def clauses(words: Iterable[str], most: int) -> str:
-    """As "a; b; c", for words that hold commas; beyond ``most`` the rest is counted."""
+    """Format as "a; b; c", for words that hold commas; beyond ``most`` the rest is counted."""
     shown = list(words)
     more = [f"and {len(shown) - most} more"] if len(shown) > most else []
     return "; ".join(shown[:most] + more)

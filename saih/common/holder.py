@@ -191,7 +191,7 @@ def _sees_all() -> bool:
 
 
 def _rebooted(holder: Holder, here: Holder) -> bool:
-    """Whether the holder's machine is this one in an earlier boot.
+    """True if the holder's machine is this one in an earlier boot.
 
     Machines may share a name, and copies of one image an id; so the lock must also be older than this boot.
     """

@@ -58,7 +58,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether the value is within its limits."""
+        """True if the value is within its limits."""
         return (self.low is None or self.value >= self.low) and (self.high is None or self.value <= self.high)
 
     def to_dict(self) -> dict[str, Any]:

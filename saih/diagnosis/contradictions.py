@@ -43,7 +43,7 @@ def _variants(metrics: Mapping[str, Mapping[str, Any]], step_s: float) -> Iterat
 
 
 def _clearly_below(part: Part, step_s: float) -> bool:
-    """Whether a part is less than nothing by more than passes differ by, with all of its interval."""
+    """True if a part is less than nothing by more than passes differ by, with all of its interval."""
     most = part.seconds if part.high is None else part.high
     return most is not None and most < BELOW * step_s
 

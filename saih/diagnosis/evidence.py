@@ -89,7 +89,7 @@ def told_of_host(
 def _launches(
     gap_s: float, count: float, launch_s: float | None, handed: float | None, run: Mapping[str, Any]
 ) -> tuple[str | None, str]:
-    """Whether launching explains a GPU's gaps: "launches", "framework", or None where that is open; and the figures.
+    """True if launching explains a GPU's gaps: "launches", "framework", or None where that is open; and the figures.
 
     Operations within graphs are not launched one by one: there count x cost is an upper bound, which can rule launches
     out but not find them guilty.

@@ -88,12 +88,12 @@ class Known:
 
     @property
     def contends(self) -> bool:
-        """Whether contention is what input costs, beyond noise."""
+        """True if contention is what input costs, beyond noise."""
         return bool(self.contention_shown) and (self.contention_s or 0.0) >= OF_INPUT * self.cost_s
 
     @property
     def waits(self) -> bool:
-        """Whether waiting may be what input costs, as far as blocks tell."""
+        """True if waiting may be what input costs, as far as blocks tell."""
         return self.waiting_s is None or self.waiting_s >= OF_INPUT * self.cost_s
 
     @property
@@ -106,7 +106,7 @@ class Known:
 
     @property
     def timed(self) -> bool:
-        """Whether any of the timers on the step's path is there."""
+        """True if any of the timers on the step's path is there."""
         return any(seconds is not None for seconds in self.timers_s.values())
 
 

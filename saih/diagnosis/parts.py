@@ -52,7 +52,7 @@ class Part:
 
     @property
     def certain(self) -> bool:
-        """Whether it is no noise."""
+        """True if it is no noise."""
         return self.shown if self.shown is not None else self.low is None or self.low > 0
 
 

@@ -69,7 +69,7 @@ def less_calling(
 
 
 def _is_calling(group: Group, launch_s: float) -> bool:
-    """Whether its operations take hardly longer than one on one number, and neither ceiling could be the reason."""
+    """True if its operations take hardly longer than one on one number, and neither ceiling could be the reason."""
     least_s = group.limit_s
     return least_s is not None and least_s < NEAR * group.own_s and group.own_s <= TINY * launch_s * group.calls
 

@@ -33,7 +33,7 @@ def own() -> dict[str, Any]:
 
 
 def one_has_ended(ranks: Sequence[Mapping[str, Any]], within_s: float) -> bool:
-    """Whether one of this host's ``ranks`` (`own` of each) has ended, or is seen to end within so many seconds."""
+    """True if one of this host's ``ranks`` (`own` of each) has ended, or is seen to end within so many seconds."""
     here = [rank for rank in ranks if _is_here(rank)]
     deadline_s = time.monotonic() + within_s
     while here and all(map(_living, here)) and time.monotonic() < deadline_s:

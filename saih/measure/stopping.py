@@ -49,5 +49,5 @@ class End:
 
 
 def precise(block_s: Sequence[float], target_percent: float) -> bool:
-    """Whether the interval of their mean is narrow enough."""
+    """True if the interval of their mean is narrow enough."""
     return mean_interval(block_s, positive=True).half_width_percent <= target_percent

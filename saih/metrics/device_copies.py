@@ -71,7 +71,7 @@ def compare(samples: Mapping[str, Any], run: Execution, places: Sequence[Mapping
 
 
 def _beyond_noise(copies: Sequence[Mapping[str, Any]]) -> list[bool]:
-    """Whether each copy is slower or faster than the median of all by more than noise, block by block."""
+    """True if each copy is slower or faster than the median of all by more than noise, block by block."""
     times = [[max(ranks) for ranks in copy["block_s"]["full"]] for copy in copies]
     found = []
     for own in times:

@@ -39,7 +39,7 @@ def excess(samples: Mapping[str, Any], variant: str, of: str = "full") -> list[f
 
 
 def shown(samples: Mapping[str, Any], variant: str, of: str = "full") -> bool | None:
-    """Whether the rounds show an excess that is more than noise (pairs.py); None where a variant is missing."""
+    """True if the rounds show an excess that is more than noise (pairs.py); None where a variant is missing."""
     if not {variant, of} <= set(samples["block_s"]):
         return None
     return pairs.shown(excess(samples, variant, of))
@@ -67,7 +67,7 @@ def gaps(samples: Mapping[str, Any], busy_s: float) -> list[float]:
 
 
 def gaps_shown(samples: Mapping[str, Any], busy_s: float | None) -> bool | None:
-    """Whether such gaps are more than the noise of the blocks; None where they are not known.
+    """True if such gaps are more than the noise of the blocks; None where they are not known.
 
     By the signs and sizes of all rounds, as for differences. Noise that outlasts them could do as much, but a gap also
     has to be seen in the profiled steps (parts.py).

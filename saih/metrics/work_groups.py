@@ -80,7 +80,7 @@ class Group:
 
     @property
     def from_caches(self) -> bool:
-        """Whether its bytes are too many for the memory, also if it had its cores all the time."""
+        """True if its bytes are too many for the memory, also if it had its cores all the time."""
         return self.limit == "memory" and (self.memory_s or 0.0) > BEYOND * self.faster * self.own_s
 
     @property

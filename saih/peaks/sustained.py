@@ -178,7 +178,7 @@ def settle(run: Callable[[], Any], ranks: Ranks, seconds: float) -> Settling:
 
 
 def _steady(times_s: Sequence[float], runs: int, window_s: float) -> bool:
-    """Whether the last two windows agree; a repeat at least is a window."""
+    """True if the last two windows agree; a repeat at least is a window."""
     n = max(1, round(window_s / (runs * times_s[-1])))
     if len(times_s) < 2 * n:
         n = len(times_s) // 2
@@ -203,7 +203,7 @@ def rate_interval(amount: float, times_s: Sequence[float]) -> tuple[float, float
 
 
 def _moving(settling: Settling, times_s: Sequence[float]) -> list[dict[str, str]]:
-    """Whether the rate was still on its way: a device that throttles slowly has no sustained rate yet."""
+    """True if the rate was still on its way: a device that throttles slowly has no sustained rate yet."""
     found = []
     if settling.ended == "limit":
         words = f"its rate had not settled within {settling.seconds:.2g} s"

@@ -109,12 +109,12 @@ def of_kernel(name: str) -> str:
 
 
 def is_node(name: str) -> bool:
-    """Whether it is a node of the backward graph (or the engine's call of one), which only calls operations."""
+    """True if it is a node of the backward graph (or the engine's call of one), which only calls operations."""
     return _NODE.match(name) is not None
 
 
 def moves_nothing(name: str) -> bool:
-    """Whether it is a view, or takes memory without touching it."""
+    """True if it is a view, or takes memory without touching it."""
     return _BY_WORD.get(_core(name)) == "view"
 
 

@@ -38,7 +38,7 @@ class Seen:
 
     @property
     def floats(self) -> bool:
-        """Whether it turns numbers into numbers, so that random ones will do."""
+        """True if it turns numbers into numbers, so that random ones will do."""
         return self.given.dtype.is_floating_point and self.gave.dtype.is_floating_point
 
 

@@ -180,7 +180,7 @@ class _Launches:
         return linked or self._by_call.get(event.args.get("correlation"))
 
     def computes(self, node: Node | None) -> bool:
-        """Whether it is on a thread that does the step's operations; another one's are no part of a phase."""
+        """True if it is on a thread that does the step's operations; another one's are no part of a phase."""
         return node is not None and node.event.thread in self._computing
 
 

@@ -77,13 +77,13 @@ def _written(name: str, kind: str, args: Mapping[str, Any], given: Sequence[Give
 
 
 def looks_up(name: str) -> bool:
-    """Whether it takes some numbers out of an array, and need not read it whole."""
+    """True if it takes some numbers out of an array, and need not read it whole."""
     bare = name.rpartition("::")[2]
     return bare.startswith(("index", "gather", "embedding", "_index", "take"))
 
 
 def _answers(bare: str) -> bool:
-    """Whether it gives yes or no."""
+    """True if it gives yes or no."""
     return bare in ("eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite") or bare.startswith("logical_")
 
 

@@ -46,7 +46,7 @@ def difference_interval(values: Sequence[float], confidence: float = 0.95) -> In
 
 
 def shown(values: Sequence[float], looks: int = 1) -> bool:
-    """Whether differences are above zero beyond what noise explains, with `CHANCE` of error over ``looks`` questions.
+    """True if differences are above zero beyond what noise explains, with `CHANCE` of error over ``looks`` questions.
 
     Where the same is asked of several (ranks, copies), a few pairs cannot exclude chance by their signs alone; then
     their mean must, too, with the confidence that so many questions take (Bonferroni): by Student's test, or where the

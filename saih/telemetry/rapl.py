@@ -45,7 +45,7 @@ class Zone:
         return self._sum_uj / 1e6
 
     def _may_have_wrapped(self, now_s: float, now_uj: int) -> bool:
-        """Whether the zone can have drawn since the last reading the energy that a wrap means."""
+        """True if the zone can have drawn since the last reading the energy that a wrap means."""
         most_uj = MOST_W * max(now_s - self._last_s, SHORTEST_S) * 1e6
         return 0 <= now_uj - self._last_uj + self._range_uj <= most_uj
 

@@ -55,7 +55,7 @@ def known(processes: Iterable[Process]) -> Known:
 
 
 def kept_by_libraries(each: Process) -> bool:
-    """Whether a process is one that torch or Python keeps for later."""
+    """True if a process is one that torch or Python keeps for later."""
     try:
         words = Path(process.PROC, str(each.pid), "cmdline").read_bytes().decode(errors="replace")
     except OSError:

@@ -12,7 +12,7 @@ NUMBERS = ("CPU implementer", "CPU part", "CPU variant")
 
 
 def processor_name(root: Path = Path("/")) -> str:
-    """As "AMD EPYC 7763" or "aarch64, implementer 0x41, part 0xd40, variant 0x1"; at least the architecture."""
+    """Format as "AMD EPYC 7763" or "aarch64, implementer 0x41, part 0xd40, variant 0x1"; at least the architecture."""
     try:
         lines = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -59,7 +59,7 @@ class Evidence:
         return Seen(found, fetched - before)
 
     def _counted(self, fetched: int, direct: int) -> bool:
-        """Whether the kernel counts what is read here.
+        """True if the kernel counts what is read here.
 
         Some network file systems are left out. A count of 0 is believed only where the page cache can have answered.
         """

@@ -69,7 +69,7 @@ class _Ahead(Generic[Begun]):
 
     @property
     def decided(self) -> bool:
-        """Whether the batch is there, or never will be."""
+        """True if the batch is there, or never will be."""
         return self.batch is not None or self.failure is not None
 
 

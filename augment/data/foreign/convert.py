@@ -53,7 +53,7 @@ class Link:
     sources: Sources
 
     def is_whole(self) -> bool:
-        """Whether the folder links these very sources already. Raises DataError where it is another data set."""
+        """True if the folder links these very sources already. Raises DataError where it is another data set."""
         return _is_whole(self.folder, self.sources, "link") is not None
 
     def stages(self) -> Iterator[Stage]:
@@ -89,7 +89,7 @@ class Conversion:
     compression: str | None = None
 
     def is_whole(self) -> bool:
-        """Whether the folder holds these very sources already. Raises DataError where it is another data set."""
+        """True if the folder holds these very sources already. Raises DataError where it is another data set."""
         found = _is_whole(self.folder, self.sources, "convert")
         codec = DEFLATE if self.compression else RAW
         if found and found.codec != codec:

@@ -68,7 +68,7 @@ def read(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iter
 
 
 def is_hdf5(path: str | Path) -> bool:
-    """Whether a published file is an original universe, by its name or its first bytes. Raises DataError."""
+    """True if a published file is an original universe, by its name or its first bytes. Raises DataError."""
     if Path(path).suffix in _HDF5_NAMES:
         return True
     try:

@@ -57,7 +57,7 @@ class Plan(Protocol):
         """Where it will be."""
 
     def is_whole(self) -> bool:
-        """Whether the folder is this data set already. Raises DataError where it is another one."""
+        """True if the folder is this data set already. Raises DataError where it is another one."""
 
     def stages(self) -> Iterator[Stage]:
         """What has to be done. Raises DataError where it cannot be."""

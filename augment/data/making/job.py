@@ -53,7 +53,7 @@ class Job:
         return self.samples * self.header(self.universes[0]).sample_bytes
 
     def is_whole(self) -> bool:
-        """Whether the folder is the data set already. Raises DataError where it is another one."""
+        """True if the folder is the data set already. Raises DataError where it is another one."""
         return holds(self.folder, self.digest, self.codec)
 
     def stages(self) -> Iterator[Stage]:
@@ -106,7 +106,7 @@ class Job:
 
 
 def holds(folder: Path, digest: str, codec: str) -> bool:
-    """Whether a folder is this data set, whole. Raises DataError where it is another one, or stored otherwise."""
+    """True if a folder is this data set, whole. Raises DataError where it is another one, or stored otherwise."""
     if not (folder / MANIFEST).exists():
         if folder.exists() and not folder.is_dir():
             raise DataError(f"{folder}: is a file; a data set is a folder")
