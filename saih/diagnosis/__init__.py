@@ -1,4 +1,4 @@
-"""From the record of a point to what bounds it: the verdict, its evidence, what would help and gain how much. Pure.
+"""Record of a point -> its bottlenecks: verdict, evidence, advice and predicted gain. Pure.
 
     parts.py      the step divided into what each part costs
     groups.py     work against the machine's ceilings: arithmetic, memory, or near neither

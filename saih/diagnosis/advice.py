@@ -1,4 +1,4 @@
-"""What would help against a cause, by how the point ran and what its work is. Pure.
+"""Advice against a cause, given how the point ran and what its work is. Pure.
 
 Nothing is advised that the point has already, or that cannot help it. ``run`` is a record's point["run"]; what it does
 not say counts as not there yet.

@@ -39,7 +39,7 @@ TELEMETRY = {"host", "device", "gpu", "host_cpu", "allocation_retries"}
 
 @dataclass(frozen=True)
 class Measured:
-    """What is known of a point besides its parts. ``run``: the record's point["run"], or {}."""
+    """Facts about a point besides its parts. `run`: the record's point["run"], or {}."""
 
     metrics: Mapping[str, Mapping[str, Any]]
     samples: Mapping[str, Any]
@@ -104,7 +104,7 @@ def _cause(parts: Parts, point: Measured, name: str, told: Told) -> dict[str, An
 
 
 def _caveat(samples: Mapping[str, Any]) -> str | None:
-    """Why figures of this point may not repeat, the evidence and the gain included."""
+    """Return the caution that figures of this point may not repeat, or ""."""
     telemetry = samples.get("telemetry") or []
     complete = all(set(rank) >= TELEMETRY for rank in telemetry)  # older versions watched less
     found = [each["words"] for each in suspect(telemetry if complete else [], samples)]

@@ -62,7 +62,7 @@ class Check:
         return (self.low is None or self.value >= self.low) and (self.high is None or self.value <= self.high)
 
     def to_dict(self) -> dict[str, Any]:
-        """As the diagnosis holds it."""
+        """The form that the diagnosis holds."""
         return asdict(self) | {"holds": self.holds}
 
 

@@ -1,4 +1,4 @@
-"""What is said of a named cause outside the device's work: kind, seconds saved without it, evidence, help. Pure.
+"""Sentences about causes outside the device's work: kind, seconds saved, evidence, advice. Pure.
 
 Sentences hold measured numbers only, and advice follows from what was measured; the record has both. What is said of
 work against ceilings is in work.py.
@@ -44,7 +44,7 @@ def told_of_communication(parts: Parts, samples: Mapping[str, Any]) -> Told:
 
 
 def told_of_straggler(parts: Parts, samples: Mapping[str, Any]) -> Told:
-    """Which rank, by how much, and how regularly."""
+    """Describe the late rank: by how much, and how regularly."""
     late, saved_s = parts.late, parts.of["straggler"].seconds or 0.0
     if late is None:
         raise ValueError("a lone rank is not late")

@@ -1,4 +1,4 @@
-"""What removing a cause saves and gains, with an interval. Pure.
+"""Seconds saved and speed-up from removing a cause, with an interval. Pure.
 
 Removed alone, all else as it is, a cause saves
 
@@ -33,7 +33,7 @@ ESTIMATE = "no interval: an estimate"
 
 @dataclass(frozen=True)
 class Gain:
-    """How many times as fast a step is without a cause; None: nothing would be left of it.
+    """Speed-up of a step without a cause; None: nothing would be left of it.
 
     ``low``, ``high``: None both where there is no interval; ``high`` alone where it has no upper end. ``interval``: of
     what it is made, or why there is none.
@@ -84,5 +84,5 @@ def _of_work(
 
 
 def _times(saved_s: float, step_s: float) -> float | None:
-    """How many times as fast a step is that saves so much; None where nothing is left."""
+    """Return the speed-up of a step that saves so much; None if nothing is left."""
     return step_s / (step_s - saved_s) if saved_s < step_s else None

@@ -39,7 +39,7 @@ class End:
 
 @dataclass(frozen=True)
 class Path:
-    """What became of a path: its turns in order, and its end; None where its last size was measured."""
+    """A growth path: its turns in order, and its end; None if its last size was measured."""
 
     turns: tuple[Turn, ...]
     end: End | None

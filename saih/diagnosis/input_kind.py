@@ -1,4 +1,4 @@
-"""Of which kind the cost of input is: storage, decoding, the copy, or readers that compete with the step. Pure.
+"""Kind of the cost of input: storage, decoding, the copy, or readers that compete with the step. Pure.
 
 The cost is the full step less the one without input. It has two parts, which blocks of a third kind tell apart, in
 which input is read but not waited for:
@@ -74,7 +74,7 @@ AGAIN_HELP = (
 
 @dataclass(frozen=True)
 class Known:
-    """What a record tells of a cost of input; None: not known."""
+    """Facts of a record about the cost of input; None: not known."""
 
     cost_s: float
     input_wait_s: float | None
@@ -112,7 +112,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Kind:
-    """Of what kind the cost is, None where that is open; what is known of it, in sentences; and what would help."""
+    """Kind of the cost (None: open), the evidence in sentences, and advice."""
 
     kind: str | None
     evidence: str
@@ -130,7 +130,7 @@ def kind(cost_s: float, metrics: Mapping[str, Mapping[str, Any]], samples: Mappi
 
 
 def know(cost_s: float, metrics: Mapping[str, Mapping[str, Any]], samples: Mapping[str, Any]) -> Known:
-    """What the record tells."""
+    """Collect the facts of the record."""
 
     def value(name: str, key: str = "value") -> float | None:
         return metrics.get(name, {}).get(key)
@@ -210,7 +210,7 @@ def _split(known: Known) -> str:
 
 
 def _waits_for(known: Known) -> str:
-    """What the timers say, of those that are there."""
+    """Describe the timers that are there."""
     least_s = NEXT_TO_NOTHING * known.cost_s
     awaited = [f"{duration(s)} {AWAITED[name]}" for name, s in known.timers_s.items() if s and s >= least_s]
     if not awaited:

@@ -1,4 +1,4 @@
-"""What the profile of a CPU holds besides work: the profiler's own cost, calling operations, sharing the cores. Pure.
+"""Costs in the profile of a CPU besides work: the profiler, calling operations, sharing the cores. Pure.
 
 On a CPU the thread that computes also calls the operations, tells the profiler, and shares its cores with threads that
 read and decode, and with whoever else is on the machine. Corrections, one after another:

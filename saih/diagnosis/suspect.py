@@ -47,7 +47,7 @@ Reason = tuple[str, str]
 
 
 def suspect(telemetry: Sequence[Mapping[str, Any]], samples: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Why the point is suspect, {"cause", "words"} each; empty where nothing speaks against it, or could be read.
+    """Return the reasons why the point is suspect, {"cause", "words"} each.
 
     ``telemetry``: what `saih.telemetry.watch.Telemetry.end` gave on every rank; ``samples``: raw times, as in the
     record.
@@ -56,7 +56,7 @@ def suspect(telemetry: Sequence[Mapping[str, Any]], samples: Mapping[str, Any]) 
 
 
 def disturbances(telemetry: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """What telemetry alone speaks of, around a point's blocks as around a ceiling's repeats."""
+    """Return the reasons that telemetry gives, around a point's blocks or a ceiling's repeats."""
     found: list[Reason] = []
     for number, rank in enumerate(telemetry):
         found += [(cause, f"rank {number} on {rank['host']}: {text}") for cause, text in _rank(rank)]

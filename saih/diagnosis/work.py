@@ -1,4 +1,4 @@
-"""What is said of work against ceilings: its evidence, the seconds saved, and what would help. Pure."""
+"""Sentences about work against ceilings: evidence, seconds saved, advice. Pure."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ PARTS = ("input", "input_wait", "communication")
 
 
 class Ranks(Protocol):
-    """What measuring needs of the worker: ranks that agree, and a device that can be waited for."""
+    """The interface of a worker for measuring: ranks that agree, and a device to wait for."""
 
     rank: int
     device: str
@@ -115,7 +115,7 @@ class _Ended:
 
 
 class _Samples:
-    """What the blocks gave, rank by rank."""
+    """Results of the blocks, rank by rank."""
 
     def __init__(self, block_steps: int, variants: list[str]) -> None:
         self.block_steps = block_steps

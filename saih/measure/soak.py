@@ -1,4 +1,4 @@
-"""What a soak leaves behind: times of its blocks, however long it lasts no more than a bounded number. Pure."""
+"""Times of a soak's blocks, at most a fixed number however long it lasts. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Soaked:
             self._kept, self._every = self._kept[::2], 2 * self._every
 
     def to_dict(self) -> dict[str, Any]:
-        """What the record keeps: ``at_s`` and ``step_s`` are of every ``every``-th block, seconds since the start.
+        """For the record: `at_s` and ``step_s`` are of every ``every``-th block, seconds since the start.
 
         ``first_step_s`` and ``last_step_s`` are the medians of the first and of the last tenth of those.
         """

@@ -34,7 +34,7 @@ class End:
         self._target_percent, self._max_s, self._look_at = target_percent, max_s, MIN_ROUNDS_PRECISE
 
     def reached(self, block_s: Sequence[float], elapsed_s: float) -> str | None:
-        """Why to stop after these blocks, one a round: "precise", else "limit"; None: go on."""
+        """Return why to stop after these blocks, one a round: "precise", else "limit"; None: go on."""
         rounds = len(block_s)
         late = self._late(rounds, elapsed_s)
         if rounds >= self._look_at or (late and rounds >= MIN_ROUNDS_PRECISE):

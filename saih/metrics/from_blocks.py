@@ -1,4 +1,4 @@
-"""What the timed blocks alone tell: the step that waits for nothing, and a rank that is later than the others. Pure."""
+"""Figures from the timed blocks alone: the step that waits for nothing, and the latest rank. Pure."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def counted(samples: Mapping[str, Any], flop: float | None, bandwidth: Mapping[s
 
 
 def _why(samples: Mapping[str, Any]) -> str | None:
-    """Why the counters tell nothing."""
+    """Return why the counters give nothing."""
     if not samples["telemetry"]:
         return "no telemetry was taken"
     for rank in samples["telemetry"]:

@@ -30,7 +30,7 @@ def shares(found: Mapping[str, Metric], datasheet: Mapping[str, Any], ceilings: 
 
 
 def invalid_because(metrics: Mapping[str, Metric], ceilings: Mapping[str, Any]) -> str | None:
-    """Why physics forbids the rate, or None, also where no limit is known. ``ceilings`` as in saih.metrics.compute.
+    """Return why physics forbids the rate, or None. `ceilings` as in saih.metrics.compute.
 
     A rate above the measured ceiling is no reason: other kernels, or a cooler or undisturbed device, may exceed that.
     """
@@ -50,7 +50,7 @@ def _flop_per_s(value: float) -> str:
 
 @dataclass(frozen=True)
 class _Error:
-    """How far a figure reaches down and up, as shares of its value; ``kind`` names the interval."""
+    """Relative distances of an interval's ends from the value; `kind` names the interval."""
 
     down: float
     up: float
@@ -62,7 +62,7 @@ class _Error:
 
 
 def _relative_error(rate: Metric) -> _Error | None:
-    """That of the rate, by its interval."""
+    """Return the relative error of a rate, from its interval."""
     value, low, high = rate["value"], rate.get("low"), rate.get("high")
     if not value or low is None or high is None:
         return None

@@ -130,14 +130,14 @@ def _reasons(why: Any, key: str) -> Any:
 
 
 def width(samples: Mapping[str, Any], otherwise: int) -> int:
-    """How many ranks have times in the first full block; ``otherwise`` where there is none."""
+    """Return the number of ranks with times in the first full block; `otherwise` if there is none."""
     blocks = samples.get("block_s")
     full = blocks.get("full") if isinstance(blocks, dict) else None
     return len(full[0]) if isinstance(full, list) and full and isinstance(full[0], list) else otherwise
 
 
 def unsound(samples: Mapping[str, Any], ranks: int) -> str | None:
-    """Why these samples cannot be, in words; None where nothing speaks against them.
+    """Return why these samples are impossible, or None.
 
     ``samples`` as `completed` gives them; ``ranks``: how many have times in each block.
     """
@@ -149,7 +149,7 @@ def unsound(samples: Mapping[str, Any], ranks: int) -> str | None:
 
 
 def reduced_precision(samples: Mapping[str, Any], precision: str) -> str | None:
-    """Why a point in fp32 was not computed in it; None for other precisions, and for records that hold no check.
+    """Return why a point in fp32 was not computed in it; None for other precisions, and without a check.
 
     ``samples["arithmetic"]``: errors of products with exact results, made where the point ran
     (saih/worker/arithmetic.py).
@@ -166,7 +166,7 @@ def reduced_precision(samples: Mapping[str, Any], precision: str) -> str | None:
 
 
 def _unsound_blocks(samples: Mapping[str, Any], ranks: int) -> str | None:
-    """Of the times and bytes of blocks, the first that cannot be."""
+    """Return the first impossible time or byte count of the blocks."""
     full = samples["block_s"].get("full")
     if not full:
         return "block_s.full: is empty"
@@ -198,7 +198,7 @@ def _unsound_rows(where: str, rows: Sequence[Sequence[Any]], ranks: int, shape: 
 
 
 def _unsound_profile(profile: Any, variants: Mapping[str, Any]) -> str | None:
-    """What is wrong with a profiled pass; there may be none."""
+    """Return what is wrong with a profiled pass, if there is one."""
     if profile is None or (isinstance(profile, dict) and set(profile) <= {"why"}):
         return fault(optional(fields({}, {"why": _why})), profile, "profile")
     if found := fault(_profiled, profile, "profile"):

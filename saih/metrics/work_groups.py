@@ -92,7 +92,7 @@ class Group:
 
     @property
     def label(self) -> str:
-        """What people call it."""
+        """Name for people."""
         return f"{self.name} outside layers" if self.part == "outside" else f"{self.name} {self.part}"
 
 

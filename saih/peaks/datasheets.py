@@ -1,4 +1,4 @@
-"""What makers publish of their devices: dense peaks by precision and memory bandwidth, each with its source.
+"""Datasheets of devices: dense peaks by precision and memory bandwidth, each with its source.
 
 A sparse figure is twice the dense one, and no dense work reaches it. Names are matched in full: devices of one family
 differ in clock, power and memory, and a part of a device (MIG) has a name of its own. A device that is not listed has

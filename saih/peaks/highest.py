@@ -25,7 +25,7 @@ OLDER = "method versions before 8 kept no repeats"
 
 
 def highest(system: Mapping[str, Any], ranks: int, precision: str) -> dict[str, Any]:
-    """What a record keeps as its ceilings, each of a device while ``ranks`` ranks run. ``system`` is system.json.
+    """Return the ceilings for a record, each of a device while `ranks` ranks run. `system` is system.json.
 
     Arithmetic in ``precision``: "flop_per_s", the sustained rate, with "_low" and "_high" (its interval, named by
     "_interval"), "_fastest" (a burst's), "_limit" (what physics allows, limit.py, with "_limit_method"), "_method", and

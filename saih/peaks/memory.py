@@ -56,7 +56,7 @@ def measure(ranks: WatchedRanks, seconds_each: float) -> dict[str, Any]:
 
 
 def _most_bytes(ranks: Ranks) -> int:
-    """How long an array may be, memory permitting."""
+    """Return the largest size of an array that memory permits."""
     import torch
 
     if ranks.device.startswith("cuda"):

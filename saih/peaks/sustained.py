@@ -47,7 +47,7 @@ class WatchedRanks(Ranks, Protocol):
     """Ranks whose device can be watched."""
 
     def telemetry(self) -> Telemetry:
-        """What watches this rank's device; all ranks must ask at once."""
+        """Return the telemetry of this rank's device; a collective call."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Settling:
 
     @property
     def seconds(self) -> float:
-        """How long they took together."""
+        """Time of all repeats together."""
         return self.runs * sum(self.times_s)
 
 
@@ -132,7 +132,7 @@ def _later(rates: Sequence[float]) -> float:
 def _sustained(
     unit: str, operation: Operation, ranks: WatchedRanks, seconds: float, short: Sequence[float]
 ) -> dict[str, Any]:
-    """What one operation reaches once it has settled."""
+    """Measure the sustained rate of one operation, once it has settled."""
     with ranks.telemetry() as telemetry:
         settling = settle(operation.run, ranks, seconds)
         runs, count = settling.runs, _count(settling.times_s[-1] * settling.runs, seconds)
@@ -189,7 +189,7 @@ def _steady(times_s: Sequence[float], runs: int, window_s: float) -> bool:
 
 
 def _count(repeat_s: float, seconds: float) -> int:
-    """How many repeats count."""
+    """Return the number of repeats that count."""
     wanted = round(MEASURE * seconds / repeat_s)
     affordable = round(2 * MEASURE * seconds / repeat_s)
     return max(FEWEST_REPEATS, wanted, min(ENOUGH_REPEATS, affordable))

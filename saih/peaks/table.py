@@ -17,7 +17,7 @@ _SIZES = (("MiB", 2**20), ("KiB", 2**10), ("B", 1))
 
 
 def lines(result: Mapping[str, Any]) -> list[str]:
-    """What is printed of what `saih peaks` found (docs/peaks.md), without what is doubtful about it."""
+    """Return the lines of `saih peaks` (docs/peaks.md), without the doubts."""
     rows = [*_arithmetic(result)]
     methods = [SUSTAINED, FASTEST, f"arithmetic: {ARITHMETIC}"]
     for ceiling in result["ceilings"]:
@@ -129,7 +129,7 @@ _PARTS = {
 
 
 def suspect(result: Mapping[str, Any]) -> list[str]:
-    """Why ceilings may not stand for the device, a line each."""
+    """Return the reasons why ceilings may not be representative, a line each."""
     named = [(f"arithmetic, {peak['precision']}", peak) for peak in result["peaks"]]
     named += [("memory", ceiling["memory"]) for ceiling in result["ceilings"]]
     found = []
@@ -142,5 +142,5 @@ def suspect(result: Mapping[str, Any]) -> list[str]:
 
 
 def doubtful(doubts: Sequence[str]) -> list[str]:
-    """What must not be believed, a line each."""
+    """Return the ceilings that must not be believed, a line each."""
     return [f"must not be believed: {doubt}" for doubt in doubts]

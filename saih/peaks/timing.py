@@ -1,4 +1,4 @@
-"""How ceilings are timed: all ranks begin together, and a repeat lasts as long as its slowest rank.
+"""Timing of ceilings: all ranks begin together, and a repeat lasts as long as its slowest rank.
 
 Which repeat counts depends on what the ceiling is for:
 
@@ -37,7 +37,7 @@ def repeats(run: Callable[[], Any], ranks: Ranks, seconds: float, most: int | No
 
 
 def repeats_of(once_s: float, seconds: float) -> int:
-    """How many repeats are made of a run that takes ``once_s``."""
+    """Return the number of repeats of a run that takes `once_s`."""
     return min(REPEATS, max(FEWEST_REPEATS, round(3 * seconds / once_s)))
 
 
@@ -60,7 +60,7 @@ def best(unit: str, amount: float, times_s: Sequence[float]) -> dict[str, Any]:
 
 
 def spread_percent(fastest: float, other: float) -> float:
-    """How far another rate is below the fastest, in percent of the fastest."""
+    """Return the distance of another rate from the fastest, in percent of the fastest."""
     return 100 * (1 - other / fastest)
 
 

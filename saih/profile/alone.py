@@ -175,7 +175,7 @@ def _reach(form: Form) -> int:
 
 
 def _free_bytes(ranks: Ranks) -> float:
-    """What one rank may take: of its device, with what torch holds unused; of the host, a fair part."""
+    """Return the memory that one rank may take: of its device, with torch's unused cache; of the host, a share."""
     if ranks.device.startswith("cuda"):
         unused = torch.cuda.memory_reserved(ranks.device) - torch.cuda.memory_allocated(ranks.device)
         return float(torch.cuda.mem_get_info(ranks.device)[0] + unused)

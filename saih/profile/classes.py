@@ -1,4 +1,4 @@
-"""What kind of work an operation or a kernel does, told by its name. Pure.
+"""Classes of operations and kernels, by their names. Pure.
 
 An operation of torch says it best ("aten::cudnn_convolution"). Kernels go by the operation that launched them, and by
 their own names where none is known.

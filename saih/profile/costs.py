@@ -1,4 +1,4 @@
-"""What the driver, which sees no device, adds to a profile: the cost of each layer, as the application states it."""
+"""Add the cost of each layer, as the application states it, to a profile; done in the driver."""
 
 from __future__ import annotations
 

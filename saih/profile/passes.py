@@ -80,7 +80,7 @@ class Pass:
                 self.events = trace.read(path)
 
     def _attempt(self, what: Callable[[], Any]) -> Any:
-        """What ``what`` returns; None, and the reason kept, where it fails."""
+        """Run `what`; return its result, or None and keep the reason."""
         try:
             return what()
         except Exception as error:
@@ -105,7 +105,7 @@ def end(profiling: profiler.profile) -> None:
 
 @functools.cache
 def event_cost_s() -> float:
-    """What the profiler adds to an operation on the host, once a process: that of an operation on one number."""
+    """Measure, once a process, the time that the profiler adds to an operation on the host."""
     x = torch.zeros(1)
     plain_s, profiled_s = _fastest_s(x), float("inf")
     profiling = begin("cpu")

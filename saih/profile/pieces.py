@@ -62,11 +62,11 @@ class Regions:
         return bool(self._marked)
 
     def of(self, name: str) -> list[Interval]:
-        """When region ``name`` was."""
+        """Return the intervals of region `name`."""
         return union((begin, end) for begin, end, each in self._marked if each == name)
 
     def phase(self, when_s: float) -> str:
-        """What the main thread was about."""
+        """Return the phase of the main thread."""
         at = bisect_right(self._begins, when_s) - 1
         if at < 0 or self._marked[at][1] <= when_s:
             return OTHER
@@ -158,7 +158,7 @@ def traffic(whole: Node, item_bytes: int | None) -> int | None:
 
 
 class _Launches:
-    """What on the host launched what on the device."""
+    """Links from operations on the host to the work that they launched on the device."""
 
     def __init__(self, roots: Mapping[object, Sequence[Node]]) -> None:
         self._by_id: dict[object, Node] = {}

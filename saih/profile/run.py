@@ -73,7 +73,7 @@ def profile(
 
 
 def _variant(work: Work, device: str, samples: Mapping[str, Any]) -> tuple[str, Work]:
-    """What is profiled: its name among the timed blocks, and its work."""
+    """Return the variant to profile: its name among the timed blocks, and its work."""
     calm = work.without("input") if device == "cpu" and "without_input" in samples["block_s"] else None
     return ("full", work) if calm is None else ("without_input", calm)
 

@@ -31,7 +31,7 @@ class Event:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """When it was."""
+        """Its interval."""
         return self.begin_s, self.end_s
 
 

@@ -1,4 +1,4 @@
-"""Which operation called which: events of the host's threads as trees, and what each operation is a part of. Pure."""
+"""Events of the host's threads as call trees, and the class of each operation. Pure."""
 
 from __future__ import annotations
 

@@ -73,12 +73,12 @@ def median_interval(values: Sequence[float], confidence: float = 0.95, positive:
 
 
 def drift(values: Sequence[float]) -> tuple[float, float]:
-    """How values move in time: (change from first to last in percent of the median, its chance without a trend)."""
+    """Return the drift: (change from first to last in percent of the median, its chance without a trend)."""
     return change_percent(values), trend_chance(values)
 
 
 def trend_chance(values: Sequence[float]) -> float:
-    """How likely correlated values without any trend would rise or fall as clearly as these do in time.
+    """Return the chance that correlated values without a trend rise or fall as clearly as these.
 
     A line through their normal scores, by the same average over correlations as the mean; below eight values 1.
     """
@@ -137,7 +137,7 @@ def _whitened(values: Array) -> Array:
 
 
 def _weights(pairs: int, half_log_information: Array, free: int, squares: Array) -> Array:
-    """How well each correlation explains the values: marginal likelihoods, with a sum of 1."""
+    """Return the weight of each correlation: marginal likelihoods, with a sum of 1."""
     log = -0.5 * pairs * np.log(1 - CORRELATIONS**2) - half_log_information - 0.5 * free * np.log(squares)
     likely = np.exp(log - log.max())
     found: Array = likely / likely.sum()

@@ -103,7 +103,7 @@ def _t_within(t: float, free: int) -> float:
 
 
 def steady_from(step_s: Sequence[float]) -> int | None:
-    """From which step on the times are steady; None where the warm-up may not be over yet.
+    """Return the first step from which the times are steady; None if the warm-up may not be over yet.
 
     Two conditions. MSER: the start left out, at most half of the steps, is the one that leaves the mean of the rest its
     least standard error (White, Simulation 69, 1997); from `MSER_BATCHES` batches of `MSER_BATCH` steps on it is
@@ -126,7 +126,7 @@ def steady_from(step_s: Sequence[float]) -> int | None:
 
 
 def change_percent(values: Sequence[float]) -> float:
-    """How far values move from first to last, in percent of their median: Theil and Sen's median slope over all pairs.
+    """Return the change from first to last, in percent of the median: Theil and Sen's median slope over all pairs.
 
     Many values are first averaged to `MOST_MEANS` means of neighbours.
     """
@@ -140,7 +140,7 @@ def change_percent(values: Sequence[float]) -> float:
 
 
 def kendall_chance(values: Sequence[float]) -> float:
-    """How likely independent values would rise or fall as clearly: Mann and Kendall's test, two-sided.
+    """Return the chance that independent values rise or fall as clearly: Mann and Kendall's test, two-sided.
 
     M. G. Kendall, Rank Correlation Methods, 1975, with its normal approximation and correction for ties. Below four
     values no order is unlikely enough, and it is 1. Correlated values need `saih.statistics.correlated.trend_chance`.

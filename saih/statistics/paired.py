@@ -64,7 +64,7 @@ def shown(values: Sequence[float], looks: int = 1) -> bool:
 
 
 def signed_rank_chance(values: Sequence[float]) -> float:
-    """How likely differences that scatter about zero would be as far above it: the signed-rank test, one-sided."""
+    """Return the chance that differences about zero lie as far above it: the signed-rank test, one-sided."""
     told = [x for x in values if x != 0]
     if not told:
         return 1.0

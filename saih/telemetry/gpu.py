@@ -74,7 +74,7 @@ class GpuWatch:
         self._processes.sample()
 
     def to_dict(self, spans: Mapping[str, Sequence[Span]]) -> dict[str, Any]:
-        """What the record holds of the GPU; ``spans``: when the parts ran of which the energy is wanted."""
+        """The form that the record holds; `spans`: the parts of which the energy is wanted."""
         ours = threads(self._pids)
         found = Readings()
         found.take("uuid", self._gpu.uuid)

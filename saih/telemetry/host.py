@@ -1,4 +1,4 @@
-"""What belongs to all ranks of a host, read by its first: energy of the packages, throttled cores, load of others."""
+"""Readings of a host, taken by its first rank: energy of the packages, throttled cores, load of others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class HostWatch:
         self._others.sample()
 
     def to_dict(self, spans: Mapping[str, Sequence[Span]]) -> dict[str, Any]:
-        """What the record holds of the host, asked as soon as the measurement has ended; ``spans``: as for GPUs."""
+        """The form that the record holds, taken right after the measurement; `spans` as for GPUs."""
         found = Readings()
         found.take("others_cores", lambda: self._others.values()[0].cores_taken())
         self._throttled.sample()

@@ -88,7 +88,7 @@ class Gpu:
         return text.value.decode("ascii")
 
     def energy_j(self) -> float:
-        """Of the whole board since the driver was loaded; NVML counts millijoules, from Volta on."""
+        """Energy of the whole board since the driver was loaded; NVML counts millijoules, from Volta on."""
         if self.divided:
             raise Unreadable("NVML's energy counter is the whole board's, and this is a part of it (MIG)")
         return self._number("nvmlDeviceGetTotalEnergyConsumption", ctypes.c_ulonglong) / 1e3
@@ -98,11 +98,11 @@ class Gpu:
         return self._number("nvmlDeviceGetPowerUsage") / 1e3
 
     def power_limit_w(self) -> float:
-        """What the board is held to just now, the lowest of all limits set."""
+        """Power limit in force, the lowest of all limits set."""
         return self._number("nvmlDeviceGetEnforcedPowerLimit") / 1e3
 
     def default_power_limit_w(self) -> float:
-        """What the board is held to unless somebody sets it otherwise."""
+        """Default power limit."""
         return self._number("nvmlDeviceGetPowerManagementDefaultLimit") / 1e3
 
     def ecc(self) -> bool:
@@ -116,15 +116,15 @@ class Gpu:
         return bool(self._number("nvmlDeviceGetPersistenceMode"))
 
     def compute_mode(self) -> int:
-        """Who may use the device: nvmlComputeMode_t."""
+        """Compute mode (nvmlComputeMode_t)."""
         return self._number("nvmlDeviceGetComputeMode")
 
     def temperature_c(self) -> float:
-        """Of the chip."""
+        """Temperature of the chip."""
         return self._number("nvmlDeviceGetTemperature", ctypes.c_uint, ctypes.c_int(_TEMPERATURE_GPU))
 
     def clock_mhz(self, domain: int) -> float:
-        """Of `CLOCK_SM` or `CLOCK_MEMORY`, just now."""
+        """Current clock of `CLOCK_SM` or `CLOCK_MEMORY`."""
         return self._number("nvmlDeviceGetClockInfo", ctypes.c_uint, ctypes.c_int(domain))
 
     def throttle_reasons(self) -> list[str]:
@@ -132,7 +132,7 @@ class Gpu:
         return reasons(self._number("nvmlDeviceGetCurrentClocksThrottleReasons", ctypes.c_ulonglong))
 
     def memory_used_bytes(self) -> int:
-        """Of the device's memory, by all processes and the driver."""
+        """Device memory in use by all processes and the driver."""
         memory = _Memory()
         self.call("nvmlDeviceGetMemoryInfo", self.handle, ctypes.byref(memory))
         return int(memory.used)

@@ -1,4 +1,4 @@
-"""How often the CPU quota of a rank's control groups held it back while it was measured."""
+"""CPU quota of a rank's control groups: how often it throttled the measurement."""
 
 from __future__ import annotations
 

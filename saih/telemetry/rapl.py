@@ -67,7 +67,7 @@ class Counters:
         self._zones = zones
 
     def joules(self) -> float:
-        """Of all zones since this object was made. Raises Unreadable."""
+        """Energy of all zones since this object was made. Raise Unreadable."""
         return sum(zone.joules() for zone in self._zones)
 
 

@@ -1,4 +1,4 @@
-"""What all sources of telemetry share: readings that cannot be had, series of readings, and what ran when."""
+"""Common ground of telemetry: unreadable sources, series of readings, and the parts of a measurement."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ Span = tuple[float, float]
 
 
 class Parts:
-    """When each part of a measurement ran."""
+    """Intervals of the parts of a measurement."""
 
     def __init__(self) -> None:
         self.spans: dict[str, list[Span]] = {}
@@ -157,5 +157,5 @@ class Parts:
         self.spans.setdefault(part, []).append((start, time.perf_counter()))
 
     def seconds(self) -> dict[str, float]:
-        """How long each part ran, in all."""
+        """Total time of each part."""
         return {part: sum(end - begin for begin, end in spans) for part, spans in self.spans.items()}

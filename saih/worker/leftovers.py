@@ -1,4 +1,4 @@
-"""What an application leaves in its rank after a point: found, ended where it can be, and told.
+"""Find, end and report what an application leaves behind in its rank after a point.
 
 The next point of a worker group must find the rank as the first did. Processes are ended, standard streams and torch's
 flags are put back. Where anything else was left, or a process, the group is not fit for another point.
@@ -41,7 +41,7 @@ class Streams:
         self._kept = [os.dup(number) for number in range(3)]
 
     def put_back(self) -> list[str]:
-        """What was closed or replaced, in words."""
+        """Restore the streams; return descriptions of those that were closed or replaced."""
         told = []
         for number, kept in enumerate(self._kept):
             now = _identity(number)
@@ -53,7 +53,7 @@ class Streams:
 
 @dataclass
 class Left:
-    """What was left, in words. ``fresh``: whether the next point needs a fresh worker group."""
+    """Descriptions of what was left. `fresh`: the next point needs a fresh worker group."""
 
     words: list[str] = field(default_factory=list)
     fresh: bool = False
@@ -76,7 +76,7 @@ class Before:
         self._busy, _ = _busy()  # a library's thread that always polls is no one's leftover
 
     def left(self) -> Left:
-        """What is left now, while nothing of the point should be at work any more; what can be is put right."""
+        """Find what is left now that the point has ended, and undo what can be undone."""
         gc.collect()
         found = Left()
         found.add(self._streams.put_back())
@@ -119,7 +119,7 @@ class Before:
 
 
 def together(ranks: Sequence[Left]) -> dict[str, Any]:
-    """What all ranks left, as an answer holds it: {"remarks", "fresh"}."""
+    """Join what all ranks left, in the form of an answer: {"remarks", "fresh"}."""
     who = [f"rank {number} " if len(ranks) > 1 else "the application " for number in range(len(ranks))]
     remarks = [who[number] + words for number, left in enumerate(ranks) for words in left.words]
     return {"remarks": remarks, "fresh": any(left.fresh for left in ranks)}

@@ -1,4 +1,4 @@
-"""Which machine this is: what a rank sees of its host, device and software. Imports torch, so only workers use it."""
+"""Host, device and software as a rank sees them. Imports torch, so only workers use it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def _allowed() -> dict[str, Any]:
-    """What the ranks of a host may have together, what one has before its first point, what it may have by itself."""
+    """Return the memory of all ranks of a host together, of one before its first point, and of one by itself."""
     together, alone, quotas = memory.limit(), memory.own_limit(), quota.quotas()
     return {
         "memory_bytes": together.size,
@@ -67,7 +67,7 @@ def _shared_memory() -> dict[str, Any] | None:
 
 
 def settings(device: str) -> dict[str, Any]:
-    """What can be set on host and GPU and changes figures; None is not known. On a host without GPU none of a GPU."""
+    """Return the settings of host and GPU that change figures; None: not known."""
     found = host_settings.of_host()
     if not device.startswith("cuda"):
         return found

@@ -107,7 +107,7 @@ def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _placed(ranks: Sequence[tuple[dict[str, Any], dict[str, str]]]) -> list[dict[str, Any]]:
-    """Where each rank is, with what its environment has otherwise than rank 0's."""
+    """Return the place of each rank, with the differences of its environment from rank 0's."""
     first = ranks[0][1]
     return [place | {"environment": environment.differing(first, own)} for place, own in ranks]
 

@@ -12,7 +12,7 @@ NUMBERS = ("CPU implementer", "CPU part", "CPU variant")
 
 
 def processor_name(root: Path = Path("/")) -> str:
-    """Format as "AMD EPYC 7763" or "aarch64, implementer 0x41, part 0xd40, variant 0x1"; at least the architecture."""
+    """As "AMD EPYC 7763" or "aarch64, implementer 0x41, part 0xd40, variant 0x1"; at least the architecture."""
     try:
         lines = (root / "proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -27,7 +27,7 @@ def processor_name(root: Path = Path("/")) -> str:
 
 
 def _values(pairs: list[tuple[str, str]], key: str) -> str:
-    """Of all cores: some chips have cores of several kinds."""
+    """Join the values of all cores: some chips have cores of several kinds."""
     return "/".join(dict.fromkeys(value for name, value in pairs if name == key))
 
 

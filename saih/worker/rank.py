@@ -33,7 +33,7 @@ SIGN_S = 0.1
 
 
 class Copy:
-    """What an application gets: the ranks that work on one copy of the point, all of the group's as a rule."""
+    """The context of an application: the ranks that work on one copy of the point, usually all."""
 
     def __init__(self, worker: Worker, ranks: Communicator) -> None:
         self.rank, self.size, self.device, self.seed = ranks.rank, ranks.size, worker.device, worker.seed
@@ -129,7 +129,7 @@ class Worker:
         return Background(mb_s / hosts, paths, world.spare_cores or world.host_cores, not world.spare_cores)
 
     def telemetry(self) -> Telemetry:
-        """What watches this rank's device and, on a host's first rank, the host."""
+        """Return the telemetry of this rank's device and, on a host's first rank, of the host."""
         here = socket.gethostname()
         told = self.gather((here, os.getpid(), self._world.cores))
         ranks = {pid: cores for host, pid, cores in told if host == here}

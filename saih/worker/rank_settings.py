@@ -1,4 +1,4 @@
-"""What a process can set that outlasts a point and colours the next: its surroundings, and torch's global flags.
+"""Settings of a process that outlast a point and affect the next: its surroundings, and torch's global flags.
 
 Surroundings that differ are told by name; libraries have read some of them for good, so that none is put back. Flags
 that torch keeps are read and put back in silence: an application sets what its point needs.
@@ -31,7 +31,7 @@ _LIMITS = sorted(name for name in dir(resource) if name.startswith("RLIMIT_") an
 
 
 def surroundings() -> dict[str, Any]:
-    """What this process has set, by name."""
+    """Return the settings of this process, by name."""
     found: dict[str, Any] = {
         "the working folder": _working_folder(),
         "the umask": _umask(),
@@ -49,7 +49,7 @@ def surroundings() -> dict[str, Any]:
 
 
 def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What is no longer as it was, in words."""
+    """Describe the settings that have changed."""
     names = dict.fromkeys((*before, *after))
     return [
         f"{name} ({_word(before, name)} before, {_word(after, name)} now)"
@@ -127,7 +127,7 @@ def _umask() -> str:
 
 
 def _stream(name: str) -> tuple[int, bool]:
-    """Which object it is, and whether it is closed."""
+    """Return the identity of a stream, and whether it is closed."""
     stream = getattr(sys, name)
     return id(stream), bool(getattr(stream, "closed", True))
 

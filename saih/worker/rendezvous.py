@@ -1,4 +1,4 @@
-"""Where the ranks of several hosts find rank 0: at an address that each of them has tried.
+"""Rendezvous of ranks on several hosts: an address of rank 0 that each of them has tried.
 
 A host's name is no address that others reach: in its own /etc/hosts it may mean 127.0.1.1, in a cluster's a network
 that compute nodes do not share. So rank 0 opens a `Door` and offers every address that it has; each rank takes the
@@ -55,7 +55,7 @@ class Door:
         self._thread = threading.Thread(target=self._answer, daemon=True)
 
     def offer(self, one_host: bool) -> Offer:
-        """What the others need to know. ``one_host``: MPI takes all ranks to be on this host."""
+        """Return the offer for the other ranks. `one_host`: MPI takes all ranks to be on this host."""
         return Offer(tuple(addresses(one_host)), self._socket.getsockname()[1], self.word)
 
     def __enter__(self) -> Door:
@@ -80,7 +80,7 @@ class Door:
 
 
 def reach(offer: Offer) -> Way | str:
-    """How this rank reaches rank 0: by the first of its addresses at which it answers; else why there is none."""
+    """Return the first address at which rank 0 answers this rank; else why there is none."""
     tried = []
     for address in offer.addresses:
         try:

@@ -25,7 +25,7 @@ MOST_SAID = 500
 
 @dataclass
 class _Heard:
-    """What the work of a point has given so far, its variants included."""
+    """Answers of a point's work so far, its variants included."""
 
     app: str
     batch: int
@@ -56,7 +56,7 @@ class CheckedWork:
 
     @property
     def remarks(self) -> list[str]:
-        """What was given that nobody asked for."""
+        """Remarks on values that no metric declares."""
         names = sorted(self._heard.undeclared)
         return [f"the application gave values that its metrics do not declare: {', '.join(names)}"] if names else []
 
@@ -76,7 +76,7 @@ class CheckedWork:
         return found
 
     def check(self) -> str | None:
-        """Why what was computed cannot be believed: what the work says, else what it gave wrongly."""
+        """Return why the result cannot be believed: the work's own reason, else the first wrong value."""
         said: object = self._work.check()
         if said is not None and not isinstance(said, str):
             self._heard.blame(f"check returned {given.short(said)}: must be None, or why not")
@@ -93,7 +93,7 @@ class CheckedWork:
         return getattr(self._work, part)
 
     def _finished(self, n: int, ran: Any) -> Ran:
-        """What was given, as plain numbers."""
+        """Return the answer as plain numbers."""
         heard = self._heard
         heard.steps += n * self._is_full
         ran = ran.finished() if isinstance(ran, Ran) else ran
@@ -145,7 +145,7 @@ class CheckedWork:
 
 
 def doubt_of(told: Sequence[tuple[str | None, tuple[str, ...]]]) -> str | None:
-    """Why a point must not be believed, by what the work of each rank says and which phases it times; None: it may."""
+    """Return why a point must not be believed, from the check and the phases of each rank, or None."""
     for doubt, _ in told:
         if doubt:
             return doubt
