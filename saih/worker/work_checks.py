@@ -19,6 +19,8 @@ from saih.errors import AppFault
 PARTS = ("run", "without", "check", "close")
 MOST_KEYS = 64
 """Of phases, and of values."""
+ROUNDING_S = 1e-9
+"""A difference of clock readings may come out this far below zero."""
 MOST_SAID = 500
 """Characters of what a check says."""
 
@@ -177,6 +179,8 @@ def _samples(expected: int) -> Callable[[Any, str], int]:
 def _phase(key: Any, value: Any, where: str) -> tuple[str, float]:
     if not given.name(key, f"{where}: the key").endswith("_s"):
         raise Wrong(f"{where}: its key must end in _s, as it is in seconds")
+    if isinstance(value, float) and -ROUNDING_S < value < 0:
+        value = 0.0
     return key, given.amount(value, where)
 
 

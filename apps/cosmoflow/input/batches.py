@@ -90,7 +90,7 @@ class Batches:
             else:
                 self._read(sample, place.numpy())
         read_s = wait_clock.read_s() - before_s
-        return Spent(read_s, time.perf_counter() - begin_s - read_s)
+        return Spent(read_s, max(0.0, time.perf_counter() - begin_s - read_s))  # rounding may leave less than nothing
 
     def finish(self, begun: Begun) -> Batch:
         """The batch; on a GPU it may still be under way there: its events tell."""

@@ -50,9 +50,10 @@ def divided(waited_s: float, busy_s: float, spent: Spent, threads_s: float) -> W
     """A wait of ``waited_s``, in ``busy_s`` of which threads were at work on what was waited for.
 
     ``spent`` of ``threads_s``, the threads' time for it, went to fetching and decoding. The remainder is neither: room
-    that was waited for, or a turn of the interpreter.
+    that was waited for, or a turn of the interpreter. ``busy_s`` may come out a few microseconds below zero, where a
+    thread's end was noted before the wait began and entered after it.
     """
-    share = min(busy_s, waited_s) / threads_s if threads_s > 0 else 0.0
+    share = max(0.0, min(busy_s, waited_s)) / threads_s if threads_s > 0 else 0.0
     return Waited(waited_s, share * spent.read_s, share * spent.decode_s)
 
 
