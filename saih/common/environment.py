@@ -45,7 +45,7 @@ NEITHER = (
     # launchers and schedulers set them for a job or a rank
     "OMPI_MCA_orte_*", "OMPI_MCA_ess_*", "OMPI_MCA_pmix*", "OMPI_MCA_plm_*", "OMPI_MCA_initial_wdir",
     "OMPI_MCA_shmem_RUNTIME_*", "OMPI_MCA_mpi_yield_when_idle", "PRTE_MCA_prte_*", "PRTE_MCA_ess_*", "PRTE_MCA_plm_*",
-    "I_MPI_HYDRA_*", "I_MPI_MPIRUN", "I_MPI_INFO_*", "I_MPI_TMPDIR", "NCCL_COMM_ID", "TORCHELASTIC_*",
+    "I_MPI_HYDRA_*", "I_MPI_JOB_*", "I_MPI_MPIRUN", "I_MPI_INFO_*", "I_MPI_TMPDIR", "NCCL_COMM_ID", "TORCHELASTIC_*",
     "UCX_HANDLE_ERRORS_*", "MPICH_RANK_*", "MPICH_INTERFACE_HOSTNAME",
 )  # fmt: skip
 ONLY_WHETHER = ("CUDA_MPS_*",)

@@ -10,6 +10,8 @@ import pytest
 
 from saih.common.environment import LONGEST, differing, listed, slowed
 from saih.diagnosis.suspect import of_environment
+from saih.launch import slurm
+from saih.launch.launchers import Launcher, hydra
 from saih.metrics.soundness import FP32_ERROR, reduced_precision
 from saih.records.run_folder import Folder, InputError
 from saih.telemetry.readings import Unreadable
@@ -41,6 +43,14 @@ def test_what_changes_figures_is_listed(name):
 @pytest.mark.parametrize("name", NEITHER)
 def test_what_does_not_or_differs_between_equal_jobs_is_not(name):
     assert listed({name: "1"}) == {}
+
+
+@pytest.mark.parametrize("flavour", ["mpich", "openmpi", "intel", "srun"])
+def test_what_the_harness_sets_itself_tells_nothing_of_a_job(flavour):
+    """A sweep that goes on outside of the allocation it began in is the same sweep."""
+    alone = Launcher("mpiexec", flavour, None, hydra).environment()
+    in_a_job = Launcher("mpiexec", flavour, None, hydra, slurm.Allocation(job="7")).environment()
+    assert listed(alone) == listed(in_a_job)
 
 
 def test_values_are_one_line_and_short_and_still_tell_long_ones_apart():
