@@ -128,7 +128,8 @@ def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
 def read_bounded(path: Path, most_bytes: int) -> bytes:
     """Return the content of a regular file; follow links. Raise OSError, also if it exceeds `most_bytes`."""
     with open(open_regular(path), "rb") as file:
-        content = file.read(most_bytes + 1)
+        # read() makes room for all that it may return, hence no more than there is
+        content = file.read(min(os.fstat(file.fileno()).st_size, most_bytes) + 1)
     if len(content) > most_bytes:
         raise OSError(errno.EFBIG, f"holds more than {most_bytes} bytes", str(path))
     return content

@@ -16,7 +16,7 @@ from apps.cosmoflow.input.loader import Batch
 from apps.cosmoflow.input.sources import hold
 from apps.cosmoflow.network.architecture import describe
 from apps.cosmoflow.network.module import make, volumes_of
-from apps.cosmoflow.training import sanity
+from apps.cosmoflow.training import sanity, step
 from apps.cosmoflow.training.step import Training
 from saih import metrics
 from saih.app import Execution, InputError, Point, Work
@@ -105,7 +105,7 @@ def test_a_run_says_what_it_did_and_can_be_believed(built, precision: str) -> No
 
 def test_training_reduces_the_training_loss(folder, monkeypatch) -> None:
     """At a rate above the reference's, which is made for days of training."""
-    monkeypatch.setattr(training, "learning_rate", lambda epoch, global_batch: 0.005)
+    monkeypatch.setattr(step, "learning_rate", lambda epoch, global_batch: 0.005)
     wanted = point(folder, batch=4)
     work = training.build(Alone(), wanted)
     universes, train = open_set(wanted), [0, *range(2, 8)]

@@ -12,7 +12,7 @@ from saih.records.run_folder import Folder
 
 WRITERS = {
     "write_text": lambda path: files.write_text(path, "new"),
-    "begin_empty": files.begin_empty,
+    "begin_empty": lambda path: files.begin_empty(path).close(),
     "a library": lambda path: _through_a_library(path),
 }
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from saih import measure
 from saih.app import Ran
+from saih.measure import blocks as measure
 from saih.measure import stopping
 from saih.measure.soak import MOST_KEPT, Soaked
 from tests.alone import Alone
