@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from reports.analysis.input_sources import megabytes
 from reports.charts.input import LoadChart, LoadLine, SourceBar, SourceChart
 from reports.charts.trend import Line
-from reports.draw.lines import LONGEST_LABEL, STYLES, WIDTH, colours, draw_line, fitting
+from reports.draw.lines import LONGEST_LABEL, draw_line, fitting
+from reports.draw.palette import INK, SKY, STYLES, WIDTH, colours
 
 
 def draw_sources(chart: SourceChart) -> Figure:
@@ -28,10 +29,10 @@ def draw_sources(chart: SourceChart) -> Figure:
 
 
 def _draw_bar(axes: Axes, row: int, bar: SourceBar) -> None:
-    axes.barh(row, bar.value, 0.62, color="#56B4E9", edgecolor="white")
+    axes.barh(row, bar.value, 0.62, color=SKY, edgecolor="white")
     if bar.low is not None and bar.high is not None:
         ends = [[bar.value - bar.low], [bar.high - bar.value]]
-        axes.errorbar([bar.value], [row], xerr=ends, fmt="none", ecolor="#222", capsize=3)
+        axes.errorbar([bar.value], [row], xerr=ends, fmt="none", ecolor=INK, capsize=3)
     right = max(bar.value, bar.high or 0.0)
     axes.annotate(bar.text, (right, row), (6, 0), textcoords="offset points", va="center", fontsize=9)
 

@@ -1,66 +1,29 @@
 """Charts -> matplotlib figures. Imported only when a page is written, for matplotlib takes a while to import.
 
-Colours are Okabe and Ito's (colour-blind safe); what differs in colour also differs in a label, and ranks differ in
-line style and marker. Nothing global is touched: figures are objects of their own, without pyplot.
+Nothing global is touched: figures are objects of their own, without pyplot.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal
 
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from reports.analysis.step_parts import (
-    CACHE,
-    COMMUNICATION,
-    COMPUTE,
-    COPY,
-    HOST,
-    INPUT,
-    KERNELS,
-    MEMORY,
-    PARTS,
-    REST,
-    STRAGGLER,
-    UNEXPLAINED,
-)
+from reports.analysis.step_parts import PARTS, STRAGGLER
 from reports.charts.step import STAR, BarChart
 from reports.charts.trend import Chart, Line, Mark, Panel
+from reports.draw.palette import DARK, FAINT, FRAME, INK, LOST, PARTS_OF_A_STEP, SECONDARY, STYLES, WIDTH, colours
 from reports.words.text import percentage, quantity
 
-Dash = Literal["-", "--", ":", "-."]
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-STYLES: tuple[tuple[Dash, str], ...] = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"))
-LOST = {"oom": "v", "invalid": "P"}
-PART_COLOURS = {
-    INPUT: "#E69F00", COPY: "#56B4E9", COMMUNICATION: "#0072B2", STRAGGLER: "#CC79A7", HOST: "#D55E00",
-    COMPUTE: "#009E73", MEMORY: "#F0E442", CACHE: "#661100", KERNELS: "#8c8c8c", UNEXPLAINED: "#d3d8dc",
-    REST: "#d3d8dc",
-}  # fmt: skip
-DARK = (COMMUNICATION, HOST, COMPUTE, CACHE)
-"""Parts on which white figures are read better."""
 LONGEST_LABEL = 60
 """Letters; a longer name would leave no room for the figure. The tables hold it in full."""
 MOST_LABELS = 14
 """Labels in a panel; more run into each other."""
-WIDTH = 9.4
-"""Inches; the page shows it a little larger, A4 a little smaller."""
-
-
-def colours(n: int) -> Sequence[str]:
-    """``n`` colours to tell apart; beyond seven, an ordered scale."""
-    if n <= len(COLOURS):
-        return COLOURS
-    return [to_hex(colormaps["viridis"](0.92 * i / (n - 1))) for i in range(n)]
 
 
 def draw_chart(chart: Chart) -> Figure:
@@ -196,7 +159,7 @@ def _legend(figure: Figure, chart: Chart) -> None:
         style, marker = STYLES[i % len(STYLES)]
         if any(line.style == i for line in lines):
             handles.append(
-                Line2D([], [], color="#555", linestyle=style, marker=marker, label=fitting(name, LONGEST_LABEL))
+                Line2D([], [], color=SECONDARY, linestyle=style, marker=marker, label=fitting(name, LONGEST_LABEL))
             )
     title = f"Numbers at the points: {fitting(chart.growth, LONGEST_LABEL)}" if chart.growth else None
     longest = max((len(str(handle.get_label())) for handle in handles), default=1)
@@ -218,7 +181,7 @@ def draw_bars(chart: BarChart) -> Figure:
     axes.tick_params(axis="y", length=0)
     low, high = axes.get_xlim()
     axes.set_xlim(min(low, 0.0), max(high, 100) + 9)
-    axes.axvline(0, color="#444", linewidth=0.8)
+    axes.axvline(0, color=FRAME, linewidth=0.8)
     axes.grid(True, axis="x")
     axes.set_axisbelow(True)
     axes.set_xlabel("share of the step (%); step time at the right")
@@ -233,7 +196,7 @@ def _stack(axes: Axes, row: int, parts: Sequence[tuple[str, float, bool | None]]
         width = 100 * share
         start = right if width >= 0 else left
         hatch = "////" if resolved is False else None
-        axes.barh(row, width, 0.66, start, color=PART_COLOURS[name], edgecolor="white", hatch=hatch, linewidth=0.5)
+        axes.barh(row, width, 0.66, start, color=PARTS_OF_A_STEP[name], edgecolor="white", hatch=hatch, linewidth=0.5)
         if width >= 5 and resolved is not False:
             shown = percentage(width) + (STAR if resolved is None else "")
             axes.text(start + width / 2, row, shown, ha="center", va="center", fontsize=8, color=_ink(name))
@@ -242,15 +205,15 @@ def _stack(axes: Axes, row: int, parts: Sequence[tuple[str, float, bool | None]]
 
 
 def _ink(name: str) -> str:
-    return "white" if name in DARK else "#222"
+    return "white" if name in DARK else INK
 
 
 def _bar_legend(figure: Figure, chart: BarChart) -> None:
     shown = {name for bar in chart.bars for name, share, _ in bar.parts if share}
     starred = {name for bar in chart.bars for name, share, resolved in bar.parts if share and resolved is None}
     stars = {name: STAR if name in starred else "" for name in shown}
-    handles = [Patch(facecolor=PART_COLOURS[name], label=name + stars[name]) for name in PARTS if name in shown]
+    handles = [Patch(facecolor=PARTS_OF_A_STEP[name], label=name + stars[name]) for name in PARTS if name in shown]
     if any(resolved is False for bar in chart.bars for _, _, resolved in bar.parts):
-        handles.append(Patch(facecolor="#999", hatch="////", edgecolor="white", label="interval includes zero"))
+        handles.append(Patch(facecolor=FAINT, hatch="////", edgecolor="white", label="interval includes zero"))
     columns = 4 if STRAGGLER in shown else 5  # its name is long
     figure.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)), fontsize=9)

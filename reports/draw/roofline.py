@@ -10,8 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports.charts.roofline import RoofChart
-from reports.draw.lines import LONGEST_LABEL, STYLES, WIDTH, colours, fitting
-from reports.draw.roofline_labels import LAYER_COLOUR, all_spots, write_labels
+from reports.draw.lines import LONGEST_LABEL, fitting
+from reports.draw.palette import INK, ROOF, SECONDARY, STYLES, WIDTH, colours
+from reports.draw.roofline_labels import all_spots, write_labels
 from reports.words.text import quantity
 
 CLOSE = 1.9
@@ -57,10 +58,10 @@ def _limits(axes: Axes, chart: RoofChart) -> None:
 def _roofs(axes: Axes, chart: RoofChart) -> None:
     low, high = axes.get_xlim()
     ridge = chart.flop_per_s / chart.bytes_per_s
-    axes.plot([low, ridge, high], [low * chart.bytes_per_s, *[chart.flop_per_s] * 2], color="#222", linewidth=1.8)
+    axes.plot([low, ridge, high], [low * chart.bytes_per_s, *[chart.flop_per_s] * 2], color=INK, linewidth=1.8)
     if chart.datasheet:
         start = chart.datasheet / chart.bytes_per_s
-        axes.plot([min(start, ridge), high], [chart.datasheet] * 2, color="#777", linewidth=1.3, linestyle="--")
+        axes.plot([min(start, ridge), high], [chart.datasheet] * 2, color=ROOF, linewidth=1.3, linestyle="--")
         _name(axes, f"datasheet: {quantity(chart.datasheet, 'FLOP/s')}", (high, chart.datasheet), "right")
     told = f"arithmetic, measured: {quantity(chart.flop_per_s, 'FLOP/s')}"
     close = chart.datasheet is not None and chart.flop_per_s < chart.datasheet < CLOSE * chart.flop_per_s
@@ -99,11 +100,11 @@ def _paths(axes: Axes, chart: RoofChart) -> None:
         axes.plot(x, y, linestyle=line, marker=marker, color=palette[i], linewidth=1.6, markersize=6.5, zorder=4)
     for name in dict.fromkeys(layer.layer for layer in chart.layers):
         both = [(layer.intensity, layer.flop_per_s) for layer in chart.layers if layer.layer == name]
-        axes.plot(*zip(*both, strict=True), color=LAYER_COLOUR, linewidth=0.7, zorder=3)
+        axes.plot(*zip(*both, strict=True), color=SECONDARY, linewidth=0.7, zorder=3)
     for layer in chart.layers:
-        fill = LAYER_COLOUR if layer.forward else "white"
+        fill = SECONDARY if layer.forward else "white"
         axes.plot(
-            [layer.intensity], [layer.flop_per_s], _marker(layer.forward), color=fill, markeredgecolor=LAYER_COLOUR,
+            [layer.intensity], [layer.flop_per_s], _marker(layer.forward), color=fill, markeredgecolor=SECONDARY,
             markersize=6, zorder=5,
         )  # fmt: skip
 
@@ -120,11 +121,9 @@ def _legend(figure: Figure, chart: RoofChart) -> None:
         handles.append(Line2D([], [], color=palette[i], linestyle=line, marker=marker, label=name))
     for forward, name in ((True, "layer, forward"), (False, "layer, backward")):
         if any(layer.forward == forward for layer in chart.layers):
-            fill = LAYER_COLOUR if forward else "white"
+            fill = SECONDARY if forward else "white"
             handles.append(
-                Line2D(
-                    [], [], linestyle="", marker=_marker(forward), color=fill, markeredgecolor=LAYER_COLOUR, label=name
-                )
+                Line2D([], [], linestyle="", marker=_marker(forward), color=fill, markeredgecolor=SECONDARY, label=name)
             )
     title = f"Numbers at the points: {fitting(chart.growth, LONGEST_LABEL)}" if chart.growth else None
     longest = max((len(str(handle.get_label())) for handle in handles), default=1)

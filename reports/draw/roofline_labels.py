@@ -10,11 +10,12 @@ from matplotlib.axes import Axes
 
 from reports.charts.roofline import RoofChart, Spot
 from reports.draw.label_placement import Box, Place, around, distance, place
-from reports.draw.lines import colours, fitting
+from reports.draw.lines import fitting
+from reports.draw.palette import FAINT, SECONDARY, colours
 
 LETTER_EM, LINE_EM = 0.52, 1.15
 """Mean width and height of text, in font sizes."""
-POINT_SIZE, LAYER_SIZE, LAYER_COLOUR = 9.0, 7.5, "#555"
+POINT_SIZE, LAYER_SIZE = 9.0, 7.5
 MOST_LABELS, LONGEST = 14, 26
 FAR = 13.0
 """From here on (points) a thin line leads from a label to its mark."""
@@ -35,7 +36,7 @@ def write_labels(axes: Axes, chart: RoofChart) -> None:
         for spot in _sparse(path.spots, len(chart.paths))
     ]
     wanted += [
-        (layer.label, (layer.intensity, layer.flop_per_s), LAYER_SIZE, LAYER_COLOUR)
+        (layer.label, (layer.intensity, layer.flop_per_s), LAYER_SIZE, SECONDARY)
         for layer in sorted(chart.layers, key=lambda layer: -layer.intensity)  # at the edge there is least room
         if layer.label
     ]
@@ -92,7 +93,7 @@ def _runs(axes: Axes, chart: RoofChart) -> list[Place]:
 
 
 def _write(axes: Axes, text: str, size: float, colour: str, spot: Place, centre: Place, far: bool) -> None:
-    arrow = {"arrowstyle": "-", "color": "#999", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
+    arrow = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3}
     axes.annotate(
         text, spot, centre, xycoords="figure points", textcoords="figure points", ha="center", va="center",
         fontsize=size, color=colour, arrowprops=arrow if far else None, zorder=6, annotation_clip=False,

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from reports.draw.palette import FRAME, GRID, INK
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -25,15 +27,15 @@ SETTINGS: dict[Any, Any] = {
     "font.size": 10.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": "#444",
-    "axes.labelcolor": "#222",
+    "axes.edgecolor": FRAME,
+    "axes.labelcolor": INK,
     "axes.titlesize": 10.0,
     "axes.titleweight": "bold",
-    "text.color": "#222",
+    "text.color": INK,
     "text.parse_math": False,
-    "xtick.color": "#444",
-    "ytick.color": "#444",
-    "grid.color": "#dde1e4",
+    "xtick.color": FRAME,
+    "ytick.color": FRAME,
+    "grid.color": GRID,
     "grid.linewidth": 0.7,
     "hatch.linewidth": 1.0,
     "legend.frameon": False,

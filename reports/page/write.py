@@ -12,11 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.analysis.runs import read_runs
-from reports.charts.input import LoadChart, SourceChart
-from reports.charts.roofline import RoofChart
-from reports.charts.step import BarChart
-from reports.charts.trend import Chart
 from reports.page.report import Report, build
+from reports.sections.form import Chart, Part
 from saih.common.files import write_text
 
 if TYPE_CHECKING:
@@ -43,18 +40,12 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
 
 
 def draw(report: Report) -> dict[str, str]:
-    """Every figure of the report as SVG, by name."""
-    from reports.draw.input import draw_loads, draw_sources
-    from reports.draw.lines import draw_bars, draw_chart
-    from reports.draw.roofline import draw_roof
+    """Every chart of the report as SVG, by name."""
+    from reports.draw import drawn
     from reports.draw.svg import settings, to_svg
 
     with settings():
-        charts = {chart.name: to_svg(draw_chart(chart)) for chart in report.charts + report.scaling_charts}
-        charts |= {bars.name: to_svg(draw_bars(bars)) for bars in report.bars}
-        charts |= {roof.name: to_svg(draw_roof(roof)) for roof in report.roof_charts}
-        charts |= {sources.name: to_svg(draw_sources(sources)) for sources in report.source_charts}
-        return charts | {loads.name: to_svg(draw_loads(loads)) for loads in report.load_charts}
+        return {chart.name: to_svg(drawn(chart)) for chart in report.charts()}
 
 
 def render(report: Report, figures: Mapping[str, str]) -> str:
@@ -71,19 +62,22 @@ def render(report: Report, figures: Mapping[str, str]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    known = {int(cell.anchor.removeprefix("point-")) for row in report.points.rows for cell in row if cell.anchor}
+    points = report.table("points")
+    rows = points.rows if points else ()
+    known = {int(cell.anchor.removeprefix("point-")) for row in rows for cell in row if cell.anchor}
     environment.filters["refs"] = lambda text: refs(text, known)
-    drawn: list[Chart | BarChart | RoofChart | SourceChart | LoadChart] = [
-        *report.charts,
-        *report.scaling_charts,
-        *report.bars,
-        *report.roof_charts,
-        *report.source_charts,
-        *report.load_charts,
-    ]
-    pictures = {chart.name: Markup(inline(figures[chart.name], f"f{i}", chart.alt)) for i, chart in enumerate(drawn, 1)}
+    environment.filters["template"] = template_of
+    charts = report.charts()
+    drawn = [inline(figures[chart.name], f"f{i}", chart.alt) for i, chart in enumerate(charts, 1)]
+    pictures = {chart.name: Markup(picture) for chart, picture in zip(charts, drawn, strict=True)}
     style = Markup((Path(__file__).parent / "templates" / "style.css").read_text(encoding="utf-8"))
     return environment.get_template(TEMPLATE).render(report=report, pictures=pictures, style=style)
+
+
+def template_of(part: Part) -> str:
+    """The template of a part: a file by the name of its class, one for all charts."""
+    kind = "chart" if isinstance(part, Chart) else type(part).__name__.lower()
+    return f"parts/{kind}.html.j2"
 
 
 def refs(text: str, known: set[int]) -> Markup:

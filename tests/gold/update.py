@@ -22,13 +22,12 @@ REPORTS = {
     "devices": ["run-devices"], "strong": ["run-strong"], "profile": ["run-profile"],
 }  # fmt: skip
 """Gold files by name, and the run folders they are made from."""
-DRAWN = ("charts", "scaling_charts", "bars", "roof_charts", "source_charts", "load_charts")
 
 
 def make(name: str) -> dict[str, str]:
     """The texts of one report's gold files, by file name."""
     report = replace(build(read_runs([HERE / folder for folder in REPORTS[name]])), version="VERSION")
-    drawn = {name: list(map(asdict, getattr(report, name))) for name in DRAWN if getattr(report, name)}
+    drawn = {chart.name: asdict(chart) for chart in report.charts()}
     data = json.dumps(drawn, indent=1, ensure_ascii=False) + "\n"
     return {f"report-{name}.json": data, f"report-{name}.html": scrub(render(report, draw(report)))}
 

@@ -10,6 +10,7 @@ from saih.diagnosis import diagnose
 from saih.records.record import Record
 from tests.gold.small import run_of
 from tests.made_points import BLOCKS, CEILINGS, STEPS, Layer, Truth, passes, product
+from tests.report_parts import bars, details, findings
 
 GPU = {
     "energy_scope": "GPU board", "energy_j": {"window": 600.0}, "power_limit_w": 700.0, "throttle_share": {},
@@ -206,26 +207,26 @@ def report():
 
 
 def test_the_report_names_the_points_and_both_figures(report):
-    (caution,) = [each for each in report.findings if each.headline.startswith("Data contradict one another")]
+    (caution,) = [each for each in findings(report) if each.headline.startswith("Data contradict one another")]
     assert caution.headline == "Data contradict one another at 1 of 2 measured points"
     assert caution.kind == "caution"
     assert caution.points == (2,)
     assert "#2: Profiled steps took 2 s, timed ones 1 s" in caution.evidence
-    bound = [each for each in report.findings if "-bound" in each.headline]
+    bound = [each for each in findings(report) if "-bound" in each.headline]
     assert all(2 not in each.points for each in bound)
-    assert not any("Undetermined what bounds" in each.headline for each in report.findings)
+    assert not any("Undetermined what bounds" in each.headline for each in findings(report))
 
 
 def test_the_report_draws_no_parts_of_such_points(report):
-    assert [row[0].text for row in report.steps.rows] == ["#1"]
-    assert [bar.case for chart in report.bars for bar in chart.bars] == [1]
-    assert {each.case for each in report.details} == {1}
-    verdicts = {row[0].text: row[2].text for row in report.bounds.rows if row[0].text}
+    assert [row[0].text for row in report.table("steps").rows] == ["#1"]
+    assert [bar.case for chart in bars(report) for bar in chart.bars] == [1]
+    assert {each.case for each in details(report)} == {1}
+    verdicts = {row[0].text: row[2].text for row in report.table("bounds").rows if row[0].text}
     assert verdicts["#2"] == "undetermined"
 
 
 def test_the_checks_stand_in_a_table_with_their_limits(report):
-    rows = {row[0].text: row[2:] for row in report.checks.rows}
+    rows = {row[0].text: row[2:] for row in report.table("checks").rows}
     shown = [cell.text.replace("\u00a0", " ") for cell in rows["#2"]]
     assert shown == ["200 %", "200 %"]
     assert all(cell.note for cell in rows["#2"])
@@ -234,15 +235,16 @@ def test_the_checks_stand_in_a_table_with_their_limits(report):
 
 
 def test_the_rest_of_a_gpu_s_step_is_zero_by_construction_and_says_so(report):
-    (row,) = report.steps.rows
-    (rest,) = [cell for cell, head in zip(row, report.steps.head, strict=True) if head.text == "unexplained rest"]
+    table = report.table("steps")
+    (row,) = table.rows
+    (rest,) = [cell for cell, head in zip(row, table.head, strict=True) if head.text == "unexplained rest"]
     assert rest.text.replace("\u00a0", " ") == "0 s"
-    assert dict(report.steps.notes)[rest.note].startswith("zero by construction")
+    assert dict(table.notes)[rest.note].startswith("zero by construction")
 
 
 def test_a_replicate_that_contradicts_itself_leaves_the_word_to_the_others():
     good, bad = case(Truth().samples(), 16), case(profiled(Truth().samples(), 2.0), 16)
     again = Record(f"{bad.id}-1", "ok", {**bad.point, "repeat": 1}, bad.metrics, bad.samples, bad.diagnosis)
     built = build([run_of(good, again)])
-    assert [each.points for each in built.findings if each.headline.startswith("Data contradict")] == [(1,)]
-    assert len(built.steps.rows) == 1
+    assert [each.points for each in findings(built) if each.headline.startswith("Data contradict")] == [(1,)]
+    assert len(built.table("steps").rows) == 1

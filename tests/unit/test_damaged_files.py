@@ -26,6 +26,7 @@ from tests.conftest import ROOT, toy_config
 from tests.gold.small import measured, write_run
 from tests.made_points import CEILINGS, Truth
 from tests.mutations import WRONG, mutated, places
+from tests.report_parts import findings
 from tests.toys import toy
 
 GOLD = ROOT / "tests" / "gold"
@@ -35,7 +36,7 @@ RUNS = sorted(path.name for path in GOLD.glob("run-*"))
 def told(folder):
     """What report and status say of what they left out."""
     report = build(read_runs([folder]))
-    found = [each for each in report.findings if "cannot be read" in each.headline]
+    found = [each for each in findings(report) if "cannot be read" in each.headline]
     shown = "\n".join(line for line in status.lines(status.read(folder, time.time())) if line.startswith("left out"))
     assert "Traceback" not in shown
     return (found[0].evidence if found else ""), shown
@@ -95,7 +96,7 @@ def test_a_damaged_system_is_named_and_spoils_nothing(run, name):
 def test_a_damaged_configuration_is_named_and_spoils_nothing(run, text):
     (run / "config.yaml").write_text(text)
     report = build(read_runs([run]))
-    assert any("config.yaml" in each.evidence for each in report.findings)
+    assert any("config.yaml" in each.evidence for each in findings(report))
 
 
 def test_a_file_that_is_too_large_is_not_read(run, monkeypatch):

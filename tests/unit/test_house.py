@@ -33,7 +33,7 @@ FLOORS = {
         {"cli"},
         {"__main__"},
     ),
-    "reports": ({"words"}, {"analysis"}, {"charts", "findings", "tables"}, {"draw"}, {"page"}),
+    "reports": ({"words"}, {"analysis"}, {"charts", "findings", "tables"}, {"sections"}, {"draw"}, {"page"}),
 }
 """The rooms of a package, from the ground up: a room imports rooms below its own floor only."""
 LAZY = {

@@ -12,6 +12,7 @@ from reports.page.write import write_report
 from saih import records
 from tests.conftest import ROOT
 from tests.gold.small import measured
+from tests.report_parts import bars, definitions, findings
 
 GOLD = ROOT / "tests" / "gold"
 SAME = ("samples_per_s", "step_s", "flop_per_s_per_device", "peak_mem_bytes")
@@ -61,9 +62,9 @@ def test_the_diagnosis_on_the_page_is_today_s_whatever_the_record_says(tmp_path)
     changed(folder, lie)
     report = build(read_runs([folder]))
     assert "moon" not in str(report)
-    assert str(report.bounds) == str(build(read_runs([GOLD / "run-profile"])).bounds)
-    assert "77.7" not in str(report.points)
-    assert any(title == "Judged anew" for title, _ in report.method)
+    assert str(report.table("bounds")) == str(build(read_runs([GOLD / "run-profile"])).table("bounds"))
+    assert "77.7" not in str(report.table("points"))
+    assert "Judged anew" in definitions(report)
 
 
 @pytest.mark.parametrize(
@@ -91,26 +92,27 @@ def test_a_metric_that_does_not_follow_makes_the_record_doubtful(tmp_path, metri
 
     id_ = changed(folder, lie)
     report = build(read_runs([folder]))
-    told = [each for each in report.findings if "do not follow from the raw data" in each.headline]
+    told = [each for each in findings(report) if "do not follow from the raw data" in each.headline]
     assert bool(told) == doubted
     if not doubted:
-        assert str(report.points) == str(build(read_runs([GOLD / "run-profile"])).points)
+        assert str(report.table("points")) == str(build(read_runs([GOLD / "run-profile"])).table("points"))
         return
     assert told[0].kind == "caution"
     assert id_ in told[0].evidence
     recorded, follows = (f"{value:.7g}" for value in (values[0] * factor, values[0]))
     assert f"{metric} is recorded as {recorded}, its samples give {follows}" in told[0].evidence
     (number,) = told[0].points
-    others = [each for each in report.findings if each is not told[0]]
+    others = [each for each in findings(report) if each is not told[0]]
     assert all(number not in each.points for each in others)
-    assert f"#{number}" not in {row[0].text for table in (report.steps, report.resources) for row in table.rows}
-    assert number not in {bar.case for chart in report.bars for bar in chart.bars}
+    tables = report.table("steps"), report.table("resources")
+    assert f"#{number}" not in {row[0].text for table in tables for row in table.rows}
+    assert number not in {bar.case for chart in bars(report) for bar in chart.bars}
 
 
 def test_raw_times_that_were_changed_are_seen_by_the_metrics(tmp_path):
     folder = copied(tmp_path, "run-cpu")
     changed(folder, lambda raw: raw["samples"]["block_s"]["full"][4].__setitem__(0, 9.0))
-    (told,) = [each for each in build(read_runs([folder])).findings if "do not follow" in each.headline]
+    (told,) = [each for each in findings(build(read_runs([folder]))) if "do not follow" in each.headline]
     assert "samples_per_s is recorded as" in told.evidence
 
 

@@ -8,7 +8,7 @@ from reports.analysis.suspects import OTHER, TOLD, by_cause, cause
 from reports.findings.device_copies import odd_ones
 from reports.findings.steadiness import steady_findings
 from reports.findings.suspects import suspect_findings
-from reports.page.method import EVERYWHERE
+from reports.sections.method import EVERYWHERE
 from reports.tables.device_copies import everywhere_tables
 from reports.tables.points import points
 from reports.tables.suspects import table

@@ -18,6 +18,7 @@ from saih.metrics.soundness import completed, storable, unsound
 from saih.records.record import Record
 from saih.sweep.attempt import Attempts
 from tests.made_points import CEILINGS, Truth
+from tests.report_parts import findings
 
 NAN, INF = math.nan, math.inf
 RUN = Execution(2, 2, "fp32", "plain", "dataset")
@@ -146,7 +147,7 @@ def test_an_ok_record_of_an_older_version_that_cannot_be_is_named_and_shown_nowh
     raw["metrics"] = {**old.metrics, "percent_of_measured_peak": {"value": 44.8, "low": NAN, "high": NAN}}
     (folder / f"{other.id}.json").write_text(json.dumps(raw))
     report = build(read_runs([tmp_path / "run"]))
-    (told,) = [each for each in report.findings if "must not be believed" in each.headline]
+    (told,) = [each for each in findings(report) if "must not be believed" in each.headline]
     assert told.kind == "caution"
     assert "block_s.full[0][0] = nan" in told.evidence
     assert told.points == (2,)

@@ -13,9 +13,11 @@ from reports.analysis import diagnosis
 from reports.analysis.cases import Case
 from reports.analysis.device_copies import find_everywhere
 from reports.analysis.hockney import MIN_SIZES, WORST_MISFIT
+from reports.analysis.overview import Overview
 from reports.analysis.runs import Run
 from reports.analysis.suspects import note
 from reports.analysis.trend import FLAT
+from reports.sections.form import Definitions, Section
 from reports.words.text import listed, scalar, span
 from saih.diagnosis import NAMED_SHARE
 from saih.metrics.work_groups import BEYOND, NEAR
@@ -129,6 +131,12 @@ ANEW = (
     "named, where its samples cannot be (no finite numbers, no blocks, missing ranks), or where a metric whose "
     "definition has not changed since does not follow from them."
 )
+
+
+def section(overview: Overview) -> Section:
+    """The paragraphs that apply to these runs."""
+    entries = tuple(method(overview.runs, overview.cases))
+    return Section("method", "How it was measured", "Method", (Definitions(entries),))
 
 
 def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:

@@ -1,11 +1,12 @@
-"""The page's glossary: every metric in the records, with their own methods and reasons. Pure."""
+"""The section that explains every metric in the records, with their own methods and reasons. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from reports.analysis.cases import Case
+from reports.analysis.overview import Overview
+from reports.sections.form import Entry, Metrics, Section, Text
 from reports.words.glossary import MEANING
 from reports.words.text import count
 from saih.metrics.compute import UNITS
@@ -13,17 +14,12 @@ from saih.metrics.compute import UNITS
 BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "neither"}
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What the page says of one metric. ``methods`` and ``missing`` are the records' own words."""
-
-    name: str
-    label: str
-    unit: str
-    better: str
-    meaning: str
-    methods: tuple[str, ...]
-    missing: tuple[str, ...]
+def section(overview: Overview) -> Section:
+    """The table of metrics."""
+    entries = tuple(glossary(overview.cases))
+    quoted = Text("Methods and reasons are quoted from the records.", hint=True)
+    parts = (quoted, Metrics(entries)) if entries else (Text("No metric is recorded."),)
+    return Section("glossary", "Glossary", "Glossary", parts)
 
 
 def glossary(cases: Sequence[Case]) -> list[Entry]:

@@ -1,0 +1,19 @@
+"""The section of findings: the sentences to be read first. Pure."""
+
+from __future__ import annotations
+
+from reports.analysis.overview import Overview
+from reports.findings.all import findings
+from reports.findings.form import Finding
+from reports.sections.form import Findings, Section, Shown
+
+
+def section(overview: Overview) -> Section:
+    """All findings."""
+    found = findings(overview.runs, overview.cases, overview.trend, overview.input_groups)
+    return Section("findings", "Findings", "Findings", (Findings(tuple(map(_shown, found))),))
+
+
+def _shown(finding: Finding) -> Shown:
+    numbers = dict.fromkeys(case.number for case in finding.cases)
+    return Shown(finding.kind, finding.headline, finding.evidence, tuple(sorted(numbers)))

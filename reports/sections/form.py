@@ -1,0 +1,136 @@
+"""A section of the report, and the parts it may be made of.
+
+Each kind of part has a template of its own in page/templates/parts/, found by the name of its class. A table and the
+charts are parts as they are (tables/form.py, charts/).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reports.charts.input import LoadChart, SourceChart
+from reports.charts.roofline import RoofChart
+from reports.charts.step import BarChart
+from reports.charts.trend import Chart as TrendChart
+from reports.tables.form import Table
+from reports.tables.step_details import Detail
+
+Chart = TrendChart | BarChart | RoofChart | SourceChart | LoadChart
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph, in small print if it is a `hint`. `link`: (anchor, words) to end it with."""
+
+    text: str
+    hint: bool = False
+    link: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading within a section."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A table of facts, shown as a list if there is one run only."""
+
+    table: Table
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A finding as the page shows it. `points`: numbers of points."""
+
+    kind: str
+    headline: str
+    evidence: str
+    points: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Numbered findings, the most important first."""
+
+    findings: tuple[Shown, ...]
+
+
+@dataclass(frozen=True)
+class Details:
+    """Tables that a click opens, point by point."""
+
+    details: tuple[Detail, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A record without a result, with the end of its log."""
+
+    point: int
+    name: str
+    status: str
+    reason: str
+    log_end: str
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Ends of logs that a click opens."""
+
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Titles and what they stand for."""
+
+    entries: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A metric in the glossary. `methods` and `missing` quote the records."""
+
+    name: str
+    label: str
+    unit: str
+    better: str
+    meaning: str
+    methods: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The glossary's table."""
+
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Verbatim:
+    """Text as it is, such as a file. `commands`: to be typed."""
+
+    text: str
+    commands: bool = False
+
+
+Part = Text | Heading | Table | Chart | Facts | Findings | Details | Logs | Definitions | Metrics | Verbatim
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the page: its anchor, its title, its title in the list of contents, and its parts in order."""
+
+    anchor: str
+    title: str
+    contents: str
+    parts: tuple[Part, ...]
+
+
+def there(*parts: Part | None) -> tuple[Part, ...]:
+    """The parts that are not None."""
+    return tuple(part for part in parts if part is not None)

@@ -1,0 +1,13 @@
+"""The section on the machine, the software and the data sets. Pure."""
+
+from __future__ import annotations
+
+from reports.analysis.overview import Overview
+from reports.sections.form import Facts, Section, there
+from reports.tables import setup
+
+
+def section(overview: Overview) -> Section:
+    """The facts of each run, side by side."""
+    facts = Facts(setup.facts(overview.runs, overview.cases))
+    return Section("setup", "What was run", "What was run", there(facts, setup.data_sets(overview.runs)))
