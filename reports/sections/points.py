@@ -6,7 +6,7 @@ from reports.analysis.cases import Case
 from reports.analysis.failures import reason
 from reports.analysis.overview import Overview
 from reports.sections.form import Failure, Heading, Logs, Section, Text, there
-from reports.tables import points, suspects
+from reports.tables import points, remarks, suspects
 
 ABOUT = Text(
     "Second lines hold intervals. What all points of a run share stands under",
@@ -23,6 +23,7 @@ def section(overview: Overview) -> Section:
         ABOUT,
         points.points(cases, axes),
         suspects.table(cases, axes),
+        remarks.table(cases, axes),
         *((Heading("Ends of logs"), Logs(failures)) if failures else ()),
         points.resources(cases, axes),
     )

@@ -22,7 +22,7 @@ from saih.common.locks import Lock
 from saih.common.terminal import say
 from saih.config.points import Points
 from saih.config.schema import Config
-from saih.errors import InputError
+from saih.errors import InputError, lacking
 from saih.records.record import UNDECIDED, Record, Unread
 from saih.records.run_folder import LOCK, Folder
 from saih.sweep import growth as grow
@@ -50,6 +50,8 @@ class Status:
     """Files that should say something and cannot be read."""
     growth: tuple[str, ...] = ()
     """Of a growing sweep, which never knows how many points it will have: how far each of its lanes is."""
+    unknown: str = ""
+    """Why it is not known how many points are left, if so."""
     left_s: Range | None = None
     """How long the points still to be measured will take; None where that is not known."""
 
@@ -77,10 +79,15 @@ def read(path: Path, now: float) -> Status:
     unread = [*records.read_system(folder.system_path)[1], *unread]
     doing = _doing(folder.logs, now) if lock else None
     found = Status(path, {each.id: each for each in kept}, None, lock, _job(lock, folder), doing, tuple(unread))
-    asked = _asked(path)
-    if asked is None:
-        return found
-    config, app, points = asked
+    from saih.cli import plan  # late: it reads configurations, which takes the longest part of a start
+
+    try:
+        config, app, points = plan.read(path / "config.yaml")
+    except (InputError, ImportError) as error:
+        why = error if isinstance(error, InputError) else lacking(error)
+        if why is None:
+            raise
+        return replace(found, unknown=str(why))
     if config.sweep.grow:
         lanes = (_stands(found, config, app, start, folder.system()) for start in points.wanted)
         return replace(found, growth=tuple(lanes))
@@ -108,7 +115,7 @@ def _unread(status: Status) -> list[str]:
 
 def _left(status: Status) -> list[str]:
     if status.left is None:
-        return ["how many are left is unknown: the configuration or its application cannot be read here"]
+        return [f"how many are left is unknown: {status.unknown}"]
     time_s = f", about {roughly(status.left_s.middle)}" if status.left_s and status.left else ""
     return [f"{status.left} to be measured{time_s}"]
 
@@ -153,15 +160,6 @@ def _job(lock: Lock | None, folder: Folder) -> jobs.Job | None:
     if lock.holder is None or lock.judgement is None or not lock.holder.job:
         return None
     return lock.judgement.job or jobs.look(lock.holder.job, lock.holder.cluster)
-
-
-def _asked(path: Path) -> tuple[Config, App, Points] | None:
-    from saih.cli import plan
-
-    try:
-        return plan.read(path / "config.yaml")
-    except InputError:
-        return None
 
 
 def _stands(status: Status, config: Config, app: App, start: Point, system: Mapping[str, Any]) -> str:

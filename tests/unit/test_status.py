@@ -90,7 +90,8 @@ def test_an_application_that_cannot_be_imported_here(run):
     text = (run / "config.yaml").read_text().replace("toy:APP", "nowhere.to.be.found:APP")
     (run / "config.yaml").write_text(text)
     assert shown(run)[0] == f"{run}: 2 points (1 ok, 1 preempted)"
-    assert "how many are left is unknown" in shown(run)[1]
+    why = f"{run / 'config.yaml'}: app = nowhere.to.be.found:APP: there is no module nowhere.to.be.found"
+    assert shown(run)[1].startswith(f"how many are left is unknown: {why}")
 
 
 def test_a_folder_that_holds_no_run(tmp_path):
