@@ -134,6 +134,38 @@ def test_memory_is_the_least_of_all_limits(tmp_path, mounts, membership, files, 
     assert memory.free_bytes(proc) == free
 
 
+IN_JOB = {"SLURM_JOB_ID": "7"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "size", "by"),
+    [
+        (IN_JOB | {"SLURM_MEM_PER_NODE": "900"}, 900 * MIB, "the job's SLURM_MEM_PER_NODE = 900"),
+        (
+            IN_JOB | {"SLURM_MEM_PER_CPU": "512", "SLURM_CPUS_ON_NODE": "4"},
+            2048 * MIB,
+            "the job's SLURM_MEM_PER_CPU = 512",
+        ),
+        (
+            IN_JOB | {"SLURM_MEM_PER_GPU": "1024", "SLURM_GPUS_ON_NODE": "2"},
+            2048 * MIB,
+            "the job's SLURM_MEM_PER_GPU = 1024",
+        ),
+        (IN_JOB | {"SLURM_MEM_PER_NODE": "0"}, 16 * GIB, memory.THE_HOST),  # all of the node
+        (IN_JOB | {"SLURM_MEM_PER_NODE": "99999999"}, 16 * GIB, memory.THE_HOST),
+        (IN_JOB | {"SLURM_MEM_PER_CPU": "512", "SLURM_CPUS_ON_NODE": "many"}, 16 * GIB, memory.THE_HOST),
+        ({"SLURM_MEM_PER_NODE": "900"}, 16 * GIB, memory.THE_HOST),  # left over in a shell, without a job
+        (IN_JOB, 16 * GIB, memory.THE_HOST),
+    ],
+)
+def test_what_a_job_asked_slurm_for_is_a_limit(tmp_path, environment, size, by):
+    proc = tree(tmp_path, {}, "0::/\n", {})
+    (proc / "self" / "status").write_text(f"RssAnon: {100 * 1024} kB\n")
+    assert memory.limit(proc, environment) == memory.Limit(size, by)
+    free = min(8 * GIB, size - 100 * MIB)
+    assert memory.free_bytes(proc, environment) == free
+
+
 def test_what_cannot_be_read_limits_nothing(tmp_path):
     found = memory.limit(tmp_path / "none")
     assert found == memory.Limit(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), memory.THE_HOST)

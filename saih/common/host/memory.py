@@ -1,14 +1,14 @@
 """Memory that this process may have, alone and with those beside it, and what of it is free.
 
-It is bounded by the host, by control groups and by the process's own resource limits; the least counts. Swap is left
-out: what is measured must not run from there.
+It is bounded by the host, by control groups, by what the job asked Slurm for and by the process's own resource limits;
+the least counts. Swap is left out: what is measured must not run from there.
 """
 
 from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,10 @@ _RESOURCES = {
 }
 """Limits of a process, and the line of /proc/self/status that counts against each."""
 
+_MIB = 2**20
+_OF_A_JOB = {"SLURM_MEM_PER_CPU": "SLURM_CPUS_ON_NODE", "SLURM_MEM_PER_GPU": "SLURM_GPUS_ON_NODE"}
+"""MiB of a job's memory for each of something, and the variable that says how many of these it has on this node."""
+
 THE_HOST = "the host"
 
 
@@ -34,18 +38,39 @@ class Limit:
     by: str
 
 
-def limit(proc: Path = PROC) -> Limit:
-    """Memory that this process and all that run beside it in its control groups may have together."""
+def limit(proc: Path = PROC, environment: Mapping[str, str] = os.environ) -> Limit:
+    """Memory that this process and all that run beside it in its control groups or its job may have together."""
     host = Limit(_kilobytes(proc / "meminfo", "MemTotal") or _pages("SC_PHYS_PAGES"), THE_HOST)
-    return min([host, *(bound for bound, _ in _bounds(proc))], key=lambda each: each.size)
+    job = of_job(environment)
+    return min([host, *(bound for bound, _ in _bounds(proc)), *([job] if job else [])], key=lambda each: each.size)
 
 
-def free_bytes(proc: Path = PROC) -> int:
-    """Return the memory available now without swapping; page cache that can be reclaimed counts as free."""
+def of_job(environment: Mapping[str, str]) -> Limit | None:
+    """The memory that a job or step of Slurm asked for on this node; None where it asked for none, or all of it.
+
+    Not every site holds a job to that by a control group, and some end it from time to time instead. Source: man srun
+    and sbatch, "output environment variables".
+    """
+    if "SLURM_JOB_ID" not in environment:
+        return None
+    asked = {"SLURM_MEM_PER_NODE": 1} | {name: _whole(environment, count) for name, count in _OF_A_JOB.items()}
+    for name, count in asked.items():
+        if size := _whole(environment, name) * count:
+            return Limit(size * _MIB, f"the job's {name} = {environment[name]}")
+    return None
+
+
+def free_bytes(proc: Path = PROC, environment: Mapping[str, str] = os.environ) -> int:
+    """Return the memory available now without swapping; page cache that can be reclaimed counts as free.
+
+    Of what its job asked for, only this process's own share counts as used.
+    """
     host = _kilobytes(proc / "meminfo", "MemAvailable") or _pages("SC_AVPHYS_PAGES")
     left = [bound.size - used for bound, used in _bounds(proc)]
-    own = own_limit(proc)
-    return max(0, min([host, *left, *([own.size] if own else [])]))
+    own, job = own_limit(proc), of_job(environment)
+    left += [own.size] if own else []
+    left += [job.size - private_bytes(proc)] if job else []
+    return max(0, min([host, *left]))
 
 
 def own_limit(proc: Path = PROC) -> Limit | None:
@@ -82,6 +107,12 @@ def _used(group: Group) -> int:
     below = [fields[name] for name in ("total_inactive_file", "total_active_file") if name in fields]
     files = below or [fields.get(name, 0) for name in ("inactive_file", "active_file")]  # version 1 counts apart
     return used - sum(files)
+
+
+def _whole(environment: Mapping[str, str], name: str) -> int:
+    """The whole number in a variable; 0 without one."""
+    text = environment.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 def _pages(name: str) -> int:
