@@ -18,7 +18,7 @@ import saih
 from saih.cli import augment_data, augment_model, status, submit
 from saih.cli import peaks as peaks_verb
 from saih.common.host import limits
-from saih.common.terminal import printable, say
+from saih.common.terminal import outlive_readers, printable, say
 from saih.errors import InputError, Interrupted, lacking
 from saih.processes import hear_no_more, interrupt_when_told
 
@@ -125,6 +125,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     if arguments.fresh and (aside := folder.move_aside()):
         say(f"the earlier run is now {aside}")
     interrupt_when_told()
+    outlive_readers()
     from rich.console import Console
 
     from saih.cli.progress import Progress
@@ -134,6 +135,8 @@ def _sweep(arguments: argparse.Namespace) -> int:
     _print_figures_of_merit(found)
     if not arguments.no_report:
         say(f"report: {_write_report([folder.path], None)}")
+    if lost := getattr(sys.stdout, "lost", None):
+        say(f"saih: standard output could not be written ({lost.strerror}); the sweep went on without", error=True)
     return 1 if any(record.status in FAULTS for record in found) else 0
 
 

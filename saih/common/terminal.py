@@ -6,8 +6,10 @@ could move the cursor, set the clipboard or hide a line. Only this module and `s
 
 from __future__ import annotations
 
+import os
 import sys
 import unicodedata
+from typing import Any, TextIO
 
 _COMMANDS = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's categories of control characters, halves of characters, and what ends lines and paragraphs."""
@@ -24,6 +26,49 @@ def printable(text: object) -> str:
 def say(text: object, error: bool = False) -> None:
     """Print one line for people, to standard output or standard error."""
     print(printable(text), file=sys.stderr if error else sys.stdout, flush=True)
+
+
+class Lossy:
+    """A text stream that drops what cannot be written, so that long work outlives its reader, or a full disk.
+
+    `lost` is the first error; from then on the stream's file is /dev/null.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.lost: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """Write, or drop the text."""
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self._drop(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, or drop what is buffered."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self._drop(error)
+
+    def _drop(self, error: OSError) -> None:
+        self.lost = self.lost or error
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self._stream.fileno())
+        os.close(nowhere)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def outlive_readers() -> None:
+    """Let this process go on when its standard output or standard error can no longer be written."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, Lossy):
+            setattr(sys, name, Lossy(stream))
 
 
 def _shown(character: str) -> str:

@@ -215,3 +215,24 @@ def test_memory_and_time_of_a_control_group(saih):
     found = {record.status: record for record in whole(saih.folder / "runs").values()}
     assert f"{memory.name} (memory.limit_in_bytes) allows 0.879 GiB" in found["oom"].diagnosis["evidence"]
     assert "quota" in {reason["cause"] for reason in found["ok"].diagnosis["suspect"]}
+
+
+@pytest.mark.parametrize("where", ["full", "gone"])
+def test_a_sweep_outlives_the_reader_of_its_output(saih, where):
+    """| head ends after a line, and a log's file system is full: what is measured is kept, and the status is true."""
+    saih.write("toy.yaml", toy_config(size={"n": [8]}, run={"ranks": [1]}))
+    if where == "full":
+        out = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, out = os.pipe()
+        os.close(reader)
+    command = [sys.executable, "-m", "saih", "sweep", "toy.yaml", "--no-report"]
+    done = subprocess.run(
+        command, cwd=saih.folder, env=saih.env, stdout=out, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+    )
+    os.close(out)
+    reason = {"full": "No space left on device", "gone": "Broken pipe"}[where]
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == f"saih: standard output could not be written ({reason}); the sweep went on without\n"
+    (kept,) = (saih.folder / "runs" / "toy" / "points").glob("*.json")
+    assert json.loads(kept.read_text())["status"] == "ok"
