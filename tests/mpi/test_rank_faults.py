@@ -96,7 +96,7 @@ def test_one_that_is_stopped_before_its_steps_is_seen_although_the_others_ask_fo
     (record,) = read(together)
     assert record.status == "timeout"
     assert record.error["message"] == (
-        "a rank was stopped for 2 s while building (rank 0 runs; rank 1 is stopped); the worker group was killed"
+        "a rank was stopped for 2 s while building (rank 1 is stopped; rank 0 runs); the worker group was killed"
     )
     assert not marked.processes(together.folder.name)
 
