@@ -48,6 +48,12 @@ NEITHER = (
     "I_MPI_HYDRA_*", "I_MPI_JOB_*", "I_MPI_MPIRUN", "I_MPI_INFO_*", "I_MPI_TMPDIR", "NCCL_COMM_ID", "TORCHELASTIC_*",
     "UCX_HANDLE_ERRORS_*", "MPICH_RANK_*", "MPICH_INTERFACE_HOSTNAME",
 )  # fmt: skip
+PRIVATE = (
+    "*TOKEN*", "*SECRET*", "*PASSWORD*", "*PASSWD*", "*_PASS", "*PASSPHRASE*", "*CREDENTIAL*", "*COOKIE*", "*_KEY",
+    "*_KEYS", "*APIKEY*", "*_AUTH", "*_UUID", "*_USER", "*_USERNAME", "*HOSTNAME*", "*HOSTID", "*HOSTFILE*", "*_HOST",
+    "*_HOSTS", "*_HOST_LIST", "*JOBID*", "*JOB_ID*", "*JOB_NAME*", "*_URI", "*_URL", "*_ADDR", "*_ENV_LIST*",
+)  # fmt: skip
+"""Ends and parts of names, in capitals, of variables that may hold a secret, a job, a user or a host."""
 ONLY_WHETHER = ("CUDA_MPS_*",)
 """Of these only counts whether they are set: the value names a place of the job."""
 LONGEST = 200
@@ -92,7 +98,7 @@ def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
 
 
 _LISTED = _pattern(tuple(name for names in FAMILIES.values() for name in names))
-_NEITHER, _ONLY_WHETHER = _pattern(NEITHER), _pattern(ONLY_WHETHER)
+_NEITHER, _PRIVATE, _ONLY_WHETHER = _pattern(NEITHER), _pattern(PRIVATE), _pattern(ONLY_WHETHER)
 
 
 def started_with(environ: Path = Path("/proc/self/environ")) -> dict[str, str]:
@@ -124,6 +130,8 @@ def differing(environment: Mapping[str, str], others: Mapping[str, str]) -> dict
 def _counts(name: str) -> bool:
     upper = name.upper()  # proxies aside, lower-case names of these are mistakes, and act on nothing
     if name != upper and not name.startswith(("OMPI_MCA_", "PRTE_MCA_", "PMIX_MCA_")):
+        return False
+    if _PRIVATE.fullmatch(upper):
         return False
     return name in SLOWING or bool(_LISTED.fullmatch(name) and not _NEITHER.fullmatch(name))
 

@@ -45,6 +45,21 @@ def test_what_does_not_or_differs_between_equal_jobs_is_not(name):
     assert listed({name: "1"}) == {}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TORCH_HUB_TOKEN", "TRITON_CACHE_SECRET", "XLA_PASSWORD", "NCCL_NET_COOKIE", "UCX_AUTH_KEY", "PSM3_UUID",
+        "TORCHINDUCTOR_CREDENTIALS_JSON", "PYTORCH_JOB_ID", "NCCL_HOSTID", "MPICH_INTERFACE_HOSTNAME_R0",
+        "OMPI_MCA_oob_auth_token", "OMPI_MCA_mca_base_env_list", "OMPI_MCA_orte_default_hostfile",
+    ],
+)  # fmt: skip
+def test_what_may_hold_a_secret_a_job_or_a_host_is_never_kept(name):
+    assert listed({name: "hunter2", "NCCL_IB_ADDR_FAMILY": "AF_INET", "UCX_IB_PKEY": "0x1"}) == {
+        "NCCL_IB_ADDR_FAMILY": "AF_INET",
+        "UCX_IB_PKEY": "0x1",
+    }
+
+
 @pytest.mark.parametrize("flavour", ["mpich", "openmpi", "intel", "srun"])
 def test_what_the_harness_sets_itself_tells_nothing_of_a_job(flavour):
     """A sweep that goes on outside of the allocation it began in is the same sweep."""
