@@ -1,7 +1,8 @@
 """The environment variables that change figures: what they act on, and which of them slow everything down. Pure.
 
 Only these go into records: a process's environment holds much that is nobody's business. Left out of the families are
-variables that only print or name files, and those that launchers and schedulers set anew for each job or rank.
+variables that only print or name files, and those that launchers set themselves, anew for each job or by the number
+of ranks; PMIx's, which only start ranks, are in none. Where ranks lie and are bound to is recorded as it came out.
 Sources: the environment variable pages of PyTorch, CUDA (programming guide), cuBLAS, cuDNN, NCCL, oneDNN, MKL, Open
 MPI, MPICH, Intel MPI, UCX, libfabric, OpenMP 5.2, GNU and LLVM OpenMP, glibc (malloc, tunables), jemalloc and ROCm.
 """
@@ -22,7 +23,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "PYTORCH_*", "TORCHINDUCTOR_*", "TORCHDYNAMO_*", "TRITON_*", "DISABLE_ADDMM_*", "XLA_*",
     ),
     "communication": (
-        "NCCL_*", "RCCL_*", "GLOO_*", "UCX_*", "UCC_*", "FI_*", "OMPI_MCA_*", "PRTE_MCA_*", "PMIX_MCA_*", "MPICH_*",
+        "NCCL_*", "RCCL_*", "GLOO_*", "UCX_*", "UCC_*", "FI_*", "OMPI_MCA_*", "PRTE_MCA_*", "MPICH_*",
         "MPIR_CVAR_*", "I_MPI_*", "MV2_*", "PSM2_*", "PSM3_*", "IBV_*", "MLX5_*", "HCOLL_*", "SHARP_*",
     ),
     "allocation": (
@@ -42,11 +43,18 @@ NEITHER = (
     "*_DEBUG_FILE", "*_DEBUG_SUBSYS", "*_LOG", "*_LOGS", "*_LOG_*", "*_LOGDEST*", "*_LOGLEVEL*", "*_CACHE_DIR",
     "*_CACHE_PATH", "*_DUMP_*", "*_HOME", "*_DIR", "*_ROOT", "*_PATH", "NCCL_DEBUG", "OMP_DISPLAY_*", "KMP_VERSION",
     "TORCH_EXTENSIONS_*", "TORCH_SHOW_CPP_STACKTRACES", "PYTORCH_VERSION*", "NCCL_VERSION*", "MKLROOT",
-    # launchers and schedulers set them for a job or a rank
-    "OMPI_MCA_orte_*", "OMPI_MCA_ess_*", "OMPI_MCA_pmix*", "OMPI_MCA_plm_*", "OMPI_MCA_initial_wdir",
-    "OMPI_MCA_shmem_RUNTIME_*", "OMPI_MCA_mpi_yield_when_idle", "PRTE_MCA_prte_*", "PRTE_MCA_ess_*", "PRTE_MCA_plm_*",
-    "I_MPI_HYDRA_*", "I_MPI_JOB_*", "I_MPI_MPIRUN", "I_MPI_INFO_*", "I_MPI_TMPDIR", "NCCL_COMM_ID", "TORCHELASTIC_*",
-    "UCX_HANDLE_ERRORS_*", "MPICH_RANK_*", "MPICH_INTERFACE_HOSTNAME",
+    # Open MPI's mpirun sets them, by the job or the command line: orte/mca/odls, PMIx's pmdl/ompi, prrte's schizo
+    "OMPI_MCA_num_procs", "OMPI_MCA_num_restarts", "OMPI_MCA_cpu_type", "OMPI_MCA_initial_wdir", "OMPI_MCA_orte_*",
+    "OMPI_MCA_ess", "OMPI_MCA_ess_*", "OMPI_MCA_pmix*", "OMPI_MCA_plm*", "OMPI_MCA_ras*", "OMPI_MCA_rmaps_*",
+    "OMPI_MCA_schizo_*", "OMPI_MCA_hwloc_base_binding_policy", "OMPI_MCA_shmem_RUNTIME_*", "OMPI_MCA_opal_signal",
+    "OMPI_MCA_mpi_oversubscribe", "OMPI_MCA_mpi_yield_when_idle", "OMPI_MCA_mca_base_component_show_load_errors",
+    "PRTE_MCA_prte_*", "PRTE_MCA_ess*", "PRTE_MCA_plm*", "PRTE_MCA_ras*", "PRTE_MCA_rmaps_*", "PRTE_MCA_schizo_*",
+    "PRTE_MCA_pmix*",
+    # Intel MPI's and MPICH's process managers, MVAPICH's and torchrun
+    "I_MPI_HYDRA_*", "I_MPI_JOB_*", "I_MPI_MPIRUN", "I_MPI_INFO_*", "I_MPI_PIN_MAPPING", "I_MPI_PIN_INFO",
+    "I_MPI_PERHOST", "I_MPI_TMPDIR", "I_MPI_*_RANK", "I_MPI_RANK*", "MPICH_RANK_*", "MPICH_INTERFACE_HOSTNAME*",
+    "MPIR_CVAR_CH3_INTERFACE_HOSTNAME*", "MV2_COMM_WORLD_*", "MV2_NODE_ID", "MV2_NUM_NODES_IN_JOB", "NCCL_COMM_ID",
+    "TORCHELASTIC_*", "UCX_HANDLE_ERRORS_*",
 )  # fmt: skip
 PRIVATE = (
     "*TOKEN*", "*SECRET*", "*PASSWORD*", "*PASSWD*", "*_PASS", "*PASSPHRASE*", "*CREDENTIAL*", "*COOKIE*", "*_KEY",
@@ -129,7 +137,7 @@ def differing(environment: Mapping[str, str], others: Mapping[str, str]) -> dict
 
 def _counts(name: str) -> bool:
     upper = name.upper()  # proxies aside, lower-case names of these are mistakes, and act on nothing
-    if name != upper and not name.startswith(("OMPI_MCA_", "PRTE_MCA_", "PMIX_MCA_")):
+    if name != upper and not name.startswith(("OMPI_MCA_", "PRTE_MCA_")):
         return False
     if _PRIVATE.fullmatch(upper):
         return False

@@ -45,6 +45,43 @@ def test_what_does_not_or_differs_between_equal_jobs_is_not(name):
     assert listed({name: "1"}) == {}
 
 
+SET_BY_LAUNCHERS = (
+    # Open MPI 4 and 5
+    "OMPI_MCA_num_procs", "OMPI_MCA_cpu_type", "OMPI_MCA_initial_wdir", "OMPI_MCA_ess", "OMPI_MCA_ess_base_vpid",
+    "OMPI_MCA_orte_ess_num_procs", "OMPI_MCA_orte_bound_at_launch", "OMPI_MCA_orte_app_num", "OMPI_MCA_pmix",
+    "OMPI_MCA_shmem_RUNTIME_QUERY_hint", "OMPI_MCA_mpi_oversubscribe", "OMPI_MCA_rmaps_ppr_n_pernode",
+    "OMPI_MCA_hwloc_base_binding_policy", "OMPI_COMM_WORLD_SIZE", "OMPI_UNIVERSE_SIZE", "PMIX_RANK",
+    "PMIX_SERVER_URI41", "PMIX_MCA_gds", "PMIX_MCA_psec", "PMIX_GDS_MODULE", "PRTE_MCA_ess_base_vpid", "PRTE_LAUNCHED",
+    # Intel MPI, MPICH
+    "I_MPI_PIN_MAPPING", "I_MPI_PIN_INFO", "I_MPI_HYDRA_BOOTSTRAP", "I_MPI_INFO_NUMA_NODE_MAP", "I_MPI_LOCAL_RANK",
+    "PMI_SIZE", "HYDI_CONTROL_FD", "MPI_LOCALNRANKS", "MPIR_CVAR_CH3_INTERFACE_HOSTNAME",
+    # srun
+    "SLURM_NTASKS", "SLURM_STEP_GPUS", "SLURM_PMIX_MAPPING_SERV", "GPU_DEVICE_ORDINAL", "ROCR_VISIBLE_DEVICES",
+)  # fmt: skip
+SET_ON_PURPOSE = (
+    "OMPI_MCA_pml", "OMPI_MCA_btl_tcp_if_include", "OMPI_MCA_coll_hcoll_enable", "I_MPI_FABRICS", "I_MPI_PIN_DOMAIN",
+    "I_MPI_PIN_PROCESSOR_LIST", "I_MPI_ADJUST_ALLREDUCE", "MPIR_CVAR_ALLREDUCE_INTRA_ALGORITHM", "MV2_USE_CUDA",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SET_BY_LAUNCHERS)
+def test_what_launchers_set_themselves_is_not_listed(name):
+    assert listed({name: "2"}) == {}
+
+
+@pytest.mark.parametrize("name", SET_ON_PURPOSE)
+def test_what_a_user_sets_of_an_mpi_is(name):
+    assert listed({name: "2"}) == {name: "2"}
+
+
+def test_the_installed_launcher_adds_nothing_that_is_listed():
+    command = [str(Path(sys.executable).with_name("mpiexec")), "-n", "2", "env"]
+    done = subprocess.run(command, env={"PATH": "/usr/bin"}, capture_output=True, text=True, check=True)
+    variables = [line.split("=", 1) for line in done.stdout.splitlines() if "=" in line]
+    assert "PMI_RANK" in dict(variables)
+    assert listed(dict(variables)) == {}
+
+
 @pytest.mark.parametrize(
     "name",
     [
