@@ -62,8 +62,8 @@ PRIVATE = (
     "*_HOSTS", "*_HOST_LIST", "*JOBID*", "*JOB_ID*", "*JOB_NAME*", "*_URI", "*_URL", "*_ADDR", "*_ENV_LIST*",
 )  # fmt: skip
 """Ends and parts of names, in capitals, of variables that may hold a secret, a job, a user or a host."""
-ONLY_WHETHER = ("CUDA_MPS_*",)
-"""Of these only counts whether they are set: the value names a place of the job."""
+ONLY_WHETHER = ("CUDA_MPS_*_DIRECTORY",)
+"""Of these only counts whether they are set: the value names a place of the job. Limits of MPS count with theirs."""
 LONGEST = 200
 """Characters of a value that are kept; of a longer one a digest stands for the rest."""
 

@@ -115,6 +115,13 @@ def test_values_are_one_line_and_short_and_still_tell_long_ones_apart():
 
 
 @pytest.mark.parametrize(
+    "name", ["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT", "CUDA_MPS_CLIENT_PRIORITY"]
+)
+def test_limits_of_mps_count_with_their_value(name):
+    assert listed({name: "50"}) == {name: "50"}
+
+
+@pytest.mark.parametrize(
     ("name", "slow", "fast"),
     [
         ("CUDA_LAUNCH_BLOCKING", "1", "0"),
