@@ -39,10 +39,13 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """What is acted on -> names; a star stands for any end."""
 NEITHER = (
-    # they print, or name files and folders
-    "*_DEBUG_FILE", "*_DEBUG_SUBSYS", "*_LOG", "*_LOGS", "*_LOG_*", "*_LOGDEST*", "*_LOGLEVEL*", "*_CACHE_DIR",
-    "*_CACHE_PATH", "*_DUMP_*", "*_HOME", "*_DIR", "*_ROOT", "*_PATH", "NCCL_DEBUG", "OMP_DISPLAY_*", "KMP_VERSION",
-    "TORCH_EXTENSIONS_*", "TORCH_SHOW_CPP_STACKTRACES", "PYTORCH_VERSION*", "NCCL_VERSION*", "MKLROOT",
+    # they print: only values of `SLOWING`, which print much, count
+    "NCCL_DEBUG*", "*_LOG", "*_LOGS", "*_LOG_*", "*_LOGINFO*", "*_LOGERR*", "*_LOGWARN*", "*_LOGDEST*", "*_LOGLEVEL*",
+    "*_VERBOSE*", "OMPI_MCA_*verbose", "OMP_DISPLAY_*", "OMP_AFFINITY_FORMAT", "KMP_VERSION", "KMP_SETTINGS",
+    "KMP_WARNINGS", "TORCH_SHOW_*", "TORCH_DISTRIBUTED_DEBUG", "I_MPI_DEBUG*", "I_MPI_PRINT_VERSION", "MPICH_*_DISPLAY",
+    # they name versions, files and folders
+    "*_DEBUG_FILE", "*_CACHE_DIR", "*_CACHE_PATH", "*_DUMP_*", "*_HOME", "*_DIR", "*_ROOT", "*_PATH", "MKLROOT",
+    "TORCH_EXTENSIONS_*", "PYTORCH_VERSION*", "NCCL_VERSION*",
     # Open MPI's mpirun sets them, by the job or the command line: orte/mca/odls, PMIx's pmdl/ompi, prrte's schizo
     "OMPI_MCA_num_procs", "OMPI_MCA_num_restarts", "OMPI_MCA_cpu_type", "OMPI_MCA_initial_wdir", "OMPI_MCA_orte_*",
     "OMPI_MCA_ess", "OMPI_MCA_ess_*", "OMPI_MCA_pmix*", "OMPI_MCA_plm*", "OMPI_MCA_ras*", "OMPI_MCA_rmaps_*",
@@ -88,13 +91,18 @@ SLOWING: Mapping[str, tuple[str, str]] = {
     "TORCH_NCCL_BLOCKING_WAIT": (r"^(?!0$|false$).", "the host waits for every collective operation"),
     "NCCL_DEBUG": (r"(?i)^trace$", "NCCL prints what it does"),
     "NCCL_BLOCKING_WAIT": (r"^(?!0$|false$).", "the host waits for every collective operation"),
-    "ONEDNN_VERBOSE": (r"^(?!0$|none$).", "oneDNN prints every operation"),
-    "DNNL_VERBOSE": (r"^(?!0$|none$).", "oneDNN prints every operation"),
+    "ONEDNN_VERBOSE": (r"(?i)^(?!(0|none|error|warn)$).", "oneDNN prints every operation"),
+    "DNNL_VERBOSE": (r"(?i)^(?!(0|none|error|warn)$).", "oneDNN prints every operation"),
     "MKL_VERBOSE": (r"^(?!0$).", "MKL prints every operation"),
     "CUBLAS_LOGINFO_DBG": (r"^[1-9]", "cuBLAS prints every call"),
     "CUDNN_LOGINFO_DBG": (r"^[1-9]", "cuDNN prints every call"),
-    "CUDNN_LOGLEVEL_DBG": (r"^[2-9]", "cuDNN prints every call"),
-    "CUBLASLT_LOG_LEVEL": (r"^[3-9]", "cuBLAS prints every call"),
+    "CUDNN_LOGLEVEL_DBG": (r"^[3-9]", "cuDNN prints every call"),
+    "CUDNN_FRONTEND_LOG_INFO": (r"^[1-9]", "cuDNN prints every call"),
+    "CUBLASLT_LOG_LEVEL": (r"^[2-9]", "cuBLAS prints every call"),
+    "CUBLASLT_LOG_MASK": (r"^(?![01]$).", "cuBLAS prints every call"),
+    "AMD_LOG_LEVEL": (r"^[3-9]", "HIP prints every call"),
+    "UCX_LOG_LEVEL": (r"(?i)^(debug|trace|req|data|async|func|poll)", "UCX prints what it does"),
+    "FI_LOG_LEVEL": (r"(?i)^(debug|trace)", "libfabric prints what it does"),
     "ASAN_OPTIONS": (r".", "the address sanitizer is set up"),
     "TSAN_OPTIONS": (r".", "the thread sanitizer is set up"),
 }
@@ -116,16 +124,16 @@ def started_with(environ: Path = Path("/proc/self/environ")) -> dict[str, str]:
 
 
 def listed(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of `FAMILIES` and `SLOWING` that are set, sorted, with values cut to `LONGEST`."""
-    return {name: _kept(name, environ[name]) for name in sorted(environ) if _counts(name)}
+    """Return the variables of `FAMILIES`, and those that slow down, sorted, with values cut to `LONGEST`."""
+    return {name: _kept(name, environ[name]) for name in sorted(environ) if _counts(name, environ[name])}
 
 
 def slowed(environment: Mapping[str, str]) -> list[str]:
     """Describe the variables, as `listed` returns them, that slow a process down."""
     return [
         f"{name} = {environment[name]} was set: {words}"
-        for name, (pattern, words) in SLOWING.items()
-        if name in environment and re.search(pattern, environment[name])
+        for name, (_, words) in SLOWING.items()
+        if name in environment and _slows(name, environment[name])
     ]
 
 
@@ -135,13 +143,17 @@ def differing(environment: Mapping[str, str], others: Mapping[str, str]) -> dict
     return {name: others.get(name) for name in names if environment.get(name) != others.get(name)}
 
 
-def _counts(name: str) -> bool:
+def _slows(name: str, value: str) -> bool:
+    return name in SLOWING and bool(re.search(SLOWING[name][0], value))
+
+
+def _counts(name: str, value: str) -> bool:
     upper = name.upper()  # proxies aside, lower-case names of these are mistakes, and act on nothing
     if name != upper and not name.startswith(("OMPI_MCA_", "PRTE_MCA_")):
         return False
     if _PRIVATE.fullmatch(upper):
         return False
-    return name in SLOWING or bool(_LISTED.fullmatch(name) and not _NEITHER.fullmatch(name))
+    return _slows(name, value) or bool(_LISTED.fullmatch(name) and not _NEITHER.fullmatch(name))
 
 
 def _kept(name: str, value: str) -> str:

@@ -143,6 +143,34 @@ def test_what_slows_down_makes_suspect_and_switched_off_it_does_not(name, slow, 
     assert slowed(listed({name: fast})) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "little", "much"),
+    [
+        ("NCCL_DEBUG", ("INFO", "WARN", "VERSION"), "TRACE"),
+        ("CUDNN_LOGLEVEL_DBG", ("0", "1", "2"), "3"),
+        ("CUBLAS_LOGINFO_DBG", ("0",), "1"),
+        ("CUDNN_LOGINFO_DBG", ("0",), "1"),
+        ("CUBLASLT_LOG_LEVEL", ("0", "1"), "5"),
+        ("CUBLASLT_LOG_MASK", ("0", "1"), "16"),
+        ("ONEDNN_VERBOSE", ("0", "none", "error"), "all"),
+        ("MKL_VERBOSE", ("0",), "1"),
+        ("TORCH_DISTRIBUTED_DEBUG", ("OFF", "INFO"), "DETAIL"),
+        ("UCX_LOG_LEVEL", ("warn", "info"), "trace"),
+        ("TORCH_CPP_LOG_LEVEL", ("INFO",), None),
+        ("TORCH_SHOW_CPP_STACKTRACES", ("1",), None),
+        ("OMP_DISPLAY_ENV", ("VERBOSE",), None),
+        ("KMP_VERSION", ("1",), None),
+        ("I_MPI_DEBUG", ("5",), None),
+        ("OMPI_MCA_btl_base_verbose", ("10",), None),
+    ],
+)
+def test_what_prints_a_little_does_not_count_and_what_prints_much_does(name, little, much):
+    assert [listed({name: value}) for value in little] == [{}] * len(little)
+    if much:
+        assert listed({name: much}) == {name: much}
+        assert len(slowed({name: much})) == 1
+
+
 def test_ranks_that_differ_are_suspect_with_both_values():
     other = differing({"NCCL_ALGO": "Ring", "OMP_PLACES": "cores"}, {"NCCL_ALGO": "Tree"})
     assert other == {"NCCL_ALGO": "Tree", "OMP_PLACES": None}
