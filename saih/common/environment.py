@@ -108,6 +108,15 @@ SLOWING: Mapping[str, tuple[str, str]] = {
 }
 """Name -> values at which it slows a process down, and what it does."""
 
+OF_EACH_RANK: Mapping[str, str] = {
+    **dict.fromkeys(("UCX_NET_DEVICES", "NCCL_IB_HCA", "FI_CXI_DEVICE_NAME", "PSM3_NIC", "HCOLL_MAIN_IB"), r"."),
+    "OMP_PLACES": r"[{\d]",
+    "GOMP_CPU_AFFINITY": r"\d",
+    "KMP_AFFINITY": r"proclist|explicit",
+}
+"""Name -> values by which ranks are bound to adapters or cores of their own, and so rightly differ. Those of GPUs
+(CUDA_VISIBLE_DEVICES and its like) are not listed at all: the device is recorded."""
+
 
 def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(re.escape(name).replace(r"\*", ".*") for name in names))
@@ -141,6 +150,11 @@ def differing(environment: Mapping[str, str], others: Mapping[str, str]) -> dict
     """Return the differences: name -> the value in `others`, None if it is not set there."""
     names = sorted({*environment, *others})
     return {name: others.get(name) for name in names if environment.get(name) != others.get(name)}
+
+
+def binds(name: str, value: str | None) -> bool:
+    """Return True if a rank may have this value of its own, or none, because it is bound to its own part of a host."""
+    return name in OF_EACH_RANK and (value is None or bool(re.search(OF_EACH_RANK[name], value)))
 
 
 def _slows(name: str, value: str) -> bool:

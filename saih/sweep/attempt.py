@@ -61,6 +61,7 @@ class Attempts:
             "max_s": measure.max_s,
             "soak_s": measure.soak_s,
             "memory_gib": limits.memory_gib,
+            "environment": system.get("environment"),
             "paths": background_load.paths_named(system["data"]),
             "no_profile": None if measure.profile else "measure.profile = false",
         }

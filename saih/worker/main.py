@@ -102,14 +102,20 @@ def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
             work.close()
     if point.run.precision == "fp32":
         samples["arithmetic"] = _arithmetic(worker)
-    ranks = _placed(worker.gather((worker.whereabouts(), environment.listed(environment.started_with()))))
+    own = worker.whereabouts(), environment.listed(environment.started_with())
+    ranks = _placed(worker.gather(own), request.get("environment"))
     return {"samples": samples, "peak_mem_bytes": peak, "doubt": doubt, "ranks": ranks, "remarks": work.remarks}
 
 
-def _placed(ranks: Sequence[tuple[dict[str, Any], dict[str, str]]]) -> list[dict[str, Any]]:
-    """Return the place of each rank, with the differences of its environment from rank 0's."""
-    first = ranks[0][1]
-    return [place | {"environment": environment.differing(first, own)} for place, own in ranks]
+def _placed(
+    ranks: Sequence[tuple[dict[str, Any], dict[str, str]]], sweeps: Mapping[str, str] | None
+) -> list[dict[str, Any]]:
+    """Return the place of each rank, with the differences of its environment from the sweep's, or else from rank 0's.
+
+    ``sweeps``: listed variables that the sweep's first rank had; a sweep of an older version has not recorded them.
+    """
+    expected = ranks[0][1] if sweeps is None else sweeps
+    return [place | {"environment": environment.differing(expected, own)} for place, own in ranks]
 
 
 def _arithmetic(worker: Worker) -> dict[str, float]:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from saih.common.environment import LONGEST, differing, listed, slowed
+from saih.common.environment import LONGEST, listed, slowed
 from saih.diagnosis.suspect import of_environment
 from saih.launch import slurm
 from saih.launch.launchers import Launcher, hydra
 from saih.metrics.soundness import FP32_ERROR, reduced_precision
 from saih.records.run_folder import Folder, InputError
 from saih.telemetry.readings import Unreadable
+from saih.worker import main
 from saih.worker.arithmetic import _error, errors
 from saih.worker.host_settings import of_gpu, of_host
 from saih.worker.processor_name import processor_name
@@ -171,16 +172,51 @@ def test_what_prints_a_little_does_not_count_and_what_prints_much_does(name, lit
         assert len(slowed({name: much})) == 1
 
 
+def judged(environment, *ranks):
+    """The sentences about ranks that were started with these variables."""
+    places = main._placed([({"host": f"n{n}"}, own) for n, own in enumerate(ranks)], environment)
+    return [each["words"] for each in of_environment(environment or {}, places)]
+
+
 def test_ranks_that_differ_are_suspect_with_both_values():
-    other = differing({"NCCL_ALGO": "Ring", "OMP_PLACES": "cores"}, {"NCCL_ALGO": "Tree"})
-    assert other == {"NCCL_ALGO": "Tree", "OMP_PLACES": None}
-    places = [{"host": "n1", "environment": {}}, {"host": "n2", "environment": other}]
-    told = [each["words"] for each in of_environment({"NCCL_ALGO": "Ring", "OMP_PLACES": "cores"}, places)]
-    assert told == [
-        "rank 1 on n2: NCCL_ALGO is Tree, rank 0's is Ring",
-        "rank 1 on n2: OMP_PLACES is not set, rank 0's is cores",
+    sweeps = {"NCCL_ALGO": "Ring", "OMP_PLACES": "cores"}
+    assert judged(sweeps, sweeps, {"NCCL_ALGO": "Tree"}) == [
+        "rank 1 on n1: NCCL_ALGO is Tree, the sweep's is Ring",
+        "rank 1 on n1: OMP_PLACES is not set, the sweep's is cores",
     ]
+    assert judged(sweeps, sweeps, sweeps) == []
     assert of_environment({}, [{"host": "older"}]) == []
+
+
+def test_ranks_that_all_differ_from_the_sweep_are_suspect():
+    other = {"NCCL_ALGO": "Tree"}
+    assert judged({"NCCL_ALGO": "Ring"}, other, other) == ["all 2 ranks: NCCL_ALGO is Tree, the sweep's is Ring"]
+    assert judged({}, other, other) == ["all 2 ranks: NCCL_ALGO is Tree, the sweep's is not set"]
+    assert judged({"CUDA_LAUNCH_BLOCKING": "1"}, {}, {}) == [
+        "all 2 ranks: CUDA_LAUNCH_BLOCKING is not set, the sweep's is 1"
+    ]
+    assert judged(None, other, other) == []  # an older version's sweep
+
+
+BOUND = {
+    "UCX_NET_DEVICES": ("mlx5_0:1", "mlx5_1:1"),
+    "NCCL_IB_HCA": ("mlx5_0", "mlx5_1"),
+    "OMP_PLACES": ("{0:4}", "{4:4}"),
+    "GOMP_CPU_AFFINITY": ("0-3", "4-7"),
+    "KMP_AFFINITY": ("proclist=[0-3],explicit", "proclist=[4-7],explicit"),
+}
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_ranks_that_are_each_bound_to_their_own_are_not_suspect(name):
+    first, second = ({name: value} for value in BOUND[name])
+    assert judged(first, first, second) == []
+    assert judged({}, first, second) == []
+    assert len(judged(first, second, second)) == 1  # all to the same, and not the sweep's
+
+
+def test_other_ways_of_binding_must_be_alike():
+    assert len(judged({"OMP_PLACES": "cores"}, {"OMP_PLACES": "cores"}, {"OMP_PLACES": "threads"})) == 1
 
 
 DESCRIBED = {

@@ -61,12 +61,20 @@ def test_a_group_lost_elsewhere_or_twice_is_lost():
 def test_the_configuration_decides_whether_there_is_a_pass(measure, why, tmp_path):
     groups = Groups({"kind": "failed", "message": "stop here"})
     found = attempts(groups, measure)
-    system = {"machine": {}, "software": {}, "data": {}, "git": None, "slurm": None}
+    system = {
+        "machine": {},
+        "software": {},
+        "environment": {"NCCL_ALGO": "Ring"},
+        "data": {},
+        "git": None,
+        "slurm": None,
+    }
     found.folder = SimpleNamespace(system=lambda: system)
     found._fallen = lambda blank, error, point: blank
     found.app = SimpleNamespace(version="1")
     found._measure(POINT)
     assert groups.asked[0]["no_profile"] == why
+    assert groups.asked[0]["environment"] == {"NCCL_ALGO": "Ring"}  # which its ranks are held against
 
 
 CEILINGS = {
