@@ -98,10 +98,12 @@ def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
             doubt = doubt_of(worker.gather((work.check(), work.phases)))
             peak = max(worker.gather(worker.peak_memory_bytes()))
             samples["profile"] = _profile(worker, work, point, request, samples)
+            in_fp32 = point.run.precision == "fp32"
+            arithmetic = _arithmetic(worker) if in_fp32 else {}
         finally:
             work.close()
-    if point.run.precision == "fp32":
-        samples["arithmetic"] = _arithmetic(worker)
+    if in_fp32:
+        samples["arithmetic"] = arithmetic or _arithmetic(worker)  # the point may have left no memory for it
     own = worker.whereabouts(), environment.listed(environment.started_with())
     ranks = _placed(worker.gather(own), request.get("environment"))
     return {"samples": samples, "peak_mem_bytes": peak, "doubt": doubt, "ranks": ranks, "remarks": work.remarks}
@@ -119,12 +121,16 @@ def _placed(
 
 
 def _arithmetic(worker: Worker) -> dict[str, float]:
-    """The largest error over ranks of each product in fp32, with torch's flags as the point left them."""
+    """The largest error over ranks of each product in fp32, with torch's flags as they are now.
+
+    Called before the application is closed, which may put flags back that it had set.
+    """
     from saih.worker.arithmetic import errors
 
+    worker.lift_memory_limit()
     try:
         own = errors(worker.device)
-    except (RuntimeError, MemoryError):  # the point took all memory, and that is no fault of its arithmetic
+    except (RuntimeError, MemoryError):  # the point has all memory, and that is no fault of its arithmetic
         own = {}
     ranks = worker.gather(own)
     return {name: max(rank.get(name, 0.0) for rank in ranks) for name in dict.fromkeys(itertools.chain(*ranks))}

@@ -1,4 +1,4 @@
-"""What changes figures is kept: variables, settings, versions; some make a point suspect, and fp32 must be fp32."""
+"""What changes figures is kept: variables, settings, versions; some make a point suspect."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from saih.common.environment import LONGEST, listed, slowed
 from saih.diagnosis.suspect import of_environment
 from saih.launch import slurm
 from saih.launch.launchers import Launcher, hydra
-from saih.metrics.soundness import FP32_ERROR, reduced_precision
 from saih.records.run_folder import Folder, InputError
 from saih.telemetry.readings import Unreadable
 from saih.worker import main
-from saih.worker.arithmetic import _error, errors
 from saih.worker.host_settings import of_gpu, of_host
 from saih.worker.processor_name import processor_name
 
@@ -327,26 +325,6 @@ ARM = "processor\t: 0\nBogoMIPS\t: 50\nCPU implementer\t: 0x41\nCPU variant\t: 0
 )
 def test_processors_without_a_model_name_are_told_apart(tmp_path, cpuinfo, name):
     assert processor_name(tree(tmp_path, proc__cpuinfo=cpuinfo)).endswith(name)
-
-
-def test_fp32_that_is_none_is_invalid_and_nothing_else():
-    assert reduced_precision({"arithmetic": {"matrix_product_error": 4.8e-4}}, "fp32").startswith(
-        "a matrix product in fp32"
-    )
-    assert reduced_precision({"arithmetic": {"convolution_error": 2e-6}}, "fp32") is None
-    assert reduced_precision({"arithmetic": {"convolution_error": 4e-3}}, "bf16") is None
-    assert reduced_precision({}, "fp32") is None
-
-
-def test_products_in_fp32_are_and_in_shorter_types_are_seen():
-    import torch
-
-    assert max(errors("cpu").values()) < FP32_ERROR / 16
-    exact = torch.rand(64, 64, generator=torch.Generator().manual_seed(1)) + 1
-    bits = exact.view(torch.int32)
-    tf32 = ((bits + (1 << 12)) & ~((1 << 13) - 1)).view(torch.float32)  # rounded to 10 bits
-    assert 4 * FP32_ERROR < _error(exact, lambda _: tf32) < 2.0**-10
-    assert _error(exact, lambda x: x.bfloat16().float()) > 2.0**-10
 
 
 def test_the_environment_is_the_one_the_process_began_with():
