@@ -22,6 +22,12 @@ def test_fp32_that_is_none_is_invalid_and_nothing_else():
     assert reduced_precision({}, "fp32") is None
 
 
+@pytest.mark.parametrize("errors_seen", [(4.9e-4, 0.0), (0.0, 4.9e-4)])
+def test_one_product_that_is_not_fp32_is_enough(errors_seen):
+    found = dict(zip(("matrix_product_error", "convolution_error"), errors_seen, strict=True))
+    assert reduced_precision({"arithmetic": found}, "fp32")
+
+
 def test_products_in_fp32_are_and_in_shorter_types_are_seen():
     import torch
 
