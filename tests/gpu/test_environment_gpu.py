@@ -56,5 +56,6 @@ def test_settings_and_versions_are_read():
     assert settings["mig"] in ("on", "off")
     assert settings["compute_mode"] in host_settings.COMPUTE_MODES
     assert settings["power_limit_w"] > 0
+    assert settings["application_clock_mhz"] > 100
     torch.ones(8, 8, device="cuda") @ torch.ones(8, 8, device="cuda")  # loads cuBLAS
     assert libraries.versions(True)["cublas"].count(".") == 2

@@ -14,7 +14,7 @@ from saih.launch import slurm
 from saih.launch.launchers import Launcher, hydra
 from saih.records.run_folder import Folder, InputError
 from saih.telemetry.readings import Unreadable
-from saih.worker import main
+from saih.worker import libraries, main
 from saih.worker.host_settings import of_gpu, of_host
 from saih.worker.processor_name import processor_name
 
@@ -219,8 +219,8 @@ def test_other_ways_of_binding_must_be_alike():
 
 DESCRIBED = {
     "machine": {"device": "cpu", "device_kind": "cpu", "devices": 2, "cores": 2, "architecture": "x86_64"},
-    "software": {"torch": "2.13", "cpu_capability": "AVX2"},
-    "settings": {"governor": "performance"},
+    "software": {"torch": "2.13", "cpu_capability": "AVX2", "openmp": "libgomp"},
+    "settings": {"governor": "performance", "huge_pages_defrag": "madvise", "application_clock_mhz": 1980},
     "environment": {"OMP_PLACES": "cores"},
 }
 
@@ -232,15 +232,19 @@ DESCRIBED = {
         ("environment", {"OMP_PLACES": "cores", "MKL_CBWR": "AVX2"}, "no environment.MKL_CBWR, but this one has AVX2"),
         ("environment", {"OMP_PLACES": ""}, "environment.OMP_PLACES = cores, but this one has ;"),
         ("settings", {"governor": "powersave"}, "settings.governor = performance, but this one has powersave"),
-        ("software", {"torch": "2.13", "cpu_capability": "DEFAULT"}, "cpu_capability = AVX2, but this one has DEFAULT"),
+        ("settings", {"huge_pages_defrag": "always"}, "huge_pages_defrag = madvise, but this one has always"),
+        ("settings", {"application_clock_mhz": 1200}, "application_clock_mhz = 1980, but this one has 1200"),
+        ("software", {"cpu_capability": "DEFAULT"}, "cpu_capability = AVX2, but this one has DEFAULT"),
+        ("software", {"openmp": "libgomp, libiomp5"}, "openmp = libgomp, but this one has libgomp, libiomp5"),
     ],
 )
 def test_a_folder_refuses_a_run_in_which_they_differ(tmp_path, section, changed, says):
     folder = Folder(tmp_path)
     folder.write_system(DESCRIBED | {"method_version": 8})
     folder.check_machine(DESCRIBED, "1", 1)
+    held = {} if section == "environment" else DESCRIBED[section]
     with pytest.raises(InputError) as raised:
-        folder.check_machine(DESCRIBED | {section: changed}, "1", 1)
+        folder.check_machine(DESCRIBED | {section: held | changed}, "1", 1)
     assert says in str(raised.value)
 
 
@@ -271,12 +275,14 @@ def test_settings_of_the_host(tmp_path):
         "proc__sys__kernel__numa_balancing": "0\n",
     }
     files["sys__kernel__mm__transparent_hugepage__enabled"] = "always [madvise] never\n"
+    files["sys__kernel__mm__transparent_hugepage__defrag"] = "always defer [defer+madvise] madvise never\n"
     assert of_host(tree(tmp_path, **files)) == {
         "governor": "performance, powersave",
         "boost": "off",
         "smt": "on",
         "numa_balancing": "off",
         "huge_pages": "madvise",
+        "huge_pages_defrag": "defer+madvise",
     }
     assert set(of_host(tmp_path / "nowhere").values()) == {None}
 
@@ -299,6 +305,9 @@ class FakeGpu:
     def default_power_limit_w(self):
         return 700.0
 
+    def application_clock_mhz(self):
+        return 1980
+
 
 def test_settings_of_a_gpu():
     assert of_gpu(FakeGpu()) == {
@@ -308,7 +317,26 @@ def test_settings_of_a_gpu():
         "compute_mode": "exclusive process",
         "power_limit_w": 500.0,
         "default_power_limit_w": 700.0,
+        "application_clock_mhz": 1980,
     }
+
+
+@pytest.mark.parametrize(
+    ("loaded", "runtime"),
+    [
+        (["/torch/lib/libgomp-a34b3233.so.1", "/torch/lib/libgomp-a34b3233.so.1"], "libgomp"),
+        (["/opt/intel/lib/libiomp5.so", "/usr/lib/libgomp.so.1"], "libgomp, libiomp5"),
+        (["/usr/lib/llvm/libomp.so.5", "/usr/lib/libomptarget.so.1"], "libomp"),
+        (["/usr/lib/libc.so.6"], None),
+    ],
+)
+def test_the_openmp_runtime_is_the_one_that_is_loaded(tmp_path, loaded, runtime):
+    maps = "".join(f"7f0000-7f1000 r-xp 00000000 08:01 42    {path}\n" for path in loaded)
+    assert libraries.openmp(tree(tmp_path, maps=maps) / "maps") == runtime
+
+
+def test_a_rank_has_an_openmp_runtime():
+    assert libraries.versions(False)["openmp"] == libraries.openmp() is not None
 
 
 ARM = "processor\t: 0\nBogoMIPS\t: 50\nCPU implementer\t: 0x41\nCPU variant\t: 0x1\nCPU part\t: 0xd40\n"
