@@ -38,7 +38,7 @@ class Measured:
     everywhere: bool = False
     """True if the point was measured on every device or node at once."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """The listed variables of rank 0 (saih/common/environment.py)."""
+    """The sweep's listed variables (saih/common/environment.py)."""
 
 
 @dataclass(frozen=True)

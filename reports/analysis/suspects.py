@@ -26,7 +26,7 @@ TOLD = {
     "cores throttled": "cores throttled for heat",
     "quota": "a CPU quota held ranks back",
     "slower": SLOWER,
-    "environment": "environment variables slow ranks down or differ between them",
+    "environment": "environment variables slow ranks down, or are not the sweep's",
 }
 """The record's cause -> what the reader is told, in the order of the report."""
 

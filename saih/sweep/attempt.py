@@ -77,6 +77,7 @@ class Attempts:
             "max_s": measure.max_s,
             "soak_s": measure.soak_s,
             "memory_gib": self.config.limits.memory_gib,
+            "environment": self.state.system.get("environment"),
             "paths": background_load.paths_named(self.state.system["data"]),
             "no_profile": None if measure.profile else "measure.profile = false",
         }
