@@ -101,8 +101,8 @@ def _measured(record: Record, system: Mapping[str, Any], everywhere: bool) -> Me
     ceilings = ceilings_of({"system": {**record.system, "ranks": places}, "point": record.point}, system)
     all_at_once = everywhere or bool((record.diagnosis or {}).get("everywhere"))
     cost = Cost(int(flop), 0, 0, 0, 0)
-    environment = record.system.get("environment") or {}
-    return Measured(record.samples, run, cost, places, machine, ceilings, all_at_once, environment)
+    around = {section: record.system.get(section) or {} for section in ("environment", "settings")}
+    return Measured(record.samples, run, cost, places, machine, ceilings, all_at_once, **around)
 
 
 def _given(record: Record) -> dict[str, Metric]:

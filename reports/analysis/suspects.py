@@ -27,6 +27,7 @@ TOLD = {
     "quota": "a CPU quota held ranks back",
     "slower": SLOWER,
     "environment": "environment variables slow ranks down, or are not the sweep's",
+    "settings": "a host or GPU is set otherwise than the sweep's first",
 }
 """The record's cause -> what the reader is told, in the order of the report."""
 

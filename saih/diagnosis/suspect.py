@@ -40,6 +40,7 @@ CORES_THROTTLED = "cores throttled"
 QUOTA = "quota"
 SLOWER = "slower"
 ENVIRONMENT = "environment"
+SETTINGS = "settings"
 """The causes, as the record has them."""
 
 Reason = tuple[str, str]
@@ -85,6 +86,20 @@ def of_environment(environment: Mapping[str, str], places: Sequence[Mapping[str,
     return [{"cause": ENVIRONMENT, "words": words} for words in sentences]
 
 
+def of_settings(settings: Mapping[str, Any], places: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Settings of a host or GPU that are not the sweep's.
+
+    ``settings``: of the sweep's first host, when it looked at its machine; ``places`` as in record.system["ranks"],
+    where "settings" holds what a rank's host or GPU has otherwise.
+    """
+    return [
+        {"cause": SETTINGS, "words": f"rank {number} on {place['host']}: {name} {_is(value)}, the sweep's {_is(was)}"}
+        for number, place in enumerate(places)
+        for name, value in (place.get("settings") or {}).items()
+        if (was := settings.get(name)) != value
+    ]
+
+
 def _common(ranks: Sequence[Mapping[str, str | None]]) -> dict[str, str | None]:
     """Return the differences that all of several ranks share."""
     if len(ranks) < 2:
@@ -104,7 +119,7 @@ def _otherwise(other: Mapping[str, str | None], environment: Mapping[str, str]) 
     return [f"{name} {_is(value)}, the sweep's {_is(environment.get(name))}" for name, value in other.items()]
 
 
-def _is(value: str | None) -> str:
+def _is(value: object) -> str:
     return "is not set" if value is None else f"is {value}"
 
 

@@ -78,6 +78,7 @@ class Attempts:
             "soak_s": measure.soak_s,
             "memory_gib": self.config.limits.memory_gib,
             "environment": self.state.system.get("environment"),
+            "settings": self.state.system.get("settings"),
             "paths": background_load.paths_named(self.state.system["data"]),
             "no_profile": None if measure.profile else "measure.profile = false",
         }

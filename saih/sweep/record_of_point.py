@@ -56,8 +56,8 @@ def of_answer(origin: Origin, point: Point, answer: Mapping[str, Any], blank: Re
         return of_failure(replace(blank, samples=storable(samples)), "failed", str(error))
 
     ceilings = highest(origin.system, len(places), point.run.precision)
-    environment = origin.system.get("environment") or {}
-    judged = judge(Measured(samples, point.run, cost, places, machine, ceilings, origin.everywhere, environment))
+    around = {section: origin.system.get(section) or {} for section in ("environment", "settings")}
+    judged = judge(Measured(samples, point.run, cost, places, machine, ceilings, origin.everywhere, **around))
 
     figures = dict(judged.metrics)
     if figures:

@@ -83,6 +83,8 @@ def ceiling(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
 
 def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
     """One point: build it, time it, ask whether it can be believed."""
+    from saih.worker import machine
+
     point = Point.from_dict(request["point"])
     worker.begin_anew()
     soaking = worker.telemetry() if request.get("soak_s") else None
@@ -104,9 +106,16 @@ def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
             work.close()
     if in_fp32:
         samples["arithmetic"] = arithmetic or _arithmetic(worker)  # the point may have left no memory for it
-    own = worker.whereabouts(), environment.listed(environment.started_with())
+    place = worker.whereabouts() | {"settings": _changed(machine.settings(worker.device), request.get("settings"))}
+    own = place, environment.listed(environment.started_with())
     ranks = _placed(worker.gather(own), request.get("environment"))
     return {"samples": samples, "peak_mem_bytes": peak, "doubt": doubt, "ranks": ranks, "remarks": work.remarks}
+
+
+def _changed(settings: Mapping[str, Any], sweeps: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the settings of this rank's host and GPU that are not as when the sweep looked at its machine."""
+    known = {name: value for name, value in (sweeps or {}).items() if value is not None}
+    return {name: value for name, value in settings.items() if name in known and value not in (None, known[name])}
 
 
 def _placed(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from saih.common.environment import LONGEST, listed, slowed
-from saih.diagnosis.suspect import of_environment
+from saih.diagnosis.suspect import of_environment, of_settings
 from saih.launch import slurm
 from saih.launch.launchers import Launcher, hydra
 from saih.records.run_folder import Folder, InputError
@@ -215,6 +215,18 @@ def test_ranks_that_are_each_bound_to_their_own_are_not_suspect(name):
 
 def test_other_ways_of_binding_must_be_alike():
     assert len(judged({"OMP_PLACES": "cores"}, {"OMP_PLACES": "cores"}, {"OMP_PLACES": "threads"})) == 1
+
+
+def test_a_host_set_otherwise_than_the_sweeps_first_is_suspect():
+    sweeps = {"governor": "performance", "smt": None, "numa_balancing": "off", "power_limit_w": 700.0}
+    here = {"governor": "powersave", "smt": "on", "numa_balancing": None, "power_limit_w": 700.0, "boost": "on"}
+    changed = main._changed(here, sweeps)
+    assert changed == {"governor": "powersave"}  # of the others one of the two is not known, or they are alike
+    assert main._changed(here, None) == {}  # an older version's sweep
+    places = [{"host": "n1", "settings": {}}, {"host": "n2", "settings": changed}, {"host": "n3"}]
+    assert of_settings(sweeps, places) == [
+        {"cause": "settings", "words": "rank 1 on n2: governor is powersave, the sweep's is performance"}
+    ]
 
 
 DESCRIBED = {
