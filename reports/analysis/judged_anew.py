@@ -4,7 +4,7 @@ A sweep of last year is thus judged like one of today, and the figures in a file
 samples do not give are taken as recorded: the cost of the algorithm, the peak of memory, the application's own metrics.
 
 A metric that is defined as before, but differs from the value that the samples give, makes the record doubtful: either
-the file was changed or it holds a fault, and nobody can know which of both figures is true.
+the file was changed or it holds a fault, and the true figure of the two is unknown.
 """
 
 from __future__ import annotations

@@ -189,7 +189,7 @@ def ratio(above: Quantity, below: Quantity) -> float:
 
 
 def apart(a: Quantity, b: Quantity) -> bool | None:
-    """True if two intervals do not overlap; None where one is missing."""
+    """True if two intervals do not overlap; None if one is missing."""
     if a.low is None or a.high is None or b.low is None or b.high is None:
         return None
     return a.high < b.low or b.high < a.low

@@ -94,7 +94,7 @@ def _charts(cases: Sequence[Case], trend: Trend, metric: str) -> list[Chart]:
     charts = []
     for i, chunk in enumerate(chunks(panels, PANELS_A_FIGURE)):
         name = metric.replace("_", "-") + (f"-{i + 1}" if i else "")
-        unit = next(value.unit for case in cases if (value := case.quantity(metric)).value is not None)
+        unit = next(measured.unit for case in cases if (measured := case.quantity(metric)).value is not None)
         charts.append(_chart(name, metric, unit, chunk, trend, [] if i else left))
     return charts
 
@@ -144,9 +144,9 @@ def _line(series: Series, trend: Trend, metric: str) -> Line:
 
 
 def _mark(case: Case, growth: Axis | None, metric: str) -> Mark:
-    value = case.quantity(metric)
+    measured = case.quantity(metric)
     label = growth.show(growth.of(case)) if growth else f"#{case.number}"
-    return Mark(case.number, label, case.flop_per_step or 0.0, value.value, value.low, value.high, case.status)
+    return Mark(case.number, label, case.flop_per_step or 0.0, measured.value, measured.low, measured.high, case.status)
 
 
 def _caption(metric: str, panels: Sequence[Panel], trend: Trend, left: Sequence[Case]) -> str:

@@ -26,8 +26,8 @@ TEMPLATE = "report.html.j2"
 def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
     """Write the report on these run folders, and return its path.
 
-    Without `out` the report is report.html in the first run's folder. Figures go into figures/ in the same folder, or for
-    a page of another name into <name>-figures/. Raises InputError if a folder is not a run's.
+    Without `out` the report is report.html in the first run's folder. Figures go into figures/ in the same folder, or
+    for a page of another name into <name>-figures/. Raises InputError if a folder is not a run's.
     """
     report = build(read_runs(runs))
     path = out if out is not None else runs[0] / "report.html"

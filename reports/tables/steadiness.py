@@ -9,7 +9,7 @@ from reports.words.text import count, number, quantity, signed_percent
 
 
 def cells(case: Case, notes: Notes) -> tuple[Cell, Cell]:
-    """Return the spread with outliers, and the drift; of several replicates the widest spread and the clearest drift."""
+    """Return the spread with outliers, and the drift: over replicates, the widest spread and the clearest drift."""
     replicates = of_case(case)
     if not replicates:
         missing = notes.missing("no blocks to compare are recorded")
