@@ -11,7 +11,6 @@ a cycle, which NVML tells. They run for a while before they are counted, as a re
 from __future__ import annotations
 
 import argparse
-import ctypes
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +23,7 @@ from saih.measure.blocks import METHOD_VERSION
 from saih.peaks import bandwidth
 from saih.telemetry.gpm import Counters
 from saih.telemetry.gpu import of_torch
-from saih.telemetry.nvml import CLOCK_MEMORY, Gpu
+from saih.telemetry.nvml import Gpu
 
 RESULTS = Path(__file__).with_name("results")
 NUMBERS, SIDE = 2**28, 8192
@@ -60,9 +59,8 @@ def main() -> None:
 
 def clocked_bytes_per_s(gpu: Gpu) -> float:
     """What the memory's pins can carry: two transfers a cycle on every bit of the bus."""
-    bits = ctypes.c_uint()
-    gpu.call("nvmlDeviceGetMemoryBusWidth", gpu.handle, ctypes.byref(bits))
-    return 2 * gpu.clock_mhz(CLOCK_MEMORY) * 1e6 * bits.value / 8
+    bits = gpu.call("nvmlDeviceGetMemoryBusWidth", gpu.board)
+    return float(2 * gpu.memory_clock_mhz() * 1e6 * bits / 8)
 
 
 def operations() -> Iterator[tuple[str, Callable[[], Any], int, int]]:

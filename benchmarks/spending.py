@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import platform
@@ -14,7 +13,8 @@ from typing import Any
 
 import torch
 
-MJ_A_JOULE = 1000
+from saih.telemetry.gpu import of_torch
+from saih.telemetry.readings import Unreadable
 
 
 class OutOfTime(Exception):
@@ -71,24 +71,15 @@ def _synchronise(device: str) -> None:
 
 
 def _energy_counter(device: str) -> tuple[Callable[[], float] | None, str | None]:
-    """Joules since the driver was loaded (NVML's total energy consumption, in mJ), or why there is no such counter."""
+    """Joules since the driver was loaded (NVML's), or why there is no such counter."""
     if not device.startswith("cuda"):
         return None, "not measured on CPUs"
     try:
-        pynvml = importlib.import_module("pynvml")
-        pynvml.nvmlInit()
-        handle = _handle(pynvml, device)
-        pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-    except Exception as error:  # no package, no driver, a device without the counter
-        return None, f"{type(error).__name__}: {error}"
-    return lambda: float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / MJ_A_JOULE, None
-
-
-def _handle(pynvml: Any, device: str) -> Any:
-    # torch counts the devices that a process may see, NVML all of them.
-    if pynvml.nvmlDeviceGetCount() == 1:
-        return pynvml.nvmlDeviceGetHandleByIndex(0)
-    return pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+        gpu = of_torch(device)
+        gpu.energy_j()
+    except Unreadable as error:
+        return None, str(error)
+    return gpu.energy_j, None
 
 
 def machine(device: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Energy, power, clocks, temperature, throttling, memory and neighbours of the devices while a point is measured.
 
     readings.py   what cannot be had is null with a reason; series of samples; energy by part
-    nvml.py       one GPU, by the driver's library
+    nvml.py       one GPU, by the driver's library; gpm.py: its hardware counters
     rapl.py       energy of CPU packages and memory
     cpu.py        clocks and throttling of cores; what others take of them
     quota.py      periods in which a control group's CPU quota held a rank back

@@ -1,60 +1,27 @@
 """Hardware counters of an NVIDIA GPU between two moments: NVML's GPU Performance Monitoring, from Hopper on.
 
 Nothing is run again: the driver counts all the time, a reading takes 0.1 to 0.5 ms (H100), and two of them give the
-means of what lies between. It counts the whole device, whoever uses it.
-
-Names, numbers and structures: nvml.h of the CUDA toolkit, nvmlGpm... and nvmlGpmMetricId_t.
+means of what lies between. It counts the whole device, whoever uses it; of a MIG device its GPU instance.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
+from typing import Any
 
 from saih.telemetry import nvml
 from saih.telemetry.readings import Unreadable
 
 METRICS = {
-    "sm_busy_percent": 2,
-    "tensor_busy_percent": 5,
-    "dram_busy_percent": 10,
-    "pcie_to_host_mib_per_s": 20,
-    "pcie_from_host_mib_per_s": 21,
-    "nvlink_received_mib_per_s": 60,
-    "nvlink_sent_mib_per_s": 61,
+    "sm_busy_percent": "NVML_GPM_METRIC_SM_UTIL",
+    "tensor_busy_percent": "NVML_GPM_METRIC_ANY_TENSOR_UTIL",
+    "dram_busy_percent": "NVML_GPM_METRIC_DRAM_BW_UTIL",
+    "pcie_to_host_mib_per_s": "NVML_GPM_METRIC_PCIE_TX_PER_SEC",
+    "pcie_from_host_mib_per_s": "NVML_GPM_METRIC_PCIE_RX_PER_SEC",
+    "nvlink_received_mib_per_s": "NVML_GPM_METRIC_NVLINK_TOTAL_RX_PER_SEC",
+    "nvlink_sent_mib_per_s": "NVML_GPM_METRIC_NVLINK_TOTAL_TX_PER_SEC",
 }
 """Share of time in which a multiprocessor was active, tensor cores were, and of the memory's bandwidth; and traffic."""
-_VERSION = 1
-_ROOM = 512
-"""Entries of nvmlGpmMetricsGet_t, whose number grows with the library: it fills as many as are asked for."""
-
-
-class _Info(ctypes.Structure):
-    _fields_ = (("short_name", ctypes.c_char_p), ("long_name", ctypes.c_char_p), ("unit", ctypes.c_char_p))
-
-
-class _Metric(ctypes.Structure):
-    """nvmlGpmMetric_t."""
-
-    _fields_ = (("number", ctypes.c_uint), ("status", ctypes.c_uint), ("value", ctypes.c_double), ("info", _Info))
-
-
-class _Request(ctypes.Structure):
-    """nvmlGpmMetricsGet_t."""
-
-    _fields_ = (
-        ("version", ctypes.c_uint),
-        ("count", ctypes.c_uint),
-        ("first", ctypes.c_void_p),
-        ("last", ctypes.c_void_p),
-        ("metrics", _Metric * _ROOM),
-    )
-
-
-class _Support(ctypes.Structure):
-    """nvmlGpmSupport_t."""
-
-    _fields_ = (("version", ctypes.c_uint), ("supported", ctypes.c_uint))
 
 
 class Counters:
@@ -62,30 +29,36 @@ class Counters:
 
     def __init__(self, gpu: nvml.Gpu) -> None:
         self._gpu = gpu
-        support = _Support(_VERSION, 0)
-        gpu.call("nvmlGpmQueryDeviceSupport", gpu.handle, ctypes.byref(support))
-        if not support.supported:
+        if not gpu.call("nvmlGpmQueryDeviceSupport", gpu.board).isSupportedDevice:
             raise Unreadable("NVML has no performance monitoring of this device: Hopper and later have it")
-        self._first, self._last = ctypes.c_void_p(), ctypes.c_void_p()
-        for sample in (self._first, self._last):
-            gpu.call("nvmlGpmSampleAlloc", ctypes.byref(sample))
+        self._first, self._last = (gpu.call("nvmlGpmSampleAlloc") for _ in range(2))
 
     def begin(self) -> None:
         """Count from here on."""
-        self._gpu.call("nvmlGpmSampleGet", self._gpu.handle, self._first)
+        self._read_into(self._first)
 
     def end(self) -> None:
         """Count up to here."""
-        self._gpu.call("nvmlGpmSampleGet", self._gpu.handle, self._last)
+        self._read_into(self._last)
+
+    def _read_into(self, sample: Any) -> None:
+        gpu = self._gpu
+        if gpu.instance is None:
+            gpu.call("nvmlGpmSampleGet", gpu.board, sample)
+        else:
+            gpu.call("nvmlGpmMigSampleGet", gpu.board, gpu.instance, sample)
 
     def means(self) -> dict[str, float | None]:
         """`METRICS` over what lies between, each by its unit; None where this device does not count it."""
-        request = _Request(_VERSION, len(METRICS), self._first, self._last)
-        for entry, number in zip(request.metrics, METRICS.values(), strict=False):
-            entry.number = number
-        self._gpu.call("nvmlGpmMetricsGet", ctypes.byref(request))
-        told = zip(METRICS, request.metrics, strict=False)
-        return {name: float(entry.value) if entry.status == 0 else None for name, entry in told}
+        nvml = self._gpu.nvml
+        request = nvml.c_nvmlGpmMetricsGet_t()
+        request.version, request.numMetrics = nvml.NVML_GPM_METRICS_GET_VERSION, len(METRICS)
+        request.sample1, request.sample2 = self._first, self._last
+        for entry, metric in zip(request.metrics, METRICS.values(), strict=False):
+            entry.metricId = getattr(nvml, metric)
+        self._gpu.call("nvmlGpmMetricsGet", request)
+        entries = zip(METRICS, request.metrics, strict=False)
+        return {name: float(entry.value) if entry.nvmlReturn == nvml.NVML_SUCCESS else None for name, entry in entries}
 
     def close(self) -> None:
         """Give the samples back."""

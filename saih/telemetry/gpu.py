@@ -50,11 +50,11 @@ class GpuWatch:
         self._series: dict[str, Series[float]] = {
             "power_w": Series(gpu.power_w),
             "temperature_c": Series(gpu.temperature_c),
-            "sm_clock_mhz": Series(partial(gpu.clock_mhz, nvml.CLOCK_SM)),
-            "memory_clock_mhz": Series(partial(gpu.clock_mhz, nvml.CLOCK_MEMORY)),
+            "sm_clock_mhz": Series(gpu.sm_clock_mhz),
+            "memory_clock_mhz": Series(gpu.memory_clock_mhz),
             "memory_used_bytes": Series(gpu.memory_used_bytes),
         }
-        self._reasons = Series(gpu.throttle_reasons)
+        self._reasons = Series(gpu.clock_reasons)
         self._processes = Series(gpu.processes)
         self._counters = Between(partial(Counters, gpu))
 

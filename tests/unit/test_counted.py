@@ -1,13 +1,8 @@
-"""Metrics of hardware counters from hand-made means; and the form in which NVML is asked for them."""
-
-import ctypes
+"""Metrics of hardware counters from hand-made means."""
 
 import pytest
 
 from saih.metrics.from_counters import counted
-from saih.telemetry import gpm
-from saih.telemetry.gpm import Between, Counters
-from saih.telemetry.readings import Unreadable
 
 BANDWIDTH = {"memory_bytes_per_s": 3e12, "source": "a datasheet"}
 MEANS = {"dram_busy_percent": 50.0, "tensor_busy_percent": 20.0}
@@ -56,64 +51,3 @@ def test_what_was_not_counted_is_null_and_says_why(ranks, more, nulls, why):
     reasons = [each["why"] for each in of(*ranks, **more).values() if each["value"] is None]
     assert len(reasons) == nulls
     assert all(why in reason for reason in reasons)
-
-
-class Driver:
-    """Answers as NVML does, in the memory it is given; ``lacks`` is what this device does not count."""
-
-    handle = ctypes.c_void_p(1)
-
-    def __init__(self, supported=1, lacks=()):
-        self.supported, self.lacks, self.asked = supported, lacks, []
-
-    def call(self, function, *arguments):
-        self.asked.append(function)
-        if function == "nvmlGpmQueryDeviceSupport":
-            arguments[1]._obj.supported = self.supported
-        if function == "nvmlGpmMetricsGet":
-            request = arguments[0]._obj
-            for entry in request.metrics[: request.count]:
-                entry.value, entry.status = entry.number / 2, 3 if entry.number in self.lacks else 0
-
-
-def test_every_metric_is_asked_for_by_its_number():
-    driver = Driver(lacks=[60, 61])
-    counters = Counters(driver)
-    counters.begin()
-    counters.end()
-    found = counters.means()
-    counters.close()
-    assert found["dram_busy_percent"] == 5
-    assert (found["nvlink_received_mib_per_s"], found["nvlink_sent_mib_per_s"]) == (None, None)
-    assert driver.asked.count("nvmlGpmSampleAlloc") == driver.asked.count("nvmlGpmSampleFree") == 2
-
-
-def test_the_structures_are_laid_out_as_nvml_h_has_them_on_64_bits():
-    """unsigned, unsigned, double, three pointers; and two unsigned and two pointers before them."""
-    assert ctypes.sizeof(gpm._Metric) == 4 + 4 + 8 + 3 * 8
-    assert gpm._Request.metrics.offset == 4 + 4 + 8 + 8
-    assert gpm._Metric.value.offset == 8
-
-
-def test_a_device_that_counts_nothing_is_null_from_the_first_failure_on():
-    none = Between(lambda: Counters(Driver(supported=0)))
-    none.begin()
-    none.end()
-    with pytest.raises(Unreadable, match="Hopper and later"):
-        none.means()
-    none.close()
-
-
-def test_a_sample_that_fails_gives_no_means_of_what_lies_between():
-    driver = Driver()
-    between = Between(lambda: Counters(driver))
-    between.begin()
-    driver.call = lambda *_: fail("device lost")
-    between.end()
-    with pytest.raises(Unreadable, match="device lost"):
-        between.means()
-    between.close()
-
-
-def fail(why):
-    raise Unreadable(why)

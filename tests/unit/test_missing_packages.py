@@ -63,7 +63,7 @@ def test_ranks_that_lack_a_package_say_so_in_one_line(without, package, words):
     assert not [line for line in done.stderr.splitlines() if line.startswith("Traceback")]
 
 
-@pytest.mark.parametrize("package", ["torch", "h5py", "mpi4py", "colossus", "google_crc32c", "scipy"])
+@pytest.mark.parametrize("package", ["torch", "h5py", "mpi4py", "colossus", "google_crc32c", "scipy", "pynvml"])
 @pytest.mark.parametrize(
     "words",
     [

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from saih.diagnosis.suspect import suspect
-from saih.telemetry import energy, gpu, nvml
+from saih.telemetry import energy, gpu
 from saih.telemetry.readings import Meter, Readings, Series, Unreadable, growth, summary
 from saih.telemetry.sampler import Sampler
 from saih.telemetry.watch import Telemetry
@@ -208,10 +208,7 @@ def test_a_reading_that_fails_is_null_with_its_reason_and_not_tried_again():
     assert len(tries) == 1
 
 
-def test_bits_of_throttling_have_names_and_shares():
-    assert nvml.reasons(0) == []
-    assert nvml.reasons(0x4 | 0x40) == ["sw_power_cap", "hw_thermal_slowdown"]
-    assert nvml.reasons(0x8 | 0x1000) == ["hw_slowdown", "unnamed_0x1000"]
+def test_reasons_of_clocks_have_shares():
     assert gpu.shares([["a"], ["a", "b"], [], ["a"]]) == {"a": 0.75, "b": 0.25}
 
 
@@ -241,11 +238,6 @@ def test_threads_belong_to_their_process():
         stop.set()
         thread.join()
     assert gpu.threads([2**30]) == {2**30}
-
-
-def test_without_a_driver_the_library_is_named():
-    with pytest.raises(Unreadable, match=r"libnone\.so\.1: cannot be loaded"):
-        nvml.Gpu("GPU-a", library="libnone.so.1")
 
 
 def test_a_real_watch_says_what_it_read_or_why_not():
