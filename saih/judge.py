@@ -13,7 +13,7 @@ from typing import Any
 from saih import metrics, peaks
 from saih.app import Cost, Execution
 from saih.diagnosis import diagnose
-from saih.diagnosis.suspect import of_environment, suspect
+from saih.diagnosis.suspect import of_environment, of_settings, suspect
 from saih.metrics import device_copies as everywhere
 from saih.metrics.compute import Metric
 from saih.metrics.soundness import completed, not_finite, reduced_precision, unsound
@@ -38,7 +38,9 @@ class Measured:
     everywhere: bool = False
     """True if the point was measured on every device or node at once."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """The listed variables of rank 0 (saih/common/environment.py)."""
+    """The sweep's listed variables (saih/common/environment.py)."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the sweep's first host and GPU (saih/worker/host_settings.py)."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ def judge(point: Measured) -> Judged:
     found = _metrics(one, point)
     if doubt := not_finite(found) or metrics.invalid_because(found, point.ceilings):
         return Judged(found, None, doubt)
-    disturbed = [*suspect(samples["telemetry"], samples), *of_environment(point.environment, point.places)]
+    disturbed = suspect(samples["telemetry"], samples)
+    disturbed += of_environment(point.environment, point.places) + of_settings(point.settings, point.places)
     told: dict[str, Any] = {"suspect": disturbed}
     if point.everywhere:
         told["everywhere"] = everywhere.compare(samples, run, point.places)

@@ -1,13 +1,13 @@
-"""What varies between the cases, and how a figure shows it. Pure; knows no dial by name.
+"""The axes along which cases vary, and the role of each axis in the figures. Pure; no dial is known by name.
 
 An *axis* is one thing that varies. Keys that always change together (a zip sweep's dials, a run and its precision)
-are one axis, for nothing can tell their effects apart; what changes only with the run is said by the run's name. The
+are one axis, because their effects cannot be separated; the run's name covers keys that change only with the run. The
 figures need four roles:
 
-    growth   the axis along which lines run: of the size dials and the batch, the one with most values measured
-    style    line style and marker: the ranks, also where they share a batch that stays (strong scaling)
-    colour   all that is left: the run, the other size dials, precision and so on
-    panels   small figures of their own: the last of those axes, where one figure would hold too many colours
+    growth   the axis along which series run: of the size dials and the batch, the one with most values measured
+    style    line style and marker: the ranks, also if they share a constant batch (strong scaling)
+    colour   every other axis: the run, the other size dials, precision and so on
+    panels   small figures of their own: the last of those axes, if one figure would hold too many colours
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from reports.words.text import scalar
 Value = tuple[Scalar, ...]
 
 MOST_COLOURS = 4
-"""More lines than this cross too often to be followed, twice over where ranks vary."""
+"""More series than this cross too often to be followed, and varying ranks multiply their number."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Keys that change together, and the values they take, in order. ``silent`` keys change with them unnamed."""
+    """Keys that change together and their values, in order; `silent` keys change with them but are not named."""
 
     keys: tuple[str, ...]
     values: tuple[Value, ...]
     silent: tuple[str, ...] = ()
 
     def of(self, case: Case) -> Value:
-        """The case's value on this axis."""
+        """Return the case's value on this axis."""
         return tuple(case.keys.get(key) for key in self.keys)
 
     @property
     def name(self) -> str:
-        """Format as "edge", or "edge with width"."""
+        """The keys in words, as "edge" or "edge with width"."""
         return self.keys[0] + (f" with {', '.join(self.keys[1:])}" if len(self.keys) > 1 else "")
 
     def show(self, value: Value) -> str:
-        """A value without its key, as "64" or "64, 0.5"."""
+        """Return a value without its key, as "64" or "64, 0.5"."""
         return ", ".join(scalar(part) for part in value)
 
     def label(self, value: Value) -> str:
-        """A value with its key, as "edge=64"; a run by its name alone."""
+        """Return a value with its key, as "edge=64", or a run's name alone."""
         if self.keys == ("run",):
             return scalar(value[0])
         return ", ".join(f"{key}={scalar(part)}" for key, part in zip(self.keys, value, strict=True))
@@ -56,7 +56,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Roles:
-    """Which axis is shown how; None where nothing varies that way."""
+    """The axes by role; None if no axis has the role."""
 
     growth: Axis | None
     style: Axis | None
@@ -65,17 +65,20 @@ class Roles:
 
     @cached_property
     def series_axes(self) -> tuple[Axis, ...]:
-        """All axes that tell one line from another."""
+        """All axes that distinguish one series from another."""
         named = (*self.colour, *self.panels, self.style)
         return tuple(dict.fromkeys(axis for axis in named if axis is not None))
 
     def colour_of(self, case: Case) -> tuple[int, ...]:
-        """What the case's colour stands for: its place on each of the colour axes."""
+        """Return the case's place on each of the colour axes, which decides its colour."""
         return tuple(axis.values.index(axis.of(case)) for axis in self.colour)
 
 
 def find_axes(cases: Sequence[Case]) -> list[Axis]:
-    """What varies, tied keys joined; keys in the order the records have them, dials first."""
+    """Return the axes along which the cases vary, with tied keys joined.
+
+    Dials come first, then the run options; other keys keep the order of the records.
+    """
     names = list(dict.fromkeys(key for case in cases for key in case.keys))
     columns = {name: [case.keys.get(name) for case in cases] for name in names}
     varying = [name for name in _dials_first(names, cases) if len(set(columns[name])) > 1]
@@ -96,20 +99,23 @@ def _dials_first(names: Sequence[str], cases: Sequence[Case]) -> list[str]:
 
 
 def _tied(a: Sequence[Scalar], b: Sequence[Scalar]) -> bool:
-    """True if each value of one comes with a single value of the other, both ways."""
+    """True if each value of one column comes with a single value of the other, both ways."""
     return len(set(zip(a, b, strict=True))) == len(set(a)) == len(set(b))
 
 
 def _axis(names: Sequence[str], cases: Sequence[Case]) -> Axis:
     keys = ("run",) if "run" in names else tuple(n for n in names if n is names[0] or not n.startswith("data."))
     silent = tuple(name for name in names if name not in keys)
-    found = {tuple(case.keys.get(key) for key in keys): None for case in cases}
-    in_order = sorted(found, key=lambda value: [rank_value(part) for part in value])
-    return Axis(keys, tuple(found) if keys == ("run",) else tuple(in_order), silent)
+    values = {tuple(case.keys.get(key) for key in keys): None for case in cases}
+    in_order = sorted(values, key=lambda value: [rank_value(part) for part in value])
+    return Axis(keys, tuple(values) if keys == ("run",) else tuple(in_order), silent)
 
 
 def namer(axes: Sequence[Axis], cases: Sequence[Case]) -> Callable[[Case], str]:
-    """Names a case by those of ``axes`` that vary within its run, and by the run where there are several."""
+    """Return a function that names a case by the `axes` that vary within its run.
+
+    The run is named, too, if there are several.
+    """
     varying = {run: [axis for axis in axes if _varies(axis, cases, run)] for run in {case.run for case in cases}}
 
     def where(case: Case) -> str:
@@ -123,13 +129,13 @@ def _varies(axis: Axis, cases: Sequence[Case], run: str) -> bool:
 
 
 def is_ranks(axis: Axis) -> bool:
-    """True if only ranks vary, or with them a batch such that ranks x batch stays: they share the same step."""
+    """True if only the ranks vary, or ranks and batch with a constant product: the ranks then share the same step."""
     if axis.keys == ("ranks",):
         return True
     if set(axis.keys) != {"ranks", "batch"}:
         return False
     parts = [[part for part in value if isinstance(part, int | float)] for value in axis.values]
-    return all(len(each) == 2 for each in parts) and len({each[0] * each[1] for each in parts}) == 1
+    return all(len(pair) == 2 for pair in parts) and len({pair[0] * pair[1] for pair in parts}) == 1
 
 
 def grows(axis: Axis, cases: Sequence[Case]) -> bool:
@@ -141,7 +147,7 @@ def grows(axis: Axis, cases: Sequence[Case]) -> bool:
 
 
 def assign(axes: Sequence[Axis], cases: Sequence[Case]) -> Roles:
-    """The role of each axis."""
+    """Return the axes by role."""
     candidates = [axis for axis in axes if grows(axis, cases)]
     growth = max(candidates, key=lambda axis: (_measured(axis, cases), _reach(axis, cases)), default=None)
     left = [axis for axis in axes if axis is not growth]
@@ -156,7 +162,7 @@ def assign(axes: Sequence[Axis], cases: Sequence[Case]) -> Roles:
 
 
 def _most_colours(colour: Sequence[Axis], panels: Sequence[Axis], cases: Sequence[Case]) -> int:
-    """How many colours the fullest panel would hold."""
+    """Return the number of colours in the fullest panel."""
     groups: dict[tuple[Value, ...], set[tuple[Value, ...]]] = {}
     for case in cases:
         panel = tuple(axis.of(case) for axis in panels)
@@ -165,12 +171,12 @@ def _most_colours(colour: Sequence[Axis], panels: Sequence[Axis], cases: Sequenc
 
 
 def _measured(axis: Axis, cases: Sequence[Case]) -> int:
-    """How many of the axis's values were measured."""
+    """Return the number of the axis's values that were measured."""
     return len({axis.of(case) for case in cases if case.ok})
 
 
 def _reach(axis: Axis, cases: Sequence[Case]) -> float:
-    """How many powers of ten the work grows along an axis, between cases that are equal but for it."""
+    """Return the growth of the work along an axis, in powers of ten, between cases that are equal in all else."""
     widest = 0.0
     for group in alike(cases, axis):
         sizes = [case.flop_per_step for case in group if case.flop_per_step]
@@ -180,7 +186,7 @@ def _reach(axis: Axis, cases: Sequence[Case]) -> float:
 
 
 def alike(cases: Sequence[Case], axis: Axis | None) -> list[list[Case]]:
-    """Groups of cases that are equal in everything but ``axis``, each in the axis's order."""
+    """Return groups of cases that are equal in everything but `axis`, each in the axis's order."""
     own = axis.keys + axis.silent if axis else ()
     groups: dict[tuple[tuple[str, Scalar], ...], list[Case]] = {}
     for case in cases:

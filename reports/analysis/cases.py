@@ -1,14 +1,15 @@
-"""Records -> cases. A case is one problem under one execution; repeats of it are its replicates. Pure.
+"""Records -> cases. A case is one problem under one execution, and its repeats are its replicates. Pure.
 
-Problem size is the work of one device in one step, x = flop_per_sample x batch: it is defined whatever the dials are.
-A point that failed has no metrics; its x is taken from a case of the same application and size, if all such agree.
+Problem size is the work of one device in one step, x = flop_per_sample x batch, which is defined for any dials. A point
+that failed has no metrics; its x is taken from cases of the same application and size, provided that these agree.
 
-Intervals: of one replicate, the record's own (within-run). A rate that has none is given the step's, since rate is
-proportional to 1 / step time: [value x step / step_high, value x step / step_low].
+Intervals: one replicate has the interval of its record (within-run). A rate without an interval takes that of the step
+time, since rate is proportional to 1 / step time: [value x step / step_high, value x step / step_low].
 
-Of several replicates: the median, with its interval by order statistics. They ran in processes of their own and are
-independent, so that it holds what differs between processes as well. Below six it is the whole range and its confidence
-is low (50 % for two); then the replicates' own intervals are joined to it, so that it is never narrower than theirs.
+Several replicates have their median, with its interval by order statistics. They ran in processes of their own and are
+independent, so that the interval includes the variation between processes. Below six replicates the interval is the
+whole range and its confidence is low (50 % for two); then the replicates' own intervals are joined to it, so that it is
+never narrower than theirs.
 """
 
 from __future__ import annotations
@@ -28,17 +29,20 @@ from saih.statistics.intervals import independent_median_interval
 Scalar = int | float | str | bool | None
 
 RATES = ("samples_per_s", "flop_per_s_per_device", "percent_of_peak", "percent_of_measured_peak")
-"""Proportional to 1 / step time."""
+"""Metrics proportional to 1 / step time."""
 BACKGROUND = "background_read_mb_s"
 FULL = 0.95
-"""Confidence that order statistics of six replicates or more have."""
+"""Confidence of the order statistics of six replicates or more."""
 EXECUTION = ("ranks", "batch", "precision", "execution", "input", BACKGROUND)
 _PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A metric of a case. ``value`` None: ``why`` tells the reason. ``interval`` names the interval's kind."""
+    """A metric of a case, with its interval.
+
+    A `value` of None has its reason in `why`; `interval` names the kind of interval.
+    """
 
     value: float | None
     unit: str
@@ -49,7 +53,7 @@ class Quantity:
 
     @property
     def sign(self) -> int | None:
-        """1 or -1 where the whole interval is on that side of zero, 0 where it holds zero, None without interval."""
+        """1 or -1 if the whole interval is on that side of zero, 0 if it holds zero, None without an interval."""
         if self.low is None or self.high is None:
             return None
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
@@ -57,7 +61,7 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Case:
-    """One problem under one execution: its number in the report, what it is (``keys``, flat) and its replicates."""
+    """One problem under one execution: number in the report, identity (`keys`, flat) and replicates."""
 
     number: int
     run: str
@@ -68,63 +72,63 @@ class Case:
 
     @property
     def ok(self) -> tuple[Record, ...]:
-        """The replicates that were measured and are sane."""
+        """The replicates that were measured and are valid."""
         return tuple(record for record in self.records if record.status == "ok")
 
     @property
     def status(self) -> str:
-        """``ok`` if any replicate is; else the first status in the schema's order."""
+        """`ok` if any replicate is ok, else the first of their statuses in the schema's order."""
         return min((record.status for record in self.records), key=STATUSES.index)
 
     @property
     def status_text(self) -> str:
-        """The status, with how many of several replicates have it."""
+        """The status, with the number of replicates that have it if there are several."""
         alike = sum(record.status == self.status for record in self.records)
         return self.status if len(self.records) == alike == 1 else f"{self.status} ({alike} of {len(self.records)})"
 
     @property
     def ranks(self) -> int:
-        """How many ranks took part; 0 where the record does not say."""
-        found = self.keys.get("ranks")
-        return found if isinstance(found, int) else 0
+        """The number of ranks; 0 if the record does not hold it."""
+        ranks = self.keys.get("ranks")
+        return ranks if isinstance(ranks, int) else 0
 
     @property
     def disturbed(self) -> bool:
-        """True if others were made to read from the same storage meanwhile."""
+        """True if the case ran with background load: other processes read from the same storage."""
         return bool(self.keys.get(BACKGROUND))
 
     def label(self, keys: Sequence[str]) -> str:
-        """The case in words, by these keys."""
+        """Return the case in words, by these keys."""
         return ", ".join(f"{key}={scalar(self.keys.get(key))}" for key in keys)
 
     def quantity(self, name: str) -> Quantity:
-        """A metric over the replicates."""
+        """Return a metric over the replicates."""
         unit = UNITS.get(name, ("", ""))[0]
         if not self.ok:
             return Quantity(None, unit, why=f"the point is {self.status}")
-        found = [_of_record(record, name, unit) for record in self.ok]
-        values = [each.value for each in found if each.value is not None]
-        if len(found) == 1 or not values:
-            return found[0]
+        quantities = [_of_record(record, name, unit) for record in self.ok]
+        values = [quantity.value for quantity in quantities if quantity.value is not None]
+        if len(quantities) == 1 or not values:
+            return quantities[0]
         if min(values) == max(values):  # a count, not a measurement
-            return Quantity(values[0], found[0].unit)
-        return replicated([each for each in found if each.value is not None])
+            return Quantity(values[0], quantities[0].unit)
+        return replicated([quantity for quantity in quantities if quantity.value is not None])
 
     def value(self, name: str) -> float | None:
-        """The value of a metric, or None."""
+        """Return the value of a metric, or None."""
         return self.quantity(name).value
 
 
 def replicated(found: Sequence[Quantity]) -> Quantity:
-    """The median over replicates that differ, each with its own value; what the report states of several processes."""
-    interval = independent_median_interval([each.value for each in found if each.value is not None])
+    """Return the median over replicates that differ and all have a value; its interval covers several processes."""
+    interval = independent_median_interval([quantity.value for quantity in found if quantity.value is not None])
     kind = f"order statistics of {len(found)} fresh-process replicates"
     low, high = interval.low, interval.high
-    own = [each for each in found if each.low is not None and each.high is not None]
+    own = [quantity for quantity in found if quantity.low is not None and quantity.high is not None]
     if interval.confidence < FULL and own:
         kind += " and their own intervals"
-        low = min(low, *(each.low for each in own if each.low is not None))
-        high = max(high, *(each.high for each in own if each.high is not None))
+        low = min(low, *(quantity.low for quantity in own if quantity.low is not None))
+        high = max(high, *(quantity.high for quantity in own if quantity.high is not None))
     return Quantity(interval.middle, found[0].unit, low, high, f"{kind}, {100 * interval.confidence:.0f} %")
 
 
@@ -144,7 +148,7 @@ def _of_record(record: Record, name: str, unit: str) -> Quantity:
 
 
 def _from_step(value: float, step: Mapping[str, Any]) -> tuple[float | None, float | None, str]:
-    """The step's interval carried over to a rate."""
+    """Return the step's interval, carried over to a rate: low, high and kind."""
     middle, low, high = step.get("value"), step.get("low"), step.get("high")
     if not middle or not low or not high:
         return None, None, ""
@@ -152,7 +156,7 @@ def _from_step(value: float, step: Mapping[str, Any]) -> tuple[float | None, flo
 
 
 def make_cases(runs: Sequence[Run]) -> list[Case]:
-    """All cases of all runs, numbered in the order of runs and of what they are."""
+    """Return the cases of all runs, numbered in the order of the runs and then of their keys."""
     groups: dict[str, tuple[str, dict[str, Scalar], list[Record]]] = {}
     for run in runs:
         for record in run.records:
@@ -162,8 +166,8 @@ def make_cases(runs: Sequence[Run]) -> list[Case]:
     ordered = sorted(groups.values(), key=lambda group: (labels.index(group[0]), _order(group[1])))
     costs = _costs(runs)
     return [
-        Case(number, label, keys, _size(found[0]), tuple(found), _flop_per_step(found[0].point, costs))
-        for number, (label, keys, found) in enumerate(ordered, 1)
+        Case(number, label, keys, _size(records[0]), tuple(records), _flop_per_step(records[0].point, costs))
+        for number, (label, keys, records) in enumerate(ordered, 1)
     ]
 
 
@@ -172,7 +176,7 @@ def _size(record: Record) -> dict[str, Scalar]:
 
 
 def _keys(label: str, point: Mapping[str, Any]) -> dict[str, Scalar]:
-    """All that makes a case what it is, flat: dials, execution, the data set's description, application and run."""
+    """Return the keys that identify a case, flat: dials, execution, the data set's description, application and run."""
     run = point.get("run") or {}
     data = _flat(point.get("data") or {}, "data.")
     execution = {key: run.get(key) for key in EXECUTION} | {BACKGROUND: run.get(BACKGROUND) or 0}
@@ -180,18 +184,18 @@ def _keys(label: str, point: Mapping[str, Any]) -> dict[str, Scalar]:
 
 
 def _flat(raw: Mapping[str, Any], prefix: str) -> dict[str, Scalar]:
-    found: dict[str, Scalar] = {}
+    flat: dict[str, Scalar] = {}
     for key, value in raw.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{key}.")
+            flat |= _flat(value, f"{prefix}{key}.")
         else:
             plain = "none" if value is None else value
-            found[f"{prefix}{key}"] = plain if isinstance(plain, Scalar) else json.dumps(value, sort_keys=True)
-    return found
+            flat[f"{prefix}{key}"] = plain if isinstance(plain, Scalar) else json.dumps(value, sort_keys=True)
+    return flat
 
 
 def rank_value(value: Scalar) -> tuple[int, float, str]:
-    """Sorts values of a key: numbers by size, precisions from wide to narrow, other words by alphabet."""
+    """Return the sort key of a value: numbers by size, precisions from wide to narrow, other words by alphabet."""
     if isinstance(value, int | float):
         return 0, float(value), ""
     if value in _PRECISIONS:
@@ -200,7 +204,7 @@ def rank_value(value: Scalar) -> tuple[int, float, str]:
 
 
 def _order(keys: Mapping[str, Scalar]) -> list[tuple[int, float, str]]:
-    """By application, data, precision and the like first, then by the dials, then by batch, ranks and background."""
+    """Return the sort key of a case: application, data and precision before dials, and those before batch and ranks."""
     late = ("batch", "ranks", BACKGROUND)
     names = [*(n for n in keys if n in ("app", "precision", "execution", "input") or n.startswith("data."))]
     dials = [n for n in keys if n not in names and n not in late and n != "run"]
@@ -212,14 +216,14 @@ def _identity(point: Mapping[str, Any]) -> str:
 
 
 def _costs(runs: Sequence[Run]) -> dict[str, float | None]:
-    """FLOP per sample by application and size; None where records disagree."""
-    found: dict[str, float | None] = {}
+    """Return FLOP per sample by application and size; None if records disagree."""
+    costs: dict[str, float | None] = {}
     for record in (record for run in runs for record in run.records):
         cost = record.value("flop_per_sample")
         if cost is not None:
             name = _identity(record.point)
-            found[name] = cost if found.get(name, cost) == cost else None
-    return found
+            costs[name] = cost if costs.get(name, cost) == cost else None
+    return costs
 
 
 def _flop_per_step(point: Mapping[str, Any], costs: Mapping[str, float | None]) -> float | None:
@@ -229,12 +233,12 @@ def _flop_per_step(point: Mapping[str, Any], costs: Mapping[str, float | None]) 
 
 
 def numbers(cases: Sequence[Case], most: int = 8) -> str:
-    """Which points, as "#3, #4 and #9"."""
+    """Return the numbers of these points, as "#3, #4 and #9"."""
     return listed((f"#{case.number}" for case in cases), most)
 
 
 def half_width_percent(case: Case) -> float | None:
-    """Half of the rate's interval as percent of the rate."""
+    """Return half of the rate's interval as percent of the rate, or None without an interval."""
     rate = case.quantity("samples_per_s")
     if not rate.value or rate.low is None or rate.high is None:
         return None

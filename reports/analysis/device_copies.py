@@ -1,8 +1,8 @@
-"""The same point on every device or node at once: what each copy did over all points. Pure.
+"""Device copies: the throughput of each device or node that measured the same points at once. Pure.
 
-What is odd at a point the harness has said already, of each replicate (a record's diagnosis, "everywhere"). Here a
-device keeps its name over the points: it is odd at a point where any replicate found it odd, and its throughput there
-is the median over the replicates, in percent of the median of all copies.
+The harness has already named the outliers at each point, replicate by replicate (a record's diagnosis, "everywhere").
+Here a device keeps its name over the points. A device is an outlier at a point if any replicate says so, and its
+throughput there is the median over the replicates, in percent of the median of all copies.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NOUNS = {"device": ("device", "devices"), "node": ("node", "nodes")}
 
 @dataclass(frozen=True)
 class At:
-    """A copy at one point: its throughput in % of the median of all, and how many of the replicates found it odd."""
+    """A copy at one point: its throughput in % of the median of all, and the replicates in which it is an outlier."""
 
     case: Case
     percent: float
@@ -31,7 +31,7 @@ class At:
 
 @dataclass(frozen=True)
 class Copy:
-    """A device or a node: where it is, and what it did at each point that it measured."""
+    """A device or a node, with its throughput at each point that it measured."""
 
     host: str
     device: str
@@ -39,28 +39,28 @@ class Copy:
 
     @property
     def name(self) -> str:
-        """Format as "node01 cuda:3"; a node by its host alone."""
+        """The copy's name, as "node01 cuda:3", or a node's host alone."""
         return f"{self.host} {self.device}".strip()
 
     @property
     def odd(self) -> tuple[At, ...]:
-        """The points where it was odd."""
+        """The points at which the copy is an outlier."""
         return tuple(at for at in self.points if at.odd)
 
     @cached_property
     def percent(self) -> float:
-        """The median over points."""
+        """The median throughput over the points, in % of the median of all copies."""
         return statistics.median(at.percent for at in self.points)
 
     @cached_property
     def farthest(self) -> At:
-        """The point at which it was farthest from the median of all."""
+        """The point at which the copy is farthest from the median of all copies."""
         return max(self.points, key=lambda at: abs(at.percent - 100))
 
 
 @dataclass(frozen=True)
 class Everywhere:
-    """The copies of one run, odd ones first (the farthest first), then by rising throughput; and the points."""
+    """The copies and points of one run: outliers first (the farthest first), then the rest by rising throughput."""
 
     run: str
     noun: tuple[str, str]
@@ -69,24 +69,24 @@ class Everywhere:
 
     @property
     def odd(self) -> tuple[Copy, ...]:
-        """Those that were odd anywhere."""
+        """The copies that are outliers at some point."""
         return tuple(copy for copy in self.copies if copy.odd)
 
     @property
     def rest(self) -> tuple[Copy, ...]:
-        """Those that never were."""
+        """The copies that are outliers at no point."""
         return tuple(copy for copy in self.copies if not copy.odd)
 
     @property
     def most(self) -> int:
-        """The most copies that were at work at once."""
+        """The largest number of copies that worked at once."""
         return max(sum(any(at.case is case for at in copy.points) for copy in self.copies) for case in self.cases)
 
 
 def find_everywhere(runs: Sequence[Run], cases: Sequence[Case]) -> list[Everywhere]:
-    """One for each run that measured points on every device or node at once."""
-    found = [_of_run(run, [case for case in cases if case.run == run.label]) for run in runs]
-    return [each for each in found if each is not None]
+    """Return the copies of each run that measured points on every device or node at once."""
+    by_run = [_of_run(run, [case for case in cases if case.run == run.label]) for run in runs]
+    return [copies for copies in by_run if copies is not None]
 
 
 def _of_run(run: Run, cases: Sequence[Case]) -> Everywhere | None:
@@ -94,26 +94,26 @@ def _of_run(run: Run, cases: Sequence[Case]) -> Everywhere | None:
     points: dict[tuple[str, str], list[At]] = {}
     measured = []
     for case in cases:
-        told = _replicates(case, asked == "node")
-        for place, copies in told.items():
+        by_place = _replicates(case, asked == "node")
+        for place, copies in by_place.items():
             odd = sum(bool(copy.get("odd")) for copy in copies)
             percent = statistics.median(float(copy["percent_of_median"]) for copy in copies)
             points.setdefault(place, []).append(At(case, percent, odd, len(copies)))
-        measured += [case] if told else []
+        measured += [case] if by_place else []
     if not points:
         return None
-    made = [Copy(host, device, tuple(found)) for (host, device), found in points.items()]
+    made = [Copy(host, device, tuple(at_points)) for (host, device), at_points in points.items()]
     return Everywhere(run.label, NOUNS.get(asked, ("copy", "copies")), tuple(sorted(made, key=_order)), tuple(measured))
 
 
 def _replicates(case: Case, by_node: bool) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
-    """What every replicate says of each place."""
-    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    """Return the entries of all replicates by place: host and device."""
+    by_place: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for record in case.ok:
         for copy in ((record.diagnosis or {}).get("everywhere") or {}).get("copies") or []:
             place = str(copy["host"]), "" if by_node else str(copy["device"])
-            found.setdefault(place, []).append(copy)
-    return found
+            by_place.setdefault(place, []).append(copy)
+    return by_place
 
 
 def _order(copy: Copy) -> tuple[bool, float, str]:

@@ -1,4 +1,4 @@
-"""Why points have no result. Pure."""
+"""Reasons why points have no result. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from saih.records.record import Record
 
 
 def reason(record: Record) -> str:
-    """Why a record holds no result, in its own words."""
+    """Return the reason why a record holds no result, in its own words."""
     error = record.error or {}
     return str(error.get("message") or error.get("kind") or "no reason recorded")
 
 
 def reasons(case: Case) -> list[str]:
-    """The reasons of all replicates without a result, each once."""
+    """Return the reasons of all replicates without a result, each once."""
     return list(dict.fromkeys(reason(record) for record in case.records if record.status != "ok"))

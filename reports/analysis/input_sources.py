@@ -1,13 +1,13 @@
-"""Input sources and background reading: what of the records tells how storage bears on the work. Pure.
+"""Input sources and background load: the effect of storage on throughput. Pure.
 
-group     cases equal in all but the input source and the background reading
-sources   a group's undisturbed cases, one an input source
-curve     a group's cases of one input source, by the rate at which others read meanwhile (what was achieved, not
-          what was asked for); the first is undisturbed
-slowdown  the rate of the others at which throughput falls to 95 % of the undisturbed: between the last case of the
-          curve that is at or above 95 % and the next, on the straight line that joins them. It is real where the
-          interval of a case beyond it does not overlap the undisturbed one's, and input's where exposed input is
-          above zero there: a machine that is slower for another reason slows the step without input as much.
+group     cases equal in all but the input source and the background load
+sources   a group's cases without background load, one an input source
+curve     a group's cases of one input source, by the rate at which the background load reads (as achieved, not as
+          requested); the first case is without background load
+slowdown  the background rate at which throughput falls to 95 % of that without background load: between the last case
+          of the curve that is at or above 95 % and the next, on the straight line that joins them. The slowdown is real
+          if the interval of a case beyond it does not overlap that of the case without background load. Input causes
+          it if exposed input is above zero there: another reason would slow the step without input as much.
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from reports.words.text import number, with_unit
 INPUT = "input"
 IO_KEYS = (INPUT, BACKGROUND)
 SLOWED = 0.05
-"""The loss of throughput that counts as being slowed."""
+"""Relative loss of throughput that counts as a slowdown."""
 MB = 1e6
 
 
 @dataclass(frozen=True)
 class Slowdown:
-    """Where a curve falls below 95 %: the others' rate in MB/s, the throughput there, the cases around it.
+    """The point at which a curve falls below 95 %, and the cases around it.
 
-    ``real``: a case beyond is told apart from the undisturbed one; ``by_input``: input is exposed at a case beyond.
-    Both are None where an interval is missing.
+    `mb_s` is the background rate in MB/s, `samples_per_s` the throughput at that rate. `real`: a case beyond differs
+    from the one without background load. `by_input`: input is exposed at a case beyond. Both are None if an interval is
+    missing.
     """
 
     mb_s: float
@@ -44,23 +45,26 @@ class Slowdown:
 
 @dataclass(frozen=True)
 class Curve:
-    """Throughput of one input source against what others read; the first case is undisturbed."""
+    """Throughput of one input source against the background rate; the first case is without background load."""
 
     input: str
     cases: tuple[Case, ...]
 
     @property
     def rates(self) -> list[float]:
-        """Samples a second."""
+        """Samples per second of each case."""
         return [case.value("samples_per_s") or 0.0 for case in self.cases]
 
     def change(self, case: Case) -> float:
-        """The relative change of throughput from the undisturbed case to this one."""
+        """Return the relative change of throughput from the case without background load to this one."""
         return (case.value("samples_per_s") or 0.0) / self.rates[0] - 1
 
     @property
     def drifted(self) -> tuple[Case, ...]:
-        """Disturbed cases that are faster than the undisturbed one beyond doubt: the machine changed between them."""
+        """Cases that are faster with background load than without: the machine changed between them.
+
+        Cases whose intervals overlap are left out.
+        """
         undisturbed = self.cases[0].quantity("samples_per_s")
         return tuple(
             case
@@ -70,7 +74,7 @@ class Curve:
 
     @property
     def slowdown(self) -> Slowdown | None:
-        """Where throughput falls below 95 % to stay there; None if it does not within the measured range."""
+        """The point at which throughput falls below 95 % for good; None if there is none within the measured range."""
         floor = (1 - SLOWED) * self.rates[0]
         last = max(i for i, rate in enumerate(self.rates) if rate >= floor)
         if last == len(self.cases) - 1:
@@ -85,7 +89,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Group:
-    """One problem under one execution: its undisturbed sources, its curves, and all of its measured cases."""
+    """One problem under one execution: sources without background load, curves, and all measured cases."""
 
     label: str
     sources: tuple[Case, ...]
@@ -94,43 +98,43 @@ class Group:
 
 
 def _any(found: Iterable[bool | None]) -> bool | None:
-    """True if any is true; None where none is and one is not known."""
+    """True if any value is true; None if none is true and one is unknown."""
     known = list(found)
     return True if True in known else None if None in known else False
 
 
 def is_exposed(case: Case) -> bool | None:
-    """True if input makes the case's step longer beyond doubt; None where that was not measured."""
+    """True if input clearly makes the case's step longer; None if that was not measured."""
     sign = case.quantity("exposed_input_s").sign
     return None if sign is None else sign == 1
 
 
 def others_mb_s(case: Case) -> float:
-    """What others read meanwhile, achieved, in MB/s."""
+    """Return the rate that the background load achieved, in MB/s."""
     return (case.value("background_read_bytes_per_s") or 0.0) / MB
 
 
 def megabytes(mb_s: float) -> str:
-    """A rate as "410 MB/s"."""
+    """Return a rate as "410 MB/s"."""
     return with_unit(number(mb_s), "MB/s")
 
 
 def input_of(case: Case) -> str:
-    """The case's input source."""
+    """Return the case's input source."""
     return str(case.keys.get(INPUT))
 
 
 def find_groups(cases: Sequence[Case], axes: Sequence[Axis]) -> tuple[Group, ...]:
-    """The groups in which input sources or background rates can be compared; none where a run has one of each."""
+    """Return the groups with several input sources or background rates to compare."""
     measured = [case for case in cases if case.value("samples_per_s")]
     both = _axis(measured)
     name = namer([axis for axis in axes if not set(IO_KEYS) & set(axis.keys)], measured)
-    groups = (_group(found, name(found[0])) for found in alike(measured, both))
+    groups = (_group(members, name(members[0])) for members in alike(measured, both))
     return tuple(group for group in groups if len(group.sources) > 1 or group.curves)
 
 
 def _axis(cases: Sequence[Case]) -> Axis:
-    """Input and background as one axis, so that `alike` leaves both out of the comparison."""
+    """Return input and background as one axis, so that `alike` leaves both out of the comparison."""
     values: set[tuple[Scalar, ...]] = {tuple(case.keys.get(key) for key in IO_KEYS) for case in cases}
     return Axis(IO_KEYS, tuple(sorted(values, key=lambda value: [rank_value(part) for part in value])))
 

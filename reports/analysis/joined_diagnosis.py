@@ -1,9 +1,9 @@
-"""Diagnoses of replicates -> one of their case. Pure.
+"""Diagnoses of replicates -> one diagnosis of their case. Pure.
 
-Shares are means over the replicates, so that they still add up to 1. A cause is named where at least half of the
-replicates name it and its mean share is large enough to be named; the mean takes in those that do not name it. What it
-saves is a mean as well, of those that predict it. Its kind is that of most of them; evidence holds the figures of the
-replicate nearest to the mean, and says so. Whether replicates differ is told by `disagreement`.
+Shares are means over the replicates, so that they still add up to 1. A cause is named if at least half of the
+replicates name it and its mean share is large enough; the mean includes the replicates that do not name the cause. The
+time saved is a mean over the replicates that predict it. The kind of a cause is that of most replicates; evidence holds
+the figures of the replicate nearest to the mean, and says so. `disagreement` shows if replicates differ.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from saih.records.record import Record
 
 ONE_OF = "One of {} processes:"
 HELD_BY = {"input": ("input", "copy")}
-"""A cause -> the parts that its share is of, where they are not the part of its name."""
+"""Cause -> the parts that make up its share, unless it is the part of the same name."""
 
 Diagnosis = Mapping[str, Any]
 Named = tuple[Record, Mapping[str, Any]]
@@ -26,32 +26,32 @@ Named = tuple[Record, Mapping[str, Any]]
 
 
 def join(records: Sequence[Record], step_s: float) -> Diagnosis:
-    """The diagnosis of replicates that all have one; ``step_s`` is the step of their case."""
-    told = [record.diagnosis or {} for record in records]
+    """Return the joint diagnosis of diagnosed replicates; `step_s` is the step time of their case."""
+    diagnoses = [record.diagnosis or {} for record in records]
     causes = _causes(records, step_s)
-    shares = [each.get("shares") or {} for each in told]
-    names = dict.fromkeys(name for each in shares for name in each)
-    found = {**told[0], "shares": {name: mean([each.get(name) for each in shares]) for name in names}}
-    against = dict.fromkeys(sentence for each in told for sentence in each.get("contradictions") or [])
+    shares = [entry.get("shares") or {} for entry in diagnoses]
+    names = dict.fromkeys(name for entry in shares for name in entry)
+    joined = {**diagnoses[0], "shares": {name: mean([entry.get(name) for entry in shares]) for name in names}}
+    against = dict.fromkeys(sentence for entry in diagnoses for sentence in entry.get("contradictions") or [])
     if against:
-        found["contradictions"] = list(against)
-    if not any("causes" in each for each in told):  # as records of method version 1
-        return {**found, "verdict": " / ".join(dict.fromkeys(str(each.get("verdict")) for each in told))}
-    evidence = " ".join(str(cause["evidence"]) for cause in causes) or _nothing_named(told)
-    return {**found, "verdict": _verdict(causes), "evidence": evidence, "causes": causes}
+        joined["contradictions"] = list(against)
+    if not any("causes" in entry for entry in diagnoses):  # as records of method version 1
+        return {**joined, "verdict": " / ".join(dict.fromkeys(str(entry.get("verdict")) for entry in diagnoses))}
+    evidence = " ".join(str(cause["evidence"]) for cause in causes) or _nothing_named(diagnoses)
+    return {**joined, "verdict": _verdict(causes), "evidence": evidence, "causes": causes}
 
 
 def disagreement(records: Sequence[Record]) -> str:
-    """Format as "launch-bound (2), kernel-bound (1)"; empty where all name the same, in any order."""
+    """Return the verdicts as "launch-bound (2), kernel-bound (1)"; empty if all name the same, in any order."""
     verdicts = [_names(record.diagnosis or {}) for record in records]
-    found = Counter(verdicts)
-    if len(found) < 2:
+    counts = Counter(verdicts)
+    if len(counts) < 2:
         return ""
-    return ", ".join(f"{' and '.join(names) or UNDETERMINED} ({n})" for names, n in found.most_common())
+    return ", ".join(f"{' and '.join(names) or UNDETERMINED} ({n})" for names, n in counts.most_common())
 
 
 def mean(values: Sequence[float | None]) -> float | None:
-    """The mean; None where one is not known."""
+    """Return the mean, or None if a value is unknown."""
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known and len(known) == len(values) else None
 
@@ -67,18 +67,18 @@ def _verdict(causes: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _causes(records: Sequence[Record], step_s: float) -> list[dict[str, Any]]:
-    """What is named over all replicates, the largest share first and what has none last."""
+    """Return the causes named over all replicates, the largest share first and those without a share last."""
     naming: dict[str, list[Named]] = {}
     for record in records:
         for cause in (record.diagnosis or {}).get("causes") or []:
             naming.setdefault(str(cause["cause"]), []).append((record, cause))
-    found = [_cause(name, group, records, step_s) for name, group in naming.items() if 2 * len(group) >= len(records)]
-    named = [cause for cause in found if cause.get("share") is None or cause["share"] >= NAMED_SHARE]
+    causes = [_cause(name, group, records, step_s) for name, group in naming.items() if 2 * len(group) >= len(records)]
+    named = [cause for cause in causes if cause.get("share") is None or cause["share"] >= NAMED_SHARE]
     return sorted(named, key=lambda cause: -(cause.get("share") or 0.0))
 
 
 def _cause(name: str, group: Sequence[Named], records: Sequence[Record], step_s: float) -> dict[str, Any]:
-    """A cause that some replicates name, in the words of the one nearest to their mean."""
+    """Return a cause that some replicates name, in the words of the replicate nearest to their mean."""
     own = {record.id: cause.get("share") for record, cause in group}
     shares = [own.get(record.id, _part(record, name)) for record in records]
     known = [share for share in shares if share is not None]
@@ -89,35 +89,35 @@ def _cause(name: str, group: Sequence[Named], records: Sequence[Record], step_s:
     agreed = 2 * times > len(group)
     alike = [cause for _, cause in group if cause["verdict"] == verdict or not agreed]
     nearest = min(alike, key=lambda cause: abs(float(cause.get("share") or 0.0) - middle))
-    found = {**nearest, **_range(group), "share": middle, **_saved(group, step_s)}
+    joined = {**nearest, **_range(group), "share": middle, **_saved(group, step_s)}
     if nearest.get("evidence"):
-        found["evidence"] = f"{ONE_OF.format(len(records))} {nearest['evidence']}"
-    if not agreed:  # on the kind: it is not named, nor what would help against one of them
-        found |= {"kind": None, "verdict": verdict.partition(" (")[0], "help": ""}
-    return found
+        joined["evidence"] = f"{ONE_OF.format(len(records))} {nearest['evidence']}"
+    if not agreed:  # on the kind: neither a kind nor advice against it is given
+        joined |= {"kind": None, "verdict": verdict.partition(" (")[0], "help": ""}
+    return joined
 
 
 def _part(record: Record, name: str) -> float | None:
-    """A cause's share of the step in a replicate that does not name it."""
+    """Return a cause's share of the step in a replicate that does not name it."""
     shares = (record.diagnosis or {}).get("shares") or {}
     known = [shares[part] for part in HELD_BY.get(name, (name,)) if shares.get(part) is not None]
     return float(sum(known)) if known else None
 
 
 def _range(group: Sequence[Named]) -> dict[str, Any]:
-    """The ends of intervals: the lowest and the highest of all replicates that name it."""
-    found = {}
+    """Return the ends of intervals: the lowest and the highest over all replicates that name the cause."""
+    ends = {}
     for key in group[0][1]:
         values = [cause[key] for _, cause in group if isinstance(cause.get(key), int | float)]
         if values and "low" in key.split("_"):
-            found[key] = min(values)
+            ends[key] = min(values)
         elif values and "high" in key.split("_"):
-            found[key] = max(values)
-    return found
+            ends[key] = max(values)
+    return ends
 
 
 def _saved(group: Sequence[Named], step_s: float) -> dict[str, float | None]:
-    """What removing it saves of the case's step, and the gain."""
+    """Return the time of the case's step that removing the cause saves, and the gain."""
     shares = [
         float(cause["saved_s"]) / step
         for record, cause in group

@@ -1,10 +1,10 @@
-"""A record as today's rules judge it: metrics, diagnosis and doubts computed anew from its raw samples. Pure.
+"""A record as judged by today's rules: metrics, diagnosis and doubts recomputed from its raw samples. Pure.
 
-A sweep of last year is so judged like one of today, and nobody has to believe what a file says of itself. What its
-samples do not hold is taken as recorded: what the algorithm costs, the peak of memory, the application's own metrics.
+A sweep of last year is thus judged like one of today, and the figures in a file need not be trusted. Values that the
+samples do not give are taken as recorded: the cost of the algorithm, the peak of memory, the application's own metrics.
 
-A metric whose definition is as it was, and which nevertheless is not what the samples give, makes the record doubtful:
-either the file was changed or it holds a fault, and nobody can tell which of both figures is true.
+A metric that is defined as before, but differs from the value that the samples give, makes the record doubtful: either
+the file was changed or it holds a fault, and the true figure of the two is unknown.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from saih.peaks.highest import ceilings_of
 from saih.records.record import Record
 
 DOUBTFUL = "doubtful"
-"""The kind of error of a record whose metrics do not follow from its samples."""
+"""The error kind of a record whose metrics do not follow from its samples."""
 GIVEN = ("flop_per_sample", "executed_flop_per_sample", "parameters", "peak_mem_bytes")
-"""Metrics that no samples tell."""
+"""Metrics that samples do not give."""
 SINCE = {
     **dict.fromkeys(("samples_per_s", "step_s", "flop_per_s_per_device", "exposed_input_s", "exposed_comm_s"), 1),
     **dict.fromkeys(("input_wait_s", "h2d_s", "read_s", "decode_s", "read_bytes_per_s"), 1),
@@ -34,15 +34,15 @@ SINCE = {
     **dict.fromkeys(("energy_j_per_sample", "busy_s", "forward_s", "backward_s", "optimiser_s"), 4),
     **dict.fromkeys(("dram_busy_percent", "tensor_busy_percent"), 6),
 }
-"""Metrics that a record's samples alone give -> the method version from which on their values are defined as today."""
+"""Metrics that a record's samples alone give -> the method version since which their values are defined as today."""
 TOLERANCE = 1e-6
-"""Relative: sums may have been taken in another order."""
+"""Relative tolerance, because sums may have been taken in another order."""
 MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A metric as it is recorded, and as it follows from the samples."""
+    """A metric as recorded, and as it follows from the samples."""
 
     name: str
     recorded: float
@@ -50,15 +50,15 @@ class Difference:
 
     @property
     def words(self) -> str:
-        """Both figures."""
+        """Both figures, in words."""
         return f"{self.name} is recorded as {self.recorded:.7g}, its samples give {self.follows:.7g}"
 
 
 def anew(record: Record, system: Mapping[str, Any], everywhere: bool = False) -> Record:
-    """The record by today's rules; one that cannot be believed comes back as ``invalid``, with the reason.
+    """Return the record by today's rules, as `invalid` with the reason if it cannot be believed.
 
-    ``system``: the run's system.json, or empty; ``everywhere``: whether the run measures on every device or node.
-    Records without a result are as they are.
+    `system` is the run's system.json, or empty; `everywhere` is True if the run measures on every device or node.
+    Records without a result are returned unchanged.
     """
     if record.status != "ok":
         return record
@@ -66,31 +66,31 @@ def anew(record: Record, system: Mapping[str, Any], everywhere: bool = False) ->
     if isinstance(point, str):
         return _unusable(record, {}, "invalid", point)
     judged = judge(point)
-    found = dict(judged.metrics) | _given(record)
-    doubt = judged.doubt or not_finite(found)
+    merged = dict(judged.metrics) | _given(record)
+    doubt = judged.doubt or not_finite(merged)
     if doubt:
-        return _unusable(record, found, "invalid", doubt)
+        return _unusable(record, merged, "invalid", doubt)
     differing = list(_differences(record, judged.metrics, _version(record, system)))
     if differing:
-        told = clauses((each.words for each in differing), MOST_NAMED)
+        listed = clauses((difference.words for difference in differing), MOST_NAMED)
         return _unusable(
-            record, found, DOUBTFUL, f"the metrics of record {record.id} do not follow from its samples: {told}"
+            record, merged, DOUBTFUL, f"the metrics of record {record.id} do not follow from its samples: {listed}"
         )
-    return replace(record, metrics=found, diagnosis=_diagnosis(record, judged))
+    return replace(record, metrics=merged, diagnosis=_diagnosis(record, judged))
 
 
 def is_doubtful(record: Record) -> bool:
-    """True if its metrics do not follow from its samples."""
+    """True if a record's metrics do not follow from its samples."""
     return (record.error or {}).get("kind") == DOUBTFUL
 
 
 def _measured(record: Record, system: Mapping[str, Any], everywhere: bool) -> Measured | str:
-    """What `judge` needs of a record, or what of it is missing."""
+    """Return the input that `judge` needs of a record, or the reason why it is incomplete."""
     given = record.point.get("run") or {}
     missing = [key for key in ("ranks", "batch", "precision", "execution", "input") if key not in given]
     if missing:
         return f"how it ran is not recorded: point.run.{missing[0]} is missing"
-    run = Execution(**{each.name: given[each.name] for each in fields(Execution) if each.name in given})
+    run = Execution(**{field.name: given[field.name] for field in fields(Execution) if field.name in given})
     flop = (record.metrics.get("flop_per_sample") or {}).get("value")
     why = fault(not_negative, flop, "flop_per_sample")
     if flop is None or why:
@@ -101,24 +101,24 @@ def _measured(record: Record, system: Mapping[str, Any], everywhere: bool) -> Me
     ceilings = ceilings_of({"system": {**record.system, "ranks": places}, "point": record.point}, system)
     all_at_once = everywhere or bool((record.diagnosis or {}).get("everywhere"))
     cost = Cost(int(flop), 0, 0, 0, 0)
-    environment = record.system.get("environment") or {}
-    return Measured(record.samples, run, cost, places, machine, ceilings, all_at_once, environment)
+    around = {section: record.system.get(section) or {} for section in ("environment", "settings")}
+    return Measured(record.samples, run, cost, places, machine, ceilings, all_at_once, **around)
 
 
 def _given(record: Record) -> dict[str, Metric]:
-    """What is taken as recorded; of the core metrics none that samples could tell."""
-    found = {name: dict(entry) for name, entry in record.metrics.items() if name in GIVEN or name not in UNITS}
-    return {name: metrics.unknown(name, "not recorded") for name in GIVEN if name not in found} | found
+    """Return the metrics that are taken as recorded; of the core metrics these are `GIVEN`."""
+    given = {name: dict(entry) for name, entry in record.metrics.items() if name in GIVEN or name not in UNITS}
+    return {name: metrics.unknown(name, "not recorded") for name in GIVEN if name not in given} | given
 
 
 def _version(record: Record, system: Mapping[str, Any]) -> int:
-    """The method version by which the record was made; the first where none is told."""
-    told = record.provenance.get("method_version", system.get("method_version"))
-    return told if isinstance(told, int) else 1
+    """Return the method version of the record, or the first version if none is recorded."""
+    version = record.provenance.get("method_version", system.get("method_version"))
+    return version if isinstance(version, int) else 1
 
 
 def _differences(record: Record, found: Mapping[str, Metric], version: int) -> Iterator[Difference]:
-    """The recorded metrics that do not follow from the samples; a null on either side contradicts nothing."""
+    """Yield the recorded metrics that do not follow from the samples; a null on either side contradicts nothing."""
     follows = {name: found[name]["value"] for name, since in SINCE.items() if since <= version and name in found}
     values = record.samples.get("values") or {}
     follows |= {name: values.get(name) for name in record.metrics if name not in UNITS}
@@ -131,7 +131,7 @@ def _differences(record: Record, found: Mapping[str, Metric], version: int) -> I
 
 
 def _diagnosis(record: Record, judged: Judged) -> dict[str, Any]:
-    """Today's; why older records are suspect stays, where the telemetry that told it was not kept."""
+    """Return today's diagnosis; recorded reasons to suspect the point stay if their telemetry was not kept."""
     recorded = (record.diagnosis or {}).get("suspect")
     kept = {"suspect": recorded} if recorded and not record.samples.get("telemetry") else {}
     return {**(judged.diagnosis or {}), **kept}

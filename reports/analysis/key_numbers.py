@@ -1,6 +1,6 @@
 """Hockney's two numbers of each growth path. Pure.
 
-A growth path is a series of trend.py, its sizes in order of the work of one device in one step.
+A growth path is a series of trend.py, with its sizes in order of the work of one device in one step.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NORMAL_95 = 1.96
 
 @dataclass(frozen=True)
 class Figures:
-    """A path's measured sizes in order of their work, and Hockney's fit to them, or the reason why there is none."""
+    """A path's measured sizes in order of their work, with Hockney's fit to them or the reason why there is none."""
 
     label: str
     cases: tuple[Case, ...]
@@ -36,7 +36,7 @@ class Figures:
 
 
 def find_figures(trend: Trend) -> list[Figures]:
-    """The figures of every path along which two sizes or more were measured."""
+    """Return the figures of every path along which two sizes or more were measured."""
     axis = trend.roles.growth
     if axis is None:
         return []
@@ -49,13 +49,13 @@ def _sizes(series: Series) -> tuple[Case, ...]:
 
 
 def _fit(cases: Sequence[Case], axis: Axis) -> Hockney | str:
-    """The fit to the rates that the page shows."""
+    """Return the fit to the rates that the page shows."""
     flop, rates = [case.flop_per_step or 0.0 for case in cases], [case.quantity(RATE) for case in cases]
     return fit_rates(flop, rates, [axis.label(axis.of(case)) for case in cases])
 
 
 def fit_rates(flop: Sequence[float], rates: Sequence[Quantity], places: Sequence[str]) -> Hockney | str:
-    """Hockney's fit to rates by rising size; else the reason why there is none. ``places`` name the sizes."""
+    """Return Hockney's fit to rates by rising size, or the reason why there is none; `places` name the sizes."""
     last, enough = gain(rates[-2], rates[-1]), len(set(flop)) >= MIN_SIZES
     if enough and (reason := _falls(rates, places)):
         return reason
@@ -69,13 +69,13 @@ def _still_rises(last: Quantity) -> str:
 
 
 def _noise(rates: Sequence[Quantity]) -> float:
-    """Root mean square of the relative standard deviations that the rates' intervals stand for, as normal ones."""
+    """Return the root mean square of the relative standard deviations behind the rates' intervals, taken as normal."""
     ends = [(rate.high - rate.low) / rate.value for rate in rates if rate.high and rate.low and rate.value]
-    return math.sqrt(statistics.fmean((each / (2 * NORMAL_95)) ** 2 for each in ends)) if ends else 0.0
+    return math.sqrt(statistics.fmean((width / (2 * NORMAL_95)) ** 2 for width in ends)) if ends else 0.0
 
 
 def _falls(rates: Sequence[Quantity], places: Sequence[str]) -> str:
-    """True if the rate falls again beyond its best, and from which size on; the form only rises."""
+    """Return a reason if the rate falls again beyond its best, because the form only rises; empty otherwise."""
     best = max(range(len(rates)), key=lambda i: rates[i].value or 0.0)
     change = ratio(rates[-1], rates[best]) - 1
     if change > -FLAT or apart(rates[best], rates[-1]) is False:

@@ -13,14 +13,14 @@ FORWARD, BACKWARD = "forward", "backward"
 
 
 LIMITS = {"compute": "arithmetic", "memory": "memory"}
-"""The diagnosis's words for a layer's ceiling -> the reader's."""
+"""The diagnosis's word for a layer's ceiling -> the reader's word."""
 
 
 @dataclass(frozen=True)
 class Half:
-    """A layer's forward or backward part in one step; what is not known is None.
+    """A layer's forward or backward part in one step; unknown values are None.
 
-    ``limit_s``: at its ceiling; ``cached``: it moves more than the memory could.
+    `limit_s` is the time of the part at its ceiling. `cached`: the part moves more than the memory could.
     """
 
     layer: str
@@ -35,19 +35,19 @@ class Half:
 
     @property
     def flop_per_s(self) -> float | None:
-        """The rate of its arithmetic."""
+        """The rate of the part's arithmetic."""
         return self.flop / self.seconds if self.flop and self.seconds else None
 
     @property
     def intensity(self) -> float | None:
-        """Operations over the least bytes that must be moved for them."""
+        """Operations over the least bytes that they must move."""
         return self.flop / self.bytes if self.flop and self.bytes else None
 
 
 def halves(case: Case) -> list[Half]:
-    """Both parts of every layer in the network's order, those without time left out.
+    """Return both parts of every layer in the network's order, without those that took no time.
 
-    From the roofline of the diagnosis; where it has none, the profile's times alone.
+    They come from the diagnosis's roofline or, if that has no layers, from the profile's times alone.
     """
     entries = diagnosis.roofline(case).get("layers") or []
     if not entries:
@@ -74,7 +74,7 @@ def _half(entry: Mapping[str, Any]) -> Half:
 
 
 def _times(layer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Both parts of a profile's layer."""
+    """Return both parts of a profile's layer."""
     return [
         {
             "name": layer["name"],

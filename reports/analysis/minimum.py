@@ -1,4 +1,4 @@
-"""The least of a function of one variable: a grid of equal ratios, then the golden section. Pure."""
+"""The minimum of a function of one variable: a grid of equal ratios, then the golden section. Pure."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 
 def ratios(low: float, high: float, n: int) -> list[float]:
-    """``n`` numbers from ``low`` to ``high`` in equal ratios."""
+    """Return `n` numbers from `low` to `high` in equal ratios."""
     return [low * (high / low) ** (i / (n - 1)) for i in range(n)]
 
 
 def least(of: Callable[[float], float], low: float, high: float, grid: int, rounds: int = 80) -> float:
-    """Find where ``of`` is least between two positive numbers: near the best of a grid.
+    """Return the argument at which `of` is least between two positive numbers, near the best of a grid.
 
-    The search runs over logarithms; each round narrows it by 0.62.
+    The search runs over logarithms; each round narrows it by a factor of 0.62.
     """
     places = ratios(low, high, grid)
     values = [of(place) for place in places]

@@ -1,4 +1,4 @@
-"""What all sections of the report are written from: the runs, their cases, and what was found by comparing them."""
+"""The input of all sections of the report: the runs, their cases, and the results of comparing them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reports.analysis.trend import Trend, find_trend
 
 @dataclass(frozen=True)
 class Overview:
-    """The analysis of some runs. `input_groups`: cases that differ in their input only."""
+    """The analysis of some runs; `input_groups` hold cases that differ only in their input."""
 
     runs: tuple[Run, ...]
     cases: tuple[Case, ...]

@@ -1,7 +1,7 @@
-"""The measured ceilings that shares are shares of: whether points can be compared by their shares at all. Pure.
+"""The measured ceilings behind the shares, which decide if points can be compared by their shares. Pure.
 
-A ceiling is measured for each number of ranks, precision and run. Two shares say which point is faster only if they are
-of one ceiling. Where the ceilings of points in one precision differ by more than their intervals, points are compared
+A ceiling is measured for each number of ranks, precision and run. Two shares show which point is faster only if they
+are of one ceiling. If the ceilings of points in one precision differ by more than their intervals, points are compared
 by FLOP/s a device, and each share stands for itself.
 """
 
@@ -17,12 +17,15 @@ from saih.records.record import Record
 SHARE = "percent_of_measured_peak"
 RATE = "flop_per_s_per_device"
 SAME = 0.02
-"""Ceilings without an interval (method versions up to 7) are known to this share: repeats of one differed by it."""
+"""Relative half-width for ceilings without an interval (method versions up to 7): their repeats differed by it."""
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A ceiling in FLOP/s of a device, its interval (the value itself where none is ``known``), why it is suspect."""
+    """A ceiling in FLOP/s of a device, with its interval and the reasons why it is suspect.
+
+    Without a `known` interval the ends are `SAME` either way.
+    """
 
     flop_per_s: float
     low: float
@@ -32,12 +35,12 @@ class Ceiling:
 
 
 def ceilings(cases: Sequence[Case]) -> list[Ceiling]:
-    """Those that the measured replicates of ``cases`` are held against."""
-    return [found for case in cases for record in case.ok if (found := _of_record(record)) is not None]
+    """Return the ceilings behind the shares of the measured replicates of `cases`."""
+    return [ceiling for case in cases for record in case.ok if (ceiling := _of_record(record)) is not None]
 
 
 def _of_record(record: Record) -> Ceiling | None:
-    """From the metric, or from rate and share in records that do not tell it there."""
+    """Return the ceiling from the metric or, in records without it, from rate and share."""
     kept: dict[str, Any] = record.metrics.get(SHARE, {}).get("ceiling") or {}
     share, rate = record.value(SHARE), record.value(RATE)
     value = kept.get("flop_per_s") or (100 * rate / share if share and rate else None)
@@ -52,7 +55,9 @@ def _of_record(record: Record) -> Ceiling | None:
 def differ(cases: Sequence[Case]) -> bool:
     """True if ceilings of points in one precision differ by more than their intervals."""
     return any(
-        max(each.low for each in found) > min(each.high for each in found) for found in _by_precision(cases) if found
+        max(ceiling.low for ceiling in group) > min(ceiling.high for ceiling in group)
+        for group in _by_precision(cases)
+        if group
     )
 
 
@@ -69,5 +74,5 @@ def beyond(case: Case) -> bool:
 
 
 def suspicions(cases: Sequence[Case]) -> list[str]:
-    """Why the ceilings of these points are suspect, each reason once."""
+    """Return the reasons why the ceilings of these points are suspect, each once."""
     return list(dict.fromkeys(words for ceiling in ceilings(cases) for words in ceiling.suspect))

@@ -1,10 +1,10 @@
-"""Roofline: points and their layers against what arithmetic and memory traffic of the machine allow. Pure.
+"""Roofline: points and their layers against the machine's limits of arithmetic and memory traffic. Pure.
 
     intensity      closed-form operations over the least traffic of the operations as they ran, FLOP / B
     roof           min(arithmetic ceiling, intensity x memory bandwidth), both measured, all ranks at work
 
 (S. Williams, A. Waterman and D. Patterson, Roofline: an insightful visual performance model for multicore
-architectures, Communications of the ACM 52(4), 2009.) Points share a roof where their ceilings are the same: within a
+architectures, Communications of the ACM 52(4), 2009.) Points share a roof if their ceilings are the same: within a
 run, a precision and a number of ranks.
 """
 
@@ -21,14 +21,14 @@ from reports.analysis.cases import Case
 from reports.analysis.trend import Trend
 
 ROOF = ("run", "precision", "ranks")
-"""What tells one roof from another."""
+"""Keys that distinguish one roof from another."""
 
 
 @dataclass(frozen=True)
 class Dot:
-    """A point: FLOP and least bytes of a step on one device, their ratio, and the rate that was reached (FLOP/s).
+    """A point: FLOP and least bytes of a step on one device, their ratio, and the rate reached in FLOP/s.
 
-    ``layer_bytes``: of these bytes, those of the layers; None where the record does not tell.
+    `layer_bytes` are those bytes that belong to layers; None if the record does not hold them.
     """
 
     case: Case
@@ -41,7 +41,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Roof:
-    """Points below one roof. ``datasheet``: the vendor's peak in FLOP/s, None where it is not known."""
+    """Points below one roof; `datasheet` is the vendor's peak in FLOP/s, or None if it is unknown."""
 
     label: str
     flop_per_s: float
@@ -55,18 +55,18 @@ class Roof:
         return self.flop_per_s / self.bytes_per_s
 
     def at(self, intensity: float) -> float:
-        """The roof's height."""
+        """Return the roof's height at this intensity."""
         return min(self.flop_per_s, intensity * self.bytes_per_s)
 
 
 def find_roofs(cases: Sequence[Case], trend: Trend) -> list[Roof]:
-    """The roofs, in the order of the points, and what stands below each."""
+    """Return the roofs in the order of the points, with the points below each."""
     groups: dict[tuple[object, ...], list[tuple[Dot, Mapping[str, Any]]]] = {}
     for case in cases:
-        found = diagnosis.roofline(case)
-        dot = _dot(case, found.get("point") or {})
-        if dot and found.get("flop_per_s") and found.get("bytes_per_s"):
-            groups.setdefault(tuple(case.keys.get(key) for key in ROOF), []).append((dot, found))
+        roofline = diagnosis.roofline(case)
+        dot = _dot(case, roofline.get("point") or {})
+        if dot and roofline.get("flop_per_s") and roofline.get("bytes_per_s"):
+            groups.setdefault(tuple(case.keys.get(key) for key in ROOF), []).append((dot, roofline))
     axes = [axis for axis in trend.axes if set(axis.keys) & set(ROOF)]
     name = namer(axes, cases)
     return [_roof(name(group[0][0].case), group) for group in groups.values()]
@@ -74,7 +74,7 @@ def find_roofs(cases: Sequence[Case], trend: Trend) -> list[Roof]:
 
 def _dot(case: Case, point: Mapping[str, Any]) -> Dot | None:
     known = [point.get(key) for key in ("flop", "bytes", "intensity", "flop_per_s")]
-    numbers = [float(each) for each in known if each]
+    numbers = [float(value) for value in known if value]
     if len(numbers) < len(known):
         return None
     flop, moved, intensity, rate = numbers
@@ -91,7 +91,7 @@ def _roof(label: str, group: Sequence[tuple[Dot, Mapping[str, Any]]]) -> Roof:
 
 
 def _datasheet(case: Case) -> float | None:
-    """The datasheet peak that a point was held against."""
+    """Return the datasheet peak with which a point was compared."""
     rate, percent = case.value("flop_per_s_per_device"), case.value("percent_of_peak")
     return 100 * rate / percent if rate and percent else None
 

@@ -1,4 +1,4 @@
-"""Run folders -> runs. The folders that a sweep's array tasks wrote become one run; all others stay apart.
+"""Run folders -> runs. The folders that a sweep's array tasks wrote become one run; all others stay separate.
 
 Two folders are parts of one run if the same sweep (name and application) was measured by the same method on the same
 kind of machine with the same software, and no point is in both. The same point twice means two measurements that a
@@ -25,12 +25,12 @@ NOT_THE_MACHINE = (
     "cores", "devices", "memory_bytes", "memory_limited_by", "rank_memory_bytes", "rank_memory_limited_by",
     "rank_base_bytes", "cpu_quota_cores",
 )  # fmt: skip
-"""What an allocation decides, so that array tasks on machines of one kind may differ in it."""
+"""Keys that depend on the allocation, so that array tasks on machines of one kind may differ in them."""
 
 
 @dataclass(frozen=True)
 class Folder:
-    """What one run folder holds. ``config`` and ``system`` are empty where their files are missing or damaged."""
+    """The content of one run folder; `config` and `system` are empty if their files are missing or damaged."""
 
     path: Path
     config: Mapping[str, Any]
@@ -38,24 +38,24 @@ class Folder:
     system: Mapping[str, Any]
     records: tuple[Record, ...]
     unread: tuple[Unread, ...] = ()
-    """Files that should say something and cannot be read."""
+    """Files that should hold data and cannot be read."""
 
     @property
     def name(self) -> str:
-        """The sweep's name, or the folder's where no configuration says it."""
+        """The sweep's name, or the folder's if no configuration has one."""
         return str(self.config.get("name") or self.path.resolve().name)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One sweep on one machine: a label that is unique in the report, and the folders it came from."""
+    """One sweep on one machine, with a label that is unique in the report and the folders of the sweep."""
 
     label: str
     folders: tuple[Folder, ...]
 
     @property
     def first(self) -> Folder:
-        """The folder that speaks for all of them."""
+        """The folder that represents all of them."""
         return self.folders[0]
 
     @property
@@ -65,12 +65,15 @@ class Run:
 
     @property
     def unread(self) -> list[Unread]:
-        """The files of all folders that say nothing, though they should."""
+        """The files of all folders that should hold data and cannot be read."""
         return [file for folder in self.folders for file in folder.unread]
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:
-    """The runs in these folders, in the order given. Raises InputError for a folder that is none."""
+    """Return the runs in these folders, in the order given.
+
+    Raises InputError for a folder that is not a run's.
+    """
     if not paths:
         raise InputError("report: name at least one run folder")
     unique = list({path.resolve(): path for path in paths}.values())
@@ -78,25 +81,26 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
 
 
 def read_folder(path: Path) -> Folder:
-    """One run folder, its records by today's rules. Raises InputError where it is missing or holds no record.
+    """Return one run folder, with its records judged by today's rules.
 
-    A damaged file spoils nothing but itself: it is left out, and named in `Folder.unread`.
+    A damaged file affects only itself: it is left out, and named in `Folder.unread`. Raises InputError if the folder is
+    missing or holds no record.
     """
     if not path.is_dir():
         raise InputError(f"{path}: there is no such folder")
-    found, unread = records.read_each(path / "points")
-    if not found:
+    recorded, unread = records.read_each(path / "points")
+    if not recorded:
         why = f": {unread[0].path.name}: {unread[0].why}" if unread else "; is it the folder of a run?"
         raise InputError(f"{path}: holds no records (points/*.json){why}")
     system, no_system = records.read_system(path / "system.json")
     text, config, no_config = _config(path / "config.yaml")
     everywhere = bool((config.get("sweep") or {}).get("everywhere"))
-    judged = tuple(anew(record, system, everywhere) for record in found)
+    judged = tuple(anew(record, system, everywhere) for record in recorded)
     return Folder(path, config, text, system, judged, (*unread, *no_system, *no_config))
 
 
 def merge(folders: Sequence[Folder]) -> list[Run]:
-    """Folders of one sweep's array tasks joined, and every run given a label of its own."""
+    """Join the folders of one sweep's array tasks, and give every run a label of its own."""
     groups: list[list[Folder]] = []
     for folder in folders:
         home = next((group for group in groups if _belongs(folder, group)), None)
@@ -121,7 +125,7 @@ def _kind(folder: Folder) -> tuple[Any, ...]:
 
 
 def _labels(groups: Sequence[Sequence[Folder]]) -> list[str]:
-    """The sweep's name where it is enough; else the folder's name, or its whole path."""
+    """Return the sweeps' names if they are unique, else the folders' names, or their whole paths."""
     choices = [[group[0].name, group[0].path.resolve().name, str(group[0].path)] for group in groups]
     for level in range(3):
         labels = [choice[level] for choice in choices]
@@ -138,11 +142,14 @@ CONFIG = fields(
         "sweep": optional(fields({}, {"everywhere": scalar})),
     },
 )
-"""What a report uses of a configuration."""
+"""Keys of a configuration that a report uses."""
 
 
 def _config(path: Path) -> tuple[str, dict[str, Any], list[Unread]]:
-    """The configuration as text and as data; empty where there is none, and why where it is damaged."""
+    """Return the configuration as text and as data, and the reason if it is damaged.
+
+    Both are empty if there is no configuration.
+    """
     if not path.exists():
         return "", {}, []
     try:

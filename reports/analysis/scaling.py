@@ -1,11 +1,11 @@
-"""How throughput scales over ranks, with the problem of a rank kept or that of all of them. Pure.
+"""Scaling of throughput over ranks, weak and strong. Pure.
 
-    weak      size and batch of a rank are equal: the problem grows with the ranks
-    strong    size and batch of all ranks together (ranks x batch) are equal: ranks share the same step
+    weak      size and batch of a rank are constant: the problem grows with the ranks
+    strong    size and batch of all ranks together (ranks x batch) are constant: ranks share the same step
 
-Either way efficiency is (samples_per_s / ranks) / (samples_per_s / ranks at the fewest ranks), all else equal: what a
-rank keeps of its throughput, and the speed-up over what it would ideally be. Its interval takes the worst ends of both.
-A case may stand in a weak and in a strong comparison.
+For both, efficiency is (samples_per_s / ranks) / (samples_per_s / ranks at the fewest ranks), all else equal. It is the
+share of its throughput that a rank keeps, and the speed-up over the ideal speed-up. Its interval takes the worst ends
+of both. A case may be in a weak and in a strong comparison.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KINDS = (WEAK, STRONG)
 
 @dataclass(frozen=True)
 class Scaling:
-    """A case against its like at the fewest ranks. ``doubt``: why the figure is no pure efficiency, or empty."""
+    """A case compared with its like at the fewest ranks; `doubt` is why the figure is no pure efficiency, or empty."""
 
     kind: str
     reference: Case
@@ -34,7 +34,7 @@ class Scaling:
 
     @property
     def ideal(self) -> float:
-        """How often the reference's ranks are in the case's."""
+        """The case's ranks over the reference's."""
         return self.case.ranks / self.reference.ranks
 
     @property
@@ -44,7 +44,7 @@ class Scaling:
 
     @property
     def batch(self) -> str:
-        """Which batch stays, as "8 a rank" or "32 of all ranks"; empty where none is recorded."""
+        """The batch that stays constant, as "8 a rank" or "32 of all ranks"; empty if none is recorded."""
         if self.kind == STRONG:
             return f"{number(total_batch(self.case) or 0)} of all ranks"
         batch = self.case.keys.get("batch")
@@ -52,24 +52,24 @@ class Scaling:
 
 
 def total_batch(case: Case) -> float | None:
-    """Samples that all ranks take in one step; None where ranks or batch are not recorded."""
+    """Return the samples of all ranks in one step; None if ranks or batch are not recorded."""
     batch = case.keys.get("batch")
     return case.ranks * batch if case.ranks and isinstance(batch, int | float) else None
 
 
 def find_scalings(cases: Sequence[Case]) -> list[Scaling]:
-    """Every measured case against its like at the fewest ranks, where there is one: weak ones first, then strong."""
+    """Compare every measured case with its like at the fewest ranks, if there is one; weak ones come first."""
     measured = [case for case in cases if case.value("samples_per_s") and case.ranks]
-    found = []
+    scalings = []
     for kind in KINDS:
         for group in _groups(measured, kind):
             first = group[0]
-            found += [Scaling(kind, first, case, efficiency(first, case), _doubt(first, case)) for case in group[1:]]
-    return sorted(found, key=lambda each: (KINDS.index(each.kind), each.case.number))
+            scalings += [Scaling(kind, first, case, efficiency(first, case), _doubt(first, case)) for case in group[1:]]
+    return sorted(scalings, key=lambda scaling: (KINDS.index(scaling.kind), scaling.case.number))
 
 
 def _groups(cases: Sequence[Case], kind: str) -> list[list[Case]]:
-    """Cases to compare with each other, by rising ranks."""
+    """Return groups of cases to compare with each other, each by rising ranks."""
     kept = cases if kind == WEAK else [case for case in cases if total_batch(case)]
     free = {"ranks", *_silent(cases)} | ({"batch"} if kind == STRONG else set())
     groups: dict[str, list[Case]] = {}
@@ -81,13 +81,13 @@ def _groups(cases: Sequence[Case], kind: str) -> list[list[Case]]:
 
 
 def _silent(cases: Sequence[Case]) -> set[str]:
-    """What changes with ranks and batch alone, and by itself says nothing: facts about the data set."""
+    """Return the keys that change with ranks and batch alone and mean nothing by themselves: facts about the data."""
     own = {"ranks", "batch"}
     return {key for axis in find_axes(cases) if own.issuperset(axis.keys) for key in axis.silent}
 
 
 def efficiency(reference: Case, case: Case) -> Quantity:
-    """Samples/s of a rank relative to those at the reference's ranks."""
+    """Return samples/s of a rank relative to those at the reference's ranks."""
     many, few = case.quantity("samples_per_s"), reference.quantity("samples_per_s")
     less = reference.ranks / case.ranks
     value = (many.value or 0.0) / (few.value or 1.0) * less
@@ -97,7 +97,10 @@ def efficiency(reference: Case, case: Case) -> Quantity:
 
 
 def _doubt(reference: Case, case: Case) -> str:
-    """Ranks that own fewer cores are smaller devices: what they lose is not lost to scaling."""
+    """Return a caution if the ranks of both cases own different numbers of cores.
+
+    Ranks with fewer cores are smaller devices, and their loss is not due to scaling.
+    """
     before, after = cores_of(reference), cores_of(case)
     if before is None or after is None or before == after:
         return ""
@@ -107,11 +110,11 @@ def _doubt(reference: Case, case: Case) -> str:
 
 
 def cores_of(case: Case) -> int | None:
-    """Cores of a rank where it computes on them; None on GPUs, where unknown, or where ranks differ."""
-    found: set[int] = set()
+    """Return the cores of a rank that computes on them; None on GPUs, or if unknown or different between ranks."""
+    counts: set[int] = set()
     for rank in (rank for record in case.ok for rank in record.system.get("ranks") or []):
         cores = rank.get("cores")
         if str(rank.get("device", "")) != "cpu" or cores is None:
             return None
-        found.add(len(cores) if isinstance(cores, list) else int(cores))
-    return found.pop() if len(found) == 1 else None
+        counts.add(len(cores) if isinstance(cores, list) else int(cores))
+    return counts.pop() if len(counts) == 1 else None

@@ -1,7 +1,7 @@
-"""How steady a point's blocks were: their spread, outliers and drift, from the raw times. Pure.
+"""The steadiness of a point's blocks: spread, outliers and drift of the raw times. Pure.
 
-A point is said to drift where order in time would be as clear by chance in fewer than 1 of 100 points that only
-scatter, and the change is a percent or more. Nothing is left out because of it.
+A point drifts if such an order in time would occur by chance in fewer than 1 of 100 points that only scatter, and the
+change is a percent or more. No block is left out because of drift.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ CHANCE = 0.01
 
 
 LEAST_PERCENT = 1.0
-"""A drift smaller than this matters to nobody, however clear it is."""
+"""Smaller drifts do not matter, however clear they are."""
 
 
 @dataclass(frozen=True)
 class Steadiness:
-    """Of one replicate's blocks: quartile distance in % of the median, outliers, worst / median, change and its p."""
+    """The steadiness of one replicate's blocks.
+
+    `spread_percent` is the quartile distance in % of the median, `worst_ratio` the worst outlier over the median, and
+    `chance` the probability p of such a drift by chance.
+    """
 
     blocks: int
     spread_percent: float
@@ -33,12 +37,12 @@ class Steadiness:
 
     @property
     def drifts(self) -> bool:
-        """True if the blocks got faster or slower, clearly and by enough to matter."""
+        """True if the blocks became faster or slower, clearly and by enough to matter."""
         return self.chance < CHANCE and abs(self.drift_percent) >= LEAST_PERCENT
 
 
 def steadiness(record: Record) -> Steadiness | None:
-    """From the slowest rank's times of the full blocks; None where they are not recorded."""
+    """Return the steadiness of the slowest rank's times of the full blocks; None if they are not recorded."""
     blocks = (record.samples.get("block_s") or {}).get("full") or []
     times = [max(ranks) for ranks in blocks if ranks]
     if len(times) < 2 or min(times) <= 0:
@@ -50,5 +54,5 @@ def steadiness(record: Record) -> Steadiness | None:
 
 
 def of_case(case: Case) -> list[Steadiness]:
-    """Of each measured replicate."""
-    return [found for record in case.ok if (found := steadiness(record)) is not None]
+    """Return the steadiness of each measured replicate."""
+    return [steady for record in case.ok if (steady := steadiness(record)) is not None]

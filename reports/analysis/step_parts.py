@@ -1,26 +1,26 @@
-"""Where a step's time goes: the step divided into what could be told apart. Pure.
+"""The division of a step's time into parts, as far as they could be measured apart. Pure.
 
-Where the point was profiled, the parts are those of its diagnosis (saih/diagnosis):
+If the point was profiled, the parts are those of its diagnosis (saih/diagnosis):
 
     exposed input, waiting for the copy, exposed communication      by difference, the copy by its timer
-    waiting for the slowest rank      what the slowest rank takes beyond the mean of the others
+    waiting for the slowest rank      time of the slowest rank beyond the mean of the others
     host gaps                         GPU: idle for want of work from its host. CPU: calling operations, an estimate
-    compute-bound work                time of what comes near the ceiling of arithmetic
-    memory-bound work                 time of what comes near the ceiling of memory traffic
-    work from caches                  time of what moves more than the memory could: no ceiling is measured for it
+    compute-bound work                time of operations near the ceiling of arithmetic
+    memory-bound work                 time of operations near the ceiling of memory traffic
+    work from caches                  time of operations that move more than the memory could: they have no ceiling
     work at neither ceiling           time of all other computing
-    unexplained rest                  the step less all of these; negative where they add up to more. Of a GPU it is
+    unexplained rest                  the step less all of these; negative if they add up to more. On a GPU it is
                                       about zero by construction, and checks nothing
 
-Where it was not, the parts are what the differential passes tell:
+If the point was not profiled, the parts come from the differential passes:
 
-    exposed input          the step less the step without input; waiting for the copy is a part of it
+    exposed input          the step less the step without input; it includes waiting for the copy
     exposed communication  the step less the step without communication
-    rest of the step       the step less both: computing, host gaps and memory traffic, not told apart
+    rest of the step       the step less both: computing, host gaps and memory traffic together
 
-The parts add up to the step. A part may be negative where the two passes differ by less than their noise; it is shown
-so. The copy is the time in which the device stood still for it. Copies overlap with computing: where only their own
-time was measured, how much of it is exposed is not known, and it is within the exposed input.
+The parts add up to the step. A part may be negative if the two passes differ by less than their noise, and is shown
+so. The copy is the time in which the device stood still for it. Copies overlap with computing: if only their own time
+was measured, the exposed share of them is unknown, and it is within the exposed input.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ KERNELS = "work at neither ceiling"
 UNEXPLAINED, REST = "unexplained rest", "rest of the step"
 PARTS = (INPUT, COPY, COMMUNICATION, STRAGGLER, HOST, COMPUTE, MEMORY, CACHE, KERNELS, UNEXPLAINED, REST)
 NAMES = dict(zip((*diagnosis.PARTS, "rest"), PARTS, strict=False))
-"""The diagnosis's keys -> what the reader sees."""
+"""The diagnosis's keys -> the reader's names."""
 COPY_UNKNOWN = "copies overlap with the step; how much of them is exposed was not measured"
 METRICS = {"input": "exposed_input_s", "communication": "exposed_comm_s", "host": "launch_gap_s"}
-"""Parts that are metrics, too, with an interval or a reason why not."""
+"""Parts that are metrics, too, with an interval or a reason for having none."""
 ALONE = ("communication", "straggler")
-"""Parts that a single rank does not have."""
+"""Parts that need more than one rank."""
 NO_INTERVAL = {
     COPY: "no interval: a timer's mean",
     HOST: "no interval: an estimate",
@@ -58,9 +58,9 @@ ONE_PASS = "no interval: work of the one profiled pass"
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the step. ``resolved``: its interval excludes zero; None where there is no interval to say so.
+    """A part of the step; `low` and `high` are its interval, as shares of the step.
 
-    ``low``, ``high``: its interval, as shares of the step.
+    `resolved` is True if the interval excludes zero, and None without an interval.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Part:
 
     @property
     def why(self) -> str:
-        """Why it has no interval; empty where it has one."""
+        """The reason why the part has no interval; empty if it has one."""
         if self.low is not None:
             return ""
         return NO_INTERVAL.get(self.name, ONE_PASS if self.name in WORK else "no interval recorded")
@@ -80,7 +80,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Step:
-    """The step of one case: its parts, and which were not measured and why. ``profiled``: computing is divided, too."""
+    """The step of one case, with its parts and the reasons for those that were not measured.
+
+    `profiled` is True if computing is divided, too.
+    """
 
     case: Case
     step: Quantity
@@ -89,17 +92,17 @@ class Step:
     profiled: bool
 
     def part(self, name: str) -> Part | None:
-        """The part of this name, if the step has it."""
+        """Return the part of this name, or None."""
         return next((part for part in self.parts if part.name == name), None)
 
 
 def find_steps(cases: Sequence[Case]) -> tuple[Step, ...]:
-    """The step of every measured case whose step time is known and whose data do not contradict one another."""
+    """Return the step of every measured case whose step time is known and whose data do not contradict one another."""
     return tuple(divide(case) for case in cases if case.value("step_s") and not diagnosis.contradictory(case))
 
 
 def divide(case: Case) -> Step:
-    """The step of one case, divided."""
+    """Divide the step of one case."""
     shares = diagnosis.shares(case)
     return _by_profile(case, shares) if shares else _by_difference(case)
 
@@ -124,11 +127,11 @@ def _why(case: Case, key: str) -> str:
 
 
 def _shared(case: Case, key: str, value: float, whole: float) -> Part:
-    """A part of the diagnosis, with the interval of its metric, or of the diagnosis where it is no metric."""
+    """Return a part of the diagnosis, with the interval of its metric or, for other parts, of the diagnosis."""
     if key not in METRICS and (ends := diagnosis.interval(case, key)):
         return Part(NAMES[key], value * whole, value, not ends[0] <= 0 <= ends[1], *ends)
-    found = share(case, METRICS[key]) if key in METRICS else Quantity(None, "1")
-    return _part(NAMES[key], value, whole, found)  # the copy, set apart, shifts the interval
+    measured = share(case, METRICS[key]) if key in METRICS else Quantity(None, "1")
+    return _part(NAMES[key], value, whole, measured)  # taking out the copy shifts the interval
 
 
 def _by_difference(case: Case) -> Step:
@@ -146,7 +149,7 @@ def _by_difference(case: Case) -> Step:
     rest = whole - sum(part.seconds for part in parts)
     parts.append(Part(REST, rest, rest / whole, None))
     named = ((INPUT, taken), (COMMUNICATION, talk))
-    missing = [(name, each.why) for name, each in named if each.value is None]
+    missing = [(name, quantity.why) for name, quantity in named if quantity.value is None]
     if copy is None and copies(case):
         missing.append((COPY, COPY_UNKNOWN))
     return Step(case, step, tuple(parts), tuple(missing), False)
@@ -158,31 +161,31 @@ def copies(case: Case) -> bool:
 
 
 def copy_s(case: Case) -> float | None:
-    """The copy's part of the step: the device's wait for it; None where there are copies whose wait was not timed."""
-    found = case.value("copy_wait_s")
-    return found if found is not None or copies(case) else 0.0
+    """Return the device's wait for the copy; None if there are copies whose wait was not timed."""
+    wait = case.value("copy_wait_s")
+    return wait if wait is not None or copies(case) else 0.0
 
 
 def share(case: Case, name: str) -> Quantity:
-    """A part that is a metric in seconds as a share of the step, with its interval.
+    """Return a part that is a metric in seconds as a share of the step, with its interval.
 
-    Of several replicates: the mean of their shares, as in `diagnosed.shares`, with the interval over them.
+    Several replicates have the mean of their shares, as in `diagnosis.shares`, with the interval over them.
     """
-    found = [_share(record, name) for record in case.ok]
-    known = [each for each in found if each.value is not None]
+    shares = [_share(record, name) for record in case.ok]
+    known = [quantity for quantity in shares if quantity.value is not None]
     if not known:
         return Quantity(None, "1", why=case.quantity(name).why or "the step time is not known")
     if len(known) == 1:
         return known[0]
-    if len({each.value for each in known}) == 1:  # nothing to differ in: a part that a point does not have
+    if len({quantity.value for quantity in known}) == 1:  # all equal: the point does not have the part
         return Quantity(known[0].value, "1")
-    over, mean = replicated(known), statistics.fmean(each.value or 0.0 for each in known)
+    over, mean = replicated(known), statistics.fmean(quantity.value or 0.0 for quantity in known)
     low, high = (None, None) if over.low is None or over.high is None else (min(over.low, mean), max(over.high, mean))
     return replace(over, value=mean, low=low, high=high)
 
 
 def _share(record: Record, name: str) -> Quantity:
-    """The share of one replicate."""
+    """Return the share of one replicate."""
     entry, value, step = record.metrics.get(name) or {}, record.value(name), record.value("step_s")
     if value is None or not step:
         return Quantity(None, "1")
@@ -191,7 +194,7 @@ def _share(record: Record, name: str) -> Quantity:
 
 
 def _part(name: str, value: float, whole: float, measured: Quantity) -> Part:
-    """A part of this share of the step, with the interval of the share that was measured."""
+    """Return a part with this share of the step, and with the interval of the share that was measured."""
     if measured.low is None or measured.high is None:
         return Part(name, value * whole, value, None)
     low, high = (value + end - (measured.value or 0.0) for end in (measured.low, measured.high))

@@ -1,7 +1,7 @@
-"""Why points may not be representative, by cause, from their records. Pure.
+"""Reasons why points may not be representative, by cause, from their records. Pure.
 
-The harness says of each replicate, in sentences with their numbers, what disturbed it (a record's diagnosis,
-"suspect"; saih/diagnosis/suspect.py). A rank more, another host or another number makes no other cause.
+The harness names the disturbances of each replicate, in sentences with their numbers (a record's diagnosis, "suspect";
+saih/diagnosis/suspect.py). Sentences that differ only in rank, host or number have the same cause.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ TOLD = {
     "cores throttled": "cores throttled for heat",
     "quota": "a CPU quota held ranks back",
     "slower": SLOWER,
-    "environment": "environment variables slow ranks down or differ between them",
+    "environment": "environment variables slow ranks down, or are not the sweep's",
+    "settings": "a host or GPU is set otherwise than the sweep's first",
 }
-"""The record's cause -> what the reader is told, in the order of the report."""
+"""The record's cause -> the reader's words, in the order of the report."""
 
 
 OLDER = (
@@ -41,43 +42,45 @@ OLDER = (
     (r" cores? throttled for heat", "cores throttled for heat"),
     (r"^steps grew .* slower", SLOWER),
 )
-"""Records of method versions before 4 hold sentences only: what one holds, without rank and host -> what is told."""
+"""Pattern of a sentence without rank and host -> the reader's words; method versions before 4 recorded sentences."""
 
 
 WHOSE = re.compile(r"^(rank \d+ on )?\S+: ")
 
 
 def cause(reason: Mapping[str, str] | str) -> str:
-    """What the reader is told of one of the record's reasons: {"cause", "words"}, or a sentence in older records."""
+    """Return the reader's words for one of the record's reasons: {"cause", "words"}, or a sentence in older records."""
     if not isinstance(reason, str):
         return TOLD.get(reason["cause"], OTHER)
     text = WHOSE.sub("", reason)
-    return next((told for pattern, told in OLDER if re.search(pattern, text)), OTHER)
+    return next((words for pattern, words in OLDER if re.search(pattern, text)), OTHER)
 
 
 def reasons(case: Case) -> list[tuple[str, str]]:
-    """(what is told, the record's own words) of a case, each once, the largest share first."""
-    found = [each for record in case.ok for each in (record.diagnosis or {}).get("suspect") or []]
-    told = dict.fromkeys((cause(each), each if isinstance(each, str) else str(each["words"])) for each in found)
-    return sorted(told, key=lambda each: weight(each[1]), reverse=True)
+    """Return (the reader's words, the record's own words) of a case, each pair once, the largest share first."""
+    suspicions = [entry for record in case.ok for entry in (record.diagnosis or {}).get("suspect") or []]
+    pairs = dict.fromkeys(
+        (cause(entry), entry if isinstance(entry, str) else str(entry["words"])) for entry in suspicions
+    )
+    return sorted(pairs, key=lambda entry: weight(entry[1]), reverse=True)
 
 
 def weight(sentence: str) -> float:
-    """The first percentage in a sentence."""
-    found = re.search(r"(\d+(?:\.\d+)?) %", sentence)
-    return float(found[1]) if found else 0.0
+    """Return the first percentage in a sentence, or 0."""
+    match = re.search(r"(\d+(?:\.\d+)?) %", sentence)
+    return float(match[1]) if match else 0.0
 
 
 def by_cause(case: Case) -> dict[str, list[str]]:
-    """The sentences of a case by cause, in the order of `TOLD`."""
-    found: dict[str, list[str]] = {}
-    for told, sentence in reasons(case):
-        found.setdefault(told, []).append(sentence)
-    order = dict.fromkeys([*TOLD.values(), *(told for _, told in OLDER), OTHER])
-    return {told: found[told] for told in order if told in found}
+    """Return the sentences of a case by cause, in the order of the report."""
+    sentences: dict[str, list[str]] = {}
+    for words, sentence in reasons(case):
+        sentences.setdefault(words, []).append(sentence)
+    order = dict.fromkeys([*TOLD.values(), *(words for _, words in OLDER), OTHER])
+    return {words: sentences[words] for words in order if words in sentences}
 
 
 def note(case: Case) -> str:
-    """Its causes in one line, or empty."""
-    told = by_cause(case)
-    return f"suspect: {'; '.join(told)}" if told else ""
+    """Return the case's causes in one line, or empty."""
+    causes = by_cause(case)
+    return f"suspect: {'; '.join(causes)}" if causes else ""

@@ -1,15 +1,16 @@
-"""The trend: lines along the growing dial, where growth ends, what each dial does, how ranks scale. Pure.
+"""The trend: series along the growing dial, the ends of growth, the effect of each dial, scaling over ranks. Pure.
 
     series       cases equal in all but the growing axis, in its order
-    last gain    y_n / y_(n-1) - 1 along a series, y the yardstick; its interval takes the worst ends of both
-                 "not resolved" where that holds zero and more than 10 %; else "flat" below 10 % either way, else
+    last gain    y_n / y_(n-1) - 1 along a series, y the reference metric; its interval takes the worst ends of both
+                 "not resolved" if that interval holds zero and more than 10 %; else "flat" below 10 % either way, else
                  "rises" or "falls"
     effect       y_high / y_low between cases equal in all but one dial, at its highest and lowest value measured;
                  the median over all such pairs
     scaling      throughput over ranks, weak and strong: see scaling.py
 
-The yardstick is the percent of the measured ceiling; where no point has one, that of the datasheet peak; else FLOP/s.
-Where measured ceilings differ (yardstick.py) it is FLOP/s, too, since shares of different ceilings do not compare.
+The reference metric is the percent of the measured ceiling; if no point has one, that of the datasheet peak; else
+FLOP/s. If measured ceilings differ (reference_metric.py) it is FLOP/s, too, since shares of different ceilings do not
+compare.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ from reports.analysis.scaling import Scaling, find_scalings
 
 YARDSTICKS = (SHARE, "percent_of_peak", RATE)
 FLAT = 0.10
-"""A relative gain smaller than this counts as none."""
+"""Smaller relative gains count as none."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """A line: ``cases`` measured and of known size, in order, and ``lost``, those of known size without a result."""
+    """A series of cases of known size, in order: the measured `cases`, and the `lost` ones without a result."""
 
     label: str
     cases: tuple[Case, ...]
@@ -38,12 +39,12 @@ class Series:
 
 
 RISES, FLAT_END, FALLS, UNRESOLVED = "rises", "flat", "falls", "not resolved"
-"""How a line ends."""
+"""The verdicts on the end of a series."""
 
 
 @dataclass(frozen=True)
 class Growth:
-    """How the yardstick moves along a series of two cases or more."""
+    """The reference metric along a series of two cases or more."""
 
     series: Series
     values: tuple[Quantity, ...]
@@ -60,7 +61,7 @@ class Growth:
 
     @property
     def best(self) -> int:
-        """Where along the series the value is highest."""
+        """The index of the highest value along the series."""
         return max(range(len(self.values)), key=lambda i: self.values[i].value or 0.0)
 
     @property
@@ -71,40 +72,40 @@ class Growth:
 
     @property
     def last_fold(self) -> float:
-        """How often the work grows between the last two cases."""
+        """The factor by which the work grows between the last two cases."""
         before, last = self.series.cases[-2:]
         return (last.flop_per_step or 0.0) / (before.flop_per_step or 1.0)
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What moving one axis from its lowest to its highest value does, over all pairs equal but for it."""
+    """The effect of moving one axis from its lowest to its highest value, over all pairs that are equal in all else."""
 
     axis: Axis
     pairs: tuple[tuple[Case, Case], ...]
     share: tuple[float, ...]
-    """Ratios of the yardstick; empty where it is a share and the axis changes what it is a share of."""
+    """Ratios of the reference metric; empty if it is a share and the axis changes the peak behind it."""
     rate: tuple[float, ...]
     """Ratios of samples/s."""
 
     @property
     def strength(self) -> float:
-        """The median ratio of the yardstick, above 1 whichever way it goes; 1 where there is none."""
+        """The median ratio of the reference metric or its inverse, whichever is above 1; 1 if there is none."""
         middle = statistics.median(self.share) if self.share else 1.0
         return max(middle, 1 / middle) if middle > 0 else 1.0
 
 
 @dataclass(frozen=True)
 class Trend:
-    """All that is derived from several cases."""
+    """All results derived from several cases."""
 
     axes: tuple[Axis, ...]
     roles: Roles
     where: Callable[[Case], str]
-    """Names a case by what tells it from the others."""
+    """Names a case by the axes that distinguish it from the others."""
     yardstick: str
     own_ceilings: bool
-    """True if measured ceilings differ, so that the yardstick is the rate though shares are known."""
+    """True if measured ceilings differ, so that the reference metric is the rate though shares are known."""
     series: tuple[Series, ...]
     growths: tuple[Growth, ...]
     effects: tuple[Effect, ...]
@@ -112,7 +113,7 @@ class Trend:
 
 
 def find_trend(cases: Sequence[Case]) -> Trend:
-    """The trend over these cases; every part may be empty."""
+    """Return the trend over these cases; every part may be empty."""
     axes = find_axes(cases)
     roles = assign(axes, cases)
     known = [name for name in YARDSTICKS if any(case.value(name) is not None for case in cases)]
@@ -140,19 +141,19 @@ def _full_namer(axes: Sequence[Axis], cases: Sequence[Case]) -> Callable[[Case],
 
 
 def find_series(cases: Sequence[Case], roles: Roles) -> tuple[Series, ...]:
-    """The lines: by the growing axis, or one a case where nothing grows."""
-    found = []
+    """Return the series along the growing axis, or one a case if nothing grows."""
+    all_series = []
     name = namer(roles.series_axes, cases)
     for group in alike(cases, roles.growth):
         known = [case for case in group if case.flop_per_step]
         label = name(group[0])
         measured = tuple(case for case in known if case.ok)
-        found.append(Series(label or "all points", measured, tuple(case for case in known if not case.ok)))
-    return tuple(each for each in found if each.cases or each.lost)
+        all_series.append(Series(label or "all points", measured, tuple(case for case in known if not case.ok)))
+    return tuple(series for series in all_series if series.cases or series.lost)
 
 
 def growth(series: Series, yardstick: str) -> Growth | None:
-    """How the yardstick moves along a series; None below two values."""
+    """Return the reference metric along a series; None below two values."""
     cases = tuple(case for case in series.cases if case.value(yardstick) is not None)
     if len(cases) < 2:
         return None
@@ -161,7 +162,7 @@ def growth(series: Series, yardstick: str) -> Growth | None:
 
 
 def gain(before: Quantity, after: Quantity) -> Quantity:
-    """The relative change from one value to another, with the worst ends of both intervals; 0 from nothing."""
+    """Return the relative change from one value to another, with the worst ends of both intervals; 0 from nothing."""
     change = ratio(after, before) - 1
     if not before.low or not before.high or after.low is None or after.high is None:
         return Quantity(change, "1")
@@ -170,7 +171,10 @@ def gain(before: Quantity, after: Quantity) -> Quantity:
 
 
 def how_it_ends(last_gain: Quantity) -> str:
-    """A last gain in a word. One whose whole interval is small is none, whether or not it holds zero."""
+    """Return the verdict on a last gain.
+
+    A gain whose whole interval is small counts as none, even if the interval excludes zero.
+    """
     value = last_gain.value or 0.0
     if last_gain.sign == 0 and max(-(last_gain.low or 0.0), last_gain.high or 0.0) >= FLAT:
         return UNRESOLVED
@@ -180,19 +184,22 @@ def how_it_ends(last_gain: Quantity) -> str:
 
 
 def ratio(above: Quantity, below: Quantity) -> float:
-    """One value over another; 1 where that cannot be said."""
+    """Return one value over another; 1 if the ratio is undefined."""
     return (above.value or 0.0) / below.value if below.value else 1.0
 
 
 def apart(a: Quantity, b: Quantity) -> bool | None:
-    """True if two intervals do not overlap; None where one is missing."""
+    """True if two intervals do not overlap; None if one is missing."""
     if a.low is None or a.high is None or b.low is None or b.high is None:
         return None
     return a.high < b.low or b.high < a.low
 
 
 def effect(cases: Sequence[Case], axis: Axis, yardstick: str) -> Effect:
-    """What an axis does. Shares of different peaks are not set against each other: see `comparable`."""
+    """Return the effect of an axis.
+
+    Shares of different peaks are not compared with each other: see `comparable`.
+    """
     pairs = []
     for group in alike([case for case in cases if case.value("samples_per_s")], axis):
         if len(group) > 1:
@@ -208,5 +215,8 @@ def effect(cases: Sequence[Case], axis: Axis, yardstick: str) -> Effect:
 
 
 def comparable(axis: Axis, yardstick: str) -> bool:
-    """True if the yardstick means the same all along the axis: rates do; another precision or run has another peak."""
+    """True if the reference metric means the same all along the axis.
+
+    A rate always does; a share refers to another peak if the precision or the run changes.
+    """
     return yardstick == RATE or not {"precision", "run"} & set(axis.keys)

@@ -1,4 +1,4 @@
-"""What the figures about input and storage show, as plain data, with captions and texts. Pure."""
+"""The figures about input and storage as plain data, with captions and texts. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reports.charts.trend import Mark
 from reports.words.text import count, quantity
 
 MOST_GROUPS = 4
-"""Groups that get figures; the table holds all."""
+"""Most groups with a figure; the table holds all of them."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class SourceBar:
 
 @dataclass(frozen=True)
 class SourceChart:
-    """Throughput by input source, undisturbed."""
+    """Throughput by input source, without background load."""
 
     name: str
     title: str
@@ -39,7 +39,7 @@ class SourceChart:
 
 @dataclass(frozen=True)
 class LoadLine:
-    """Throughput of one input against what others read. ``slowed``: where it falls to 95 %, (MB/s, samples/s)."""
+    """Throughput of one input against the background rate; `slowed` is its fall to 95 % at (MB/s, samples/s)."""
 
     name: str
     marks: tuple[Mark, ...]
@@ -49,7 +49,7 @@ class LoadLine:
 
 @dataclass(frozen=True)
 class LoadChart:
-    """Throughput against the rate at which others read."""
+    """Throughput against the background rate."""
 
     name: str
     title: str
@@ -59,9 +59,9 @@ class LoadChart:
 
 
 def source_charts(groups: Sequence[Group]) -> list[SourceChart]:
-    """Throughput by input source, a chart a group."""
-    found = [group for group in groups if len(group.sources) > 1]
-    return [_sources(f"input-sources{_number(i)}", group) for i, group in enumerate(found[:MOST_GROUPS])]
+    """Return charts of throughput by input source, one a group."""
+    compared = [group for group in groups if len(group.sources) > 1]
+    return [_sources(f"input-sources{_number(i)}", group) for i, group in enumerate(compared[:MOST_GROUPS])]
 
 
 def _number(place: int) -> str:
@@ -80,10 +80,10 @@ def _sources(name: str, group: Group) -> SourceChart:
 
 
 def _bar(case: Case) -> SourceBar:
-    found = case.quantity("samples_per_s")
-    value = found.value or 0.0
+    rate = case.quantity("samples_per_s")
+    value = rate.value or 0.0
     label = f"#{case.number}  {input_of(case)}"
-    return SourceBar(case.number, label, value, found.low, found.high, quantity(value, "samples/s"))
+    return SourceBar(case.number, label, value, rate.low, rate.high, quantity(value, "samples/s"))
 
 
 def _where(group: Group) -> str:
@@ -91,9 +91,9 @@ def _where(group: Group) -> str:
 
 
 def load_charts(groups: Sequence[Group]) -> list[LoadChart]:
-    """Throughput against background reading, a chart a group."""
-    found = [group for group in groups if group.curves]
-    return [_loads(f"background-reading{_number(i)}", group) for i, group in enumerate(found[:MOST_GROUPS])]
+    """Return charts of throughput against background load, one a group."""
+    loaded = [group for group in groups if group.curves]
+    return [_loads(f"background-reading{_number(i)}", group) for i, group in enumerate(loaded[:MOST_GROUPS])]
 
 
 def _loads(name: str, group: Group) -> LoadChart:
@@ -112,13 +112,13 @@ def _loads(name: str, group: Group) -> LoadChart:
 
 
 def _line(curve: Curve) -> LoadLine:
-    found = curve.slowdown
-    shown = found is not None and found.real is not False and not curve.drifted
-    slowed = (found.mb_s, found.samples_per_s) if found and shown else None
+    slowdown = curve.slowdown
+    shown = slowdown is not None and slowdown.real is not False and not curve.drifted
+    slowed = (slowdown.mb_s, slowdown.samples_per_s) if slowdown and shown else None
     text = f"falls by 5\u00a0% at {megabytes(slowed[0])}" if slowed else "does not fall by 5\u00a0%"
     return LoadLine(curve.input, tuple(map(_mark, curve.cases)), slowed, text)
 
 
 def _mark(case: Case) -> Mark:
-    found = case.quantity("samples_per_s")
-    return Mark(case.number, f"#{case.number}", others_mb_s(case), found.value, found.low, found.high, case.status)
+    rate = case.quantity("samples_per_s")
+    return Mark(case.number, f"#{case.number}", others_mb_s(case), rate.value, rate.low, rate.high, case.status)

@@ -1,4 +1,4 @@
-"""What the roofline figures show, as plain data, with captions and texts. Pure."""
+"""The roofline figures as plain data, with captions and texts. Pure."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from reports.analysis.trend import Trend
 from reports.words.text import count, percent, quantity
 
 MOST_ROOFS = 4
-"""Figures; the table holds all."""
+"""Most roofs with a figure; the table holds all of them."""
 MOST_LAYERS = 7
 LEAST_SHARE = 0.01
-"""Layers that take less of the step than this say little, and would stretch the axes."""
+"""Least share of the step of a layer in the figure; smaller ones would only stretch the axes."""
 
 
 @dataclass(frozen=True)
 class Spot:
-    """A point on the chart, with what is written beside it."""
+    """A point on the chart with its label."""
 
     label: str
     intensity: float
@@ -37,7 +37,7 @@ class Path:
 
 @dataclass(frozen=True)
 class LayerSpot:
-    """A layer's part in a step of the largest point: ``forward``, or else backward. Its first part has the label."""
+    """A layer's part in a step of the largest point, `forward` or backward; its first part has the label."""
 
     layer: str
     label: str
@@ -48,7 +48,7 @@ class LayerSpot:
 
 @dataclass(frozen=True)
 class RoofChart:
-    """Rate against intensity below the measured roofs, both in logarithms. ``datasheet`` None: not known."""
+    """Rate against intensity below the measured roofs, both in logarithms; `datasheet` is None if unknown."""
 
     name: str
     title: str
@@ -63,7 +63,7 @@ class RoofChart:
 
 
 def roof_charts(roofs: Sequence[Roof], trend: Trend) -> list[RoofChart]:
-    """A chart for each of the roofs with most points, in the roofs' order."""
+    """Return a chart for each of the roofs with most points, in the roofs' order."""
     most = sorted(roofs, key=lambda roof: -len(roof.dots))[:MOST_ROOFS]
     drawn = [roof for roof in roofs if roof in most]
     return [_chart("roofline" + (f"-{i + 1}" if i else ""), roof, trend) for i, roof in enumerate(drawn)]
@@ -89,14 +89,14 @@ def _chart(name: str, roof: Roof, trend: Trend) -> RoofChart:
 
 
 def _paths(roof: Roof, trend: Trend) -> list[Path]:
-    """The dots of the roof by growth path."""
+    """Return the points below the roof by growth path."""
     dots = {dot.case.number: dot for dot in roof.dots}
-    found = []
+    paths = []
     for series in trend.series:
         here = [dots[case.number] for case in series.cases if case.number in dots]
         if here:
-            found.append(Path(series.label, tuple(_spot(dot, trend) for dot in here)))
-    return found
+            paths.append(Path(series.label, tuple(_spot(dot, trend) for dot in here)))
+    return paths
 
 
 def _spot(dot: Dot, trend: Trend) -> Spot:
@@ -106,7 +106,7 @@ def _spot(dot: Dot, trend: Trend) -> Spot:
 
 
 def _main(case: Case) -> list[Half]:
-    """The layers that take longest, of those whose arithmetic and traffic give them a place on the chart."""
+    """Return the layers that take longest, of those with enough arithmetic and traffic for a place on the chart."""
     placed = [half for half in halves(case) if half.intensity and half.flop_per_s]
     took: dict[str, float] = {}
     for half in placed:
@@ -118,17 +118,17 @@ def _main(case: Case) -> list[Half]:
 
 
 def _layer_spots(shown: Sequence[Half]) -> Iterator[LayerSpot]:
-    told: set[str] = set()
+    labelled: set[str] = set()
     for half in shown:
-        label = "" if half.layer in told else half.layer
-        told.add(half.layer)
+        label = "" if half.layer in labelled else half.layer
+        labelled.add(half.layer)
         yield LayerSpot(half.layer, label, half.part == FORWARD, half.intensity or 0.0, half.flop_per_s or 0.0)
 
 
 def _caption(roof: Roof, largest: Case, shown: Sequence[Half], trend: Trend) -> str:
     growth = trend.roles.growth
     quoted = f"; dashed, the datasheet's {quantity(roof.datasheet, 'FLOP/s')}" if roof.datasheet else ""
-    told = [
+    parts = [
         f"{roof.label}: rate" if roof.label else "Rate",
         f"of a device against the intensity of its work. The roofs are measured: memory "
         f"{quantity(roof.bytes_per_s, 'B/s')}, arithmetic {quantity(roof.flop_per_s, 'FLOP/s')}{quoted}.",
@@ -138,7 +138,7 @@ def _caption(roof: Roof, largest: Case, shown: Sequence[Half], trend: Trend) -> 
         f"Lines join points equal in all but {growth.name}." if growth else "",
         _layers_caption(largest, shown),
     ]
-    return " ".join(part for part in told if part)
+    return " ".join(part for part in parts if part)
 
 
 def _layers_caption(largest: Case, shown: Sequence[Half]) -> str:

@@ -1,4 +1,4 @@
-"""What the figures of scaling over ranks show, as plain data: one for weak scaling, one for strong. Pure."""
+"""The figures of scaling over ranks as plain data: one for weak scaling, one for strong. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ KEPT = {WEAK: "the batch is per rank (weak scaling)", STRONG: "the batch of all 
 
 
 def scaling_charts(trend: Trend) -> list[Chart]:
-    """Scaling efficiency against ranks, a line a problem; of a kind, none unless a problem ran at three numbers."""
+    """Return charts of scaling efficiency against ranks, a line a problem.
+
+    A kind has no chart unless a problem ran at three numbers of ranks.
+    """
     return [chart for kind in KINDS for chart in _of_kind(kind, trend)]
 
 
@@ -27,7 +30,7 @@ def _of_kind(kind: str, trend: Trend) -> list[Chart]:
     if max(map(len, groups.values()), default=0) < 2:
         return []
     names = _names(kind, groups, trend)
-    lines = tuple(_line(names[number], i, found) for i, (number, found) in enumerate(groups.items()))
+    lines = tuple(_line(names[number], i, group) for i, (number, group) in enumerate(groups.items()))
     ticks = tuple(sorted({mark.x for line in lines for mark in line.marks}))
     caption = (
         f"Throughput of a rank relative to that at the fewest ranks of the same problem, all else equal; {KEPT[kind]}. "
@@ -44,25 +47,25 @@ def _of_kind(kind: str, trend: Trend) -> list[Chart]:
 
 
 def _names(kind: str, groups: dict[int, list[Scaling]], trend: Trend) -> dict[int, str]:
-    """What tells a problem from the others; the batch of all ranks together is a part of it where that stays."""
+    """Return the names of the problems; they include the batch of all ranks together if strong scaling has several."""
     hidden = {"ranks"} if kind == WEAK else {"ranks", "batch"}
     left = [axis for axis in trend.axes if not hidden.issuperset(axis.keys)]
-    name = namer(left, [each.case for found in groups.values() for each in found])
-    several = kind == STRONG and len({found[0].batch for found in groups.values()}) > 1
+    name = namer(left, [scaling.case for group in groups.values() for scaling in group])
+    several = kind == STRONG and len({group[0].batch for group in groups.values()}) > 1
     return {
         number: ", ".join(
-            part for part in (name(found[0].reference), f"batch {found[0].batch}" if several else "") if part
+            part for part in (name(group[0].reference), f"batch {group[0].batch}" if several else "") if part
         )
-        for number, found in groups.items()
+        for number, group in groups.items()
     }
 
 
 def _line(name: str, colour: int, found: Sequence[Scaling]) -> Line:
     first = found[0].reference
     marks = [Mark(first.number, "", float(first.ranks), 100.0, None, None, first.status)]
-    for each in found:
-        y, low, high = (None if end is None else 100 * end for end in _ends(each))
-        marks.append(Mark(each.case.number, "", float(each.case.ranks), y, low, high, each.case.status))
+    for scaling in found:
+        y, low, high = (None if end is None else 100 * end for end in _ends(scaling))
+        marks.append(Mark(scaling.case.number, "", float(scaling.case.ranks), y, low, high, scaling.case.status))
     return Line(name, colour, 0, tuple(sorted(marks, key=lambda mark: mark.x)))
 
 

@@ -1,4 +1,4 @@
-"""What the figures of the trend show, as plain data: marks, lines and panels, with captions and texts. Pure."""
+"""The figures of the trend as plain data: marks, lines and panels, with captions and texts. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ PANELS_A_FIGURE = 4
 
 @dataclass(frozen=True)
 class Mark:
-    """A point: its number, the growing dial's value, and where it is. ``y`` None: it has no result, see ``status``."""
+    """A point with its number, the growing dial's value and its place; without a result `y` is None.
+
+    `status` names the reason.
+    """
 
     case: int
     label: str
@@ -30,7 +33,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Line:
-    """Marks to join; ``colour`` and ``style`` are places in the chart's lists."""
+    """Marks to join; `colour` and `style` are indices of the chart's lists."""
 
     name: str
     colour: int
@@ -40,7 +43,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """A small figure of its own; the title says which points it holds."""
+    """A small figure of its own; the title names its points."""
 
     title: str
     lines: tuple[Line, ...]
@@ -48,9 +51,9 @@ class Panel:
 
 @dataclass(frozen=True)
 class Chart:
-    """A metric against problem size, or against ranks. ``growth`` names what is written at the points.
+    """A metric against problem size, or against ranks.
 
-    ``ticks`` are the only values x takes, where it has few; else empty.
+    `growth` names the values written at the points. `ticks` holds the values of x if there are few, else nothing.
     """
 
     name: str
@@ -69,7 +72,10 @@ class Chart:
 
 
 def trend_charts(cases: Sequence[Case], trend: Trend) -> list[Chart]:
-    """Percent of the peaks that are known, and samples/s, against problem size. None below two measured sizes."""
+    """Return charts of the reference metric, the share of the datasheet peak and samples/s against problem size.
+
+    Below two measured sizes there are none.
+    """
     if len({case.flop_per_step for case in cases if case.ok} - {None, 0}) < 2:
         return []
     metrics = dict.fromkeys([trend.yardstick, "percent_of_peak", "samples_per_s"])
@@ -77,7 +83,7 @@ def trend_charts(cases: Sequence[Case], trend: Trend) -> list[Chart]:
 
 
 def _charts(cases: Sequence[Case], trend: Trend, metric: str) -> list[Chart]:
-    """One metric, a chart for every few panels so that none is larger than a page."""
+    """Return the charts of one metric, of a few panels each so that none is larger than a page."""
     groups: dict[str, list[Line]] = {}
     for series in trend.series:
         groups.setdefault(_panel_title(series, trend), []).append(_line(series, trend, metric))
@@ -88,7 +94,7 @@ def _charts(cases: Sequence[Case], trend: Trend, metric: str) -> list[Chart]:
     charts = []
     for i, chunk in enumerate(chunks(panels, PANELS_A_FIGURE)):
         name = metric.replace("_", "-") + (f"-{i + 1}" if i else "")
-        unit = next(found.unit for case in cases if (found := case.quantity(metric)).value is not None)
+        unit = next(measured.unit for case in cases if (measured := case.quantity(metric)).value is not None)
         charts.append(_chart(name, metric, unit, chunk, trend, [] if i else left))
     return charts
 
@@ -114,11 +120,11 @@ def _chart(name: str, metric: str, unit: str, panels: tuple[Panel, ...], trend: 
 
 
 def _palette(trend: Trend) -> dict[tuple[int, ...], str]:
-    """What each colour stands for, in order of the colour axes."""
+    """Return the meaning of each colour, in order of the colour axes."""
     cases = [case for series in trend.series for case in series.cases + series.lost]
     name = namer(trend.roles.colour, cases)
-    found = {trend.roles.colour_of(case): name(case) for case in cases}
-    return {place: found[place] for place in sorted(found)} if trend.roles.colour else {}
+    names = {trend.roles.colour_of(case): name(case) for case in cases}
+    return {place: names[place] for place in sorted(names)} if trend.roles.colour else {}
 
 
 def _panel_title(series: Series, trend: Trend) -> str:
@@ -138,22 +144,22 @@ def _line(series: Series, trend: Trend, metric: str) -> Line:
 
 
 def _mark(case: Case, growth: Axis | None, metric: str) -> Mark:
-    found = case.quantity(metric)
+    measured = case.quantity(metric)
     label = growth.show(growth.of(case)) if growth else f"#{case.number}"
-    return Mark(case.number, label, case.flop_per_step or 0.0, found.value, found.low, found.high, case.status)
+    return Mark(case.number, label, case.flop_per_step or 0.0, measured.value, measured.low, measured.high, case.status)
 
 
 def _caption(metric: str, panels: Sequence[Panel], trend: Trend, left: Sequence[Case]) -> str:
     growth, marks = trend.roles.growth, [mark for panel in panels for line in panel.lines for mark in line.marks]
     bars = any(mark.low is not None for mark in marks)
-    told = [
+    sentences = [
         f"{label_of(metric).capitalize()} against the work of one device in one step (FLOP per sample x batch).",
         f"Lines join points equal in all but {growth.name}, whose value is written at the points." if growth else "",
         "Vertical bars are the intervals." if bars else "No interval is recorded.",
         _lost_caption(marks),
         _left_out(left),
     ]
-    return " ".join(part for part in told if part)
+    return " ".join(part for part in sentences if part)
 
 
 def _lost_caption(marks: Sequence[Mark]) -> str:
@@ -162,12 +168,12 @@ def _lost_caption(marks: Sequence[Mark]) -> str:
 
 
 def _left_out(left: Sequence[Case]) -> str:
-    """Which points are nowhere in the figure: left out of the sweep, or without a place to stand."""
+    """Return a sentence on points without a place in the figure: not measured, or of unknown value or size."""
     skipped = [case for case in left if case.status in UNDECIDED]
     unknown = [case for case in left if case.status not in UNDECIDED]
-    told = [f"{numbers(skipped)} (not measured)"] if skipped else []
-    told += [f"{numbers(unknown)} (value or work per sample not known)"] if unknown else []
-    return f"Not drawn: {listed(told)}." if told else ""
+    reasons = [f"{numbers(skipped)} (not measured)"] if skipped else []
+    reasons += [f"{numbers(unknown)} (value or work per sample not known)"] if unknown else []
+    return f"Not drawn: {listed(reasons)}." if reasons else ""
 
 
 def _alt(metric: str, unit: str, panels: Sequence[Panel]) -> str:

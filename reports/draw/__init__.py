@@ -25,5 +25,5 @@ DRAW: dict[type, Callable[[Any], Figure]] = {
 
 
 def drawn(chart: Chart | BarChart | RoofChart | SourceChart | LoadChart) -> Figure:
-    """The picture of any chart."""
+    """Return the picture of any chart."""
     return DRAW[type(chart)](chart)

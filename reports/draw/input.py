@@ -13,7 +13,7 @@ from reports.draw.palette import INK, SKY, STYLES, WIDTH, colours
 
 
 def draw_sources(chart: SourceChart) -> Figure:
-    """Throughput by input source: bars from zero, with intervals."""
+    """Draw throughput by input source: bars from zero, with intervals."""
     figure = Figure(figsize=(WIDTH, 1.0 + 0.36 * len(chart.bars)), layout="constrained")
     axes = figure.subplots()
     for row, bar in enumerate(chart.bars):
@@ -38,7 +38,7 @@ def _draw_bar(axes: Axes, row: int, bar: SourceBar) -> None:
 
 
 def draw_loads(chart: LoadChart) -> Figure:
-    """Throughput against what others read, a line an input; both scales begin at zero."""
+    """Draw throughput against the background rate, a line an input; both scales begin at zero."""
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     axes = figure.subplots()
     palette = colours(len(chart.lines))

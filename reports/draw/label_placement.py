@@ -1,4 +1,4 @@
-"""Where labels may stand so that they overlap neither one another nor the marks, and few lines. Pure.
+"""Places for labels that overlap neither one another nor the marks, and few lines. Pure.
 
 Each label tries places on rings around its mark, nearest first, and takes the one that costs least. A place that
 overlaps another label or leaves the picture is worse than any other; then come places on marks, those behind another
@@ -22,20 +22,23 @@ OUTSIDE, ON_LABEL, ON_MARK, ACROSS, ON_LINE = 1e6, 1e5, 300.0, 40.0, 12.0
 def place(
     spots: Sequence[Place], sizes: Sequence[Place], inside: Box, marks: Sequence[Box], lines: Sequence[Place]
 ) -> list[Place]:
-    """The centres of labels of these sizes (width, height) for these spots; ``lines`` are points that lines run by."""
+    """Return the centres of labels of these sizes (width, height) for these spots.
+
+    `lines` are points along the lines of the chart.
+    """
     taken: list[Box] = []
-    found = []
+    centres = []
     lines = list(lines)
     for spot, size in zip(spots, sizes, strict=True):
         best = min(_candidates(spot, size), key=lambda at: _cost(at, spot, size, inside, taken, marks, lines))
         taken.append(around(best, size))
         lines += _way(spot, best)
-        found.append(best)
-    return found
+        centres.append(best)
+    return centres
 
 
 def around(centre: Place, size: Place) -> Box:
-    """The box of a label."""
+    """Return the box of a label."""
     (x, y), (width, height) = centre, size
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
@@ -46,14 +49,14 @@ def overlap(a: Box, b: Box) -> bool:
 
 
 def _candidates(spot: Place, size: Place) -> list[Place]:
-    """Centres whose boxes' nearest edge is a ring's radius away; right of the mark first."""
-    found = []
+    """Return centres whose boxes' nearest edge is a ring's radius away, with the one to the right of the mark first."""
+    centres = []
     for radius in RINGS:
         for turn in range(DIRECTIONS):
             angle = 2 * math.pi * turn / DIRECTIONS
             x, y = math.cos(angle), math.sin(angle)
-            found.append((spot[0] + x * (radius + size[0] / 2), spot[1] + y * (radius + size[1] / 2)))
-    return found
+            centres.append((spot[0] + x * (radius + size[0] / 2), spot[1] + y * (radius + size[1] / 2)))
+    return centres
 
 
 def _cost(
@@ -72,7 +75,7 @@ def _cost(
 
 
 def _way(spot: Place, centre: Place) -> list[Place]:
-    """Places on the way from a mark to its label's middle."""
+    """Return places on the way from a mark to its label's middle."""
     return [
         (spot[0] + (centre[0] - spot[0]) * i / WAY, spot[1] + (centre[1] - spot[1]) * i / WAY) for i in range(1, WAY)
     ]
@@ -83,7 +86,7 @@ def _in(box: Box, spot: Place) -> bool:
 
 
 def distance(spot: Place, box: Box) -> float:
-    """From a spot to the nearest place of a box; 0 inside it."""
+    """Return the distance from a spot to the nearest place of a box; 0 inside the box."""
     across = max(box[0] - spot[0], 0.0, spot[0] - box[2])
     up = max(box[1] - spot[1], 0.0, spot[1] - box[3])
     return math.hypot(across, up)

@@ -1,6 +1,6 @@
-"""Charts -> matplotlib figures. Imported only when a page is written, for matplotlib takes a while to import.
+"""Charts -> matplotlib figures. Imported only when a page is written, because matplotlib takes a while to import.
 
-Nothing global is touched: figures are objects of their own, without pyplot.
+Figures are objects of their own, without pyplot, so that no global state changes.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from reports.draw.palette import DARK, FAINT, FRAME, INK, LOST, PARTS_OF_A_STEP,
 from reports.words.text import percentage, quantity
 
 LONGEST_LABEL = 60
-"""Letters; a longer name would leave no room for the figure. The tables hold it in full."""
+"""Most letters of a label; a longer name would leave no room for the figure. The tables hold it in full."""
 MOST_LABELS = 14
-"""Labels in a panel; more run into each other."""
+"""Most labels in a panel; more would overlap."""
 
 
 def draw_chart(chart: Chart) -> Figure:
-    """A metric against problem size, a panel beside the other."""
+    """Draw a metric against problem size, with the panels side by side."""
     rows, columns = (2, 2) if len(chart.panels) > 3 else (1, len(chart.panels))
     figure = Figure(figsize=(WIDTH, 1.0 + 3.4 * rows), layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
@@ -45,7 +45,7 @@ def draw_chart(chart: Chart) -> Figure:
 
 
 def _y_label(chart: Chart) -> str:
-    """With the unit, unless the numbers at the axis carry it."""
+    """Return the title with its unit, unless the numbers at the axis carry the unit."""
     return f"{chart.title} ({chart.unit})" if chart.unit in ("%", "samples/s") else chart.title
 
 
@@ -61,7 +61,7 @@ def _draw_panel(axes: Axes, panel: Panel, chart: Chart) -> None:
 
 
 def draw_line(axes: Axes, line: Line, colour: str) -> None:
-    """A line with its points, their intervals, and on the lower edge those without a result."""
+    """Draw a line with its points, their intervals, and its points without a result on the lower edge."""
     style, marker = STYLES[line.style % len(STYLES)]
     known = [mark for mark in line.marks if mark.y is not None]
     x, y = [mark.x for mark in known], [mark.y or 0.0 for mark in known]
@@ -79,13 +79,13 @@ def draw_line(axes: Axes, line: Line, colour: str) -> None:
 
 
 def fitting(text: str, most: int) -> str:
-    """Text for a picture: what cannot be printed replaced, and the middle left out where it is too long."""
+    """Return text fit for a picture: unprintable letters replaced, and the middle of long text left out."""
     clean = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
     return clean if len(clean) <= most else f"{clean[: most // 2]}\u2026{clean[-(most // 2 - 1) :]}"
 
 
 def _limits(axes: Axes, chart: Chart) -> None:
-    """Room around the points, whole ticks, and zero where the scale has one. The panels share the axes."""
+    """Set limits with room around the points, whole ticks, and zero on a linear scale; the panels share the axes."""
     marks = [mark for panel in chart.panels for line in panel.lines for mark in line.marks]
     x = [mark.x for mark in marks if mark.x > 0]
     axes.set_xlim(min(x) / 1.7, max(x) * 1.7)
@@ -114,9 +114,9 @@ def _log_ticks(axis: object, low: float, high: float, most: int, show: Callable[
 
 
 def _label_marks(axes: Axes, panel: Panel, left: bool) -> None:
-    """The growing dial's value over the highest of the points that stand above each other; the status at lost ones.
+    """Write the growing dial's value over the highest of stacked points, and the status at lost ones.
 
-    It stands to the left where lines mostly rise, else to the right, so that they do not run through it.
+    The value is to the left of its point if lines mostly rise, else to the right, so that no line crosses it.
     """
     offset, side = ((-3, 4), "right") if left else ((3, 4), "left")
     for group in _stacks(panel):
@@ -133,7 +133,7 @@ def _label_marks(axes: Axes, panel: Panel, left: bool) -> None:
 
 
 def _stacks(panel: Panel) -> list[list[Mark]]:
-    """Marks that stand above each other. Where they are too many to be read, only the ends of lines."""
+    """Return groups of marks that lie above each other, or only the ends of lines if there are too many groups."""
     groups: dict[int, list[Mark]] = {}
     for line in panel.lines:
         for mark in line.marks:
@@ -169,7 +169,7 @@ def _legend(figure: Figure, chart: Chart) -> None:
 
 
 def draw_bars(chart: BarChart) -> Figure:
-    """Where the time of steps goes: stacked bars in percent of the step."""
+    """Draw the parts of steps: stacked bars in percent of the step."""
     n = len(chart.bars)
     figure = Figure(figsize=(WIDTH, 1.3 + 0.31 * n), layout="constrained")
     axes = figure.subplots()
@@ -190,7 +190,7 @@ def draw_bars(chart: BarChart) -> Figure:
 
 
 def _stack(axes: Axes, row: int, parts: Sequence[tuple[str, float, bool | None]]) -> float:
-    """Positive parts to the right of zero, negative ones to the left; returns where the bar ends."""
+    """Draw positive parts to the right of zero and negative ones to the left; return the right end of the bar."""
     left, right = 0.0, 0.0
     for name, share, resolved in parts:
         width = 100 * share

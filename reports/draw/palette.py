@@ -1,7 +1,7 @@
 """The colours, line styles and sizes of all figures.
 
-Colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), which readers with colour vision deficiencies can tell
-apart. Whatever differs in colour differs in a label too, and ranks differ in line style and marker.
+The colours are Okabe and Ito's (https://jfly.uni-koeln.de/color/), which readers with colour vision deficiencies can
+distinguish. Marks of different colours also have different labels, and ranks differ in line style and marker.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ Dash = Literal["-", "--", ":", "-."]
 BLUE, SKY, GREEN, YELLOW = "#0072B2", "#56B4E9", "#009E73", "#F0E442"
 ORANGE, VERMILION, PURPLE, BLACK = "#E69F00", "#D55E00", "#CC79A7", "#000000"
 INK, FRAME, SECONDARY, FAINT, ROOF, GRID = "#222", "#444", "#555", "#999", "#777", "#dde1e4"
-"""Text and measured lines; axes; what explains; what leads to labels; a datasheet's roof; the grid."""
+"""In this order: text and measured lines, axes, explanations, leaders to labels, a datasheet's roof, the grid."""
 
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 STYLES: tuple[tuple[Dash, str], ...] = (("-", "o"), ("--", "s"), (":", "^"), ("-.", "D"))
 LOST = {"oom": "v", "invalid": "P"}
-"""Markers of points without a value, by status; any other: X."""
+"""Markers of points without a value, by status; X for any other status."""
 PARTS_OF_A_STEP = {
     INPUT: ORANGE, COPY: SKY, COMMUNICATION: BLUE, STRAGGLER: PURPLE, HOST: VERMILION, COMPUTE: GREEN, MEMORY: YELLOW,
     CACHE: "#661100", KERNELS: "#8c8c8c", UNEXPLAINED: "#d3d8dc", REST: "#d3d8dc",
 }  # fmt: skip
 DARK = (COMMUNICATION, HOST, COMPUTE, CACHE)
-"""Parts on which white figures are read better."""
+"""Parts on which white figures are easier to read."""
 WIDTH = 9.4
-"""Inches; the page shows it a little larger, A4 a little smaller."""
+"""Inches; the page shows figures a little larger, A4 a little smaller."""
 
 
 def colours(n: int) -> Sequence[str]:
-    """``n`` colours to tell apart; beyond seven, an ordered scale."""
+    """Return `n` distinct colours; beyond seven, an ordered scale."""
     if n <= len(SERIES):
         return SERIES
     return [to_hex(colormaps["viridis"](0.92 * i / (n - 1))) for i in range(n)]

@@ -20,7 +20,7 @@ CLOSE = 1.9
 
 
 def draw_roof(chart: RoofChart) -> Figure:
-    """Rate against intensity: roofs, points along growth, layers of the largest point."""
+    """Draw rate against intensity: roofs, points along growth, layers of the largest point."""
     figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
     axes = figure.subplots()
     axes.set_xscale("log")
@@ -33,14 +33,14 @@ def draw_roof(chart: RoofChart) -> Figure:
     _paths(axes, chart)
     _legend(figure, chart)
     _roofs(axes, chart)
-    figure.draw_without_rendering()  # so that places on the picture are known
+    figure.draw_without_rendering()  # fixes places on the picture
     _along(axes, chart)
     write_labels(axes, chart)
     return figure
 
 
 def _limits(axes: Axes, chart: RoofChart) -> None:
-    """All marks and the ridge, with room; the roofs' top a little below the edge."""
+    """Set limits with room around all marks and the ridge, and the roofs' top a little below the edge."""
     ridge = chart.flop_per_s / chart.bytes_per_s
     x = [spot[0] for spot in all_spots(chart)]
     y = [spot[1] for spot in all_spots(chart)]
@@ -63,19 +63,19 @@ def _roofs(axes: Axes, chart: RoofChart) -> None:
         start = chart.datasheet / chart.bytes_per_s
         axes.plot([min(start, ridge), high], [chart.datasheet] * 2, color=ROOF, linewidth=1.3, linestyle="--")
         _name(axes, f"datasheet: {quantity(chart.datasheet, 'FLOP/s')}", (high, chart.datasheet), "right")
-    told = f"arithmetic, measured: {quantity(chart.flop_per_s, 'FLOP/s')}"
+    name = f"arithmetic, measured: {quantity(chart.flop_per_s, 'FLOP/s')}"
     close = chart.datasheet is not None and chart.flop_per_s < chart.datasheet < CLOSE * chart.flop_per_s
-    _name(axes, told, (1.15 * ridge, chart.flop_per_s), "left", below=close)
+    _name(axes, name, (1.15 * ridge, chart.flop_per_s), "left", below=close)
 
 
 def _name(axes: Axes, text: str, place: tuple[float, float], side: str, below: bool = False) -> None:
-    """A roof's name, above it unless another roof is close."""
+    """Write a roof's name, above the roof unless another roof is close."""
     offset, under = ((0, -4), "top") if below else ((0, 3), "bottom")
     axes.annotate(text, place, offset, textcoords="offset points", ha=side, va=under, fontsize=8.5)
 
 
 def _along(axes: Axes, chart: RoofChart) -> None:
-    """The memory roof's name, along it, on its upper side."""
+    """Write the memory roof's name along the roof, on its upper side."""
     low, ridge = axes.get_xlim()[0], chart.flop_per_s / chart.bytes_per_s
     start = max(low, axes.get_ylim()[0] / chart.bytes_per_s)
     x = start**0.55 * ridge**0.45
@@ -87,7 +87,7 @@ def _along(axes: Axes, chart: RoofChart) -> None:
 
 
 def _slope(axes: Axes) -> float:
-    """The angle of a line that rises as fast as it goes, on this picture, in degrees."""
+    """Return the angle, in degrees, of a line of slope 1 in the logarithms on this picture."""
     (x, y), (to_x, to_y) = axes.transData.transform([(1.0, 1e9), (10.0, 1e10)])
     return math.degrees(math.atan2(to_y - y, to_x - x))
 

@@ -18,17 +18,17 @@ LETTER_EM, LINE_EM = 0.52, 1.15
 POINT_SIZE, LAYER_SIZE = 9.0, 7.5
 MOST_LABELS, LONGEST = 14, 26
 FAR = 13.0
-"""From here on (points) a thin line leads from a label to its mark."""
+"""Distance in points from which on a thin line leads from a label to its mark."""
 
 
 def all_spots(chart: RoofChart) -> list[Place]:
-    """Where all marks are, as (intensity, rate)."""
+    """Return the places of all marks, as (intensity, rate)."""
     points = [(spot.intensity, spot.flop_per_s) for path in chart.paths for spot in path.spots]
     return points + [(layer.intensity, layer.flop_per_s) for layer in chart.layers]
 
 
 def write_labels(axes: Axes, chart: RoofChart) -> None:
-    """The points' labels first, since they say more, then the layers'; all in points of the picture."""
+    """Write the points' labels first, since they say more, then the layers'; all in points of the picture."""
     palette = colours(len(chart.paths))
     wanted = [
         (spot.label, (spot.intensity, spot.flop_per_s), POINT_SIZE, palette[i])
@@ -37,7 +37,7 @@ def write_labels(axes: Axes, chart: RoofChart) -> None:
     ]
     wanted += [
         (layer.label, (layer.intensity, layer.flop_per_s), LAYER_SIZE, SECONDARY)
-        for layer in sorted(chart.layers, key=lambda layer: -layer.intensity)  # at the edge there is least room
+        for layer in sorted(chart.layers, key=lambda layer: -layer.intensity)  # the edge has least room
         if layer.label
     ]
     texts = [fitting(text, LONGEST) for text, _, _, _ in wanted]
@@ -52,44 +52,44 @@ def write_labels(axes: Axes, chart: RoofChart) -> None:
 
 
 def _sparse(spots: Sequence[Spot], paths: int) -> Sequence[Spot]:
-    """All spots, or where they are many, a path's ends."""
+    """Return all spots, or a path's ends if there are many."""
     few = len(spots) * paths <= MOST_LABELS
     return spots if few or len(spots) < 3 else (spots[0], spots[-1])
 
 
 def _points(axes: Axes, spot: Place) -> Place:
-    """A spot's place on the picture, in points."""
+    """Return a spot's place on the picture, in points."""
     x, y = axes.transData.transform(spot)
     scale = 72 / axes.figure.dpi
     return float(x * scale), float(y * scale)
 
 
 def _inside(axes: Axes, chart: RoofChart) -> Box:
-    """Below the arithmetic roof, unless a mark is beyond it."""
+    """Return the box for labels: below the arithmetic roof, unless a mark is beyond it."""
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     top = chart.flop_per_s if all(y < chart.flop_per_s for _, y in all_spots(chart)) else top
     return *_points(axes, (left, bottom)), *_points(axes, (right, top))
 
 
 def _names(axes: Axes, chart: RoofChart) -> list[Box]:
-    """Where the arithmetic roof's name stands."""
+    """Return the box of the arithmetic roof's name."""
     x, y = _points(axes, (1.15 * chart.flop_per_s / chart.bytes_per_s, chart.flop_per_s))
     return [(x, y - 13, x + 190, y + 13)]
 
 
 def _runs(axes: Axes, chart: RoofChart) -> list[Place]:
-    """Places every few points along all lines."""
+    """Return places every few points along all lines."""
     low, high = axes.get_xlim()
     ridge = chart.flop_per_s / chart.bytes_per_s
     lines = [[(low, low * chart.bytes_per_s), (ridge, chart.flop_per_s), (high, chart.flop_per_s)]]
     lines += [[(spot.intensity, spot.flop_per_s) for spot in path.spots] for path in chart.paths]
-    found = []
+    places = []
     for line in lines:
         ends = [_points(axes, spot) for spot in line]
         for (x, y), (to_x, to_y) in itertools.pairwise(ends):
             n = max(1, int(math.hypot(to_x - x, to_y - y) // 5))
-            found += [(x + (to_x - x) * i / n, y + (to_y - y) * i / n) for i in range(n + 1)]
-    return found
+            places += [(x + (to_x - x) * i / n, y + (to_y - y) * i / n) for i in range(n + 1)]
+    return places
 
 
 def _write(axes: Axes, text: str, size: float, colour: str, spot: Place, centre: Place, far: bool) -> None:

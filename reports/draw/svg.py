@@ -1,8 +1,8 @@
 """A matplotlib figure -> SVG text: the same bytes for the same data, and fit to stand inside a page.
 
-Text stays text (svg.fonttype none), ids come from a fixed salt, and there is no date. For the page, ids get a prefix,
-since several figures share one document, and matplotlib's style sheet goes, since inside a page it would reach
-everything; style.css says the same for figures only.
+Text stays text (svg.fonttype none), ids come from a fixed salt, and there is no date. Inside a page, ids get a prefix
+because several figures share one document. matplotlib's style sheet is removed because it would affect the whole page;
+style.css has the same rules for figures only.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SETTINGS: dict[Any, Any] = {
 
 @contextmanager
 def settings() -> Iterator[None]:
-    """matplotlib's defaults and the settings above while a figure is made; what the caller had comes back."""
+    """Use matplotlib's defaults and the settings above while a figure is made; then restore the caller's settings."""
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
@@ -55,7 +55,7 @@ def settings() -> Iterator[None]:
 
 
 def to_svg(figure: Figure) -> str:
-    """The figure as an SVG file."""
+    """Return the figure as an SVG file."""
     file = io.StringIO()
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
     figure.savefig(file, format="svg", metadata=nothing)
@@ -64,7 +64,7 @@ def to_svg(figure: Figure) -> str:
 
 
 def inline(svg: str, prefix: str, alt: str) -> str:
-    """The SVG as a page's element: no prologue, ids of its own, and a text for those who cannot see it."""
+    """Return the SVG as a page's element: no prologue, ids of its own, and a text for those who cannot see it."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)

@@ -1,8 +1,8 @@
-"""What the records say, in sentences: pure functions from cases and their trend to findings.
+"""All findings in the order of the page: pure functions from cases and their trend to sentences.
 
-A finding claims no more than the records hold. Where an interval holds zero it says so, and what was not measured is a
-finding of its own. Each function below answers one question of a reader and returns no finding where the question
-does not arise; `findings` is their order on the page.
+A finding claims no more than the records hold. It says so if an interval holds zero, and a finding of its own names
+metrics that were not measured. Each function below answers one question of a reader and returns no finding if the
+question does not arise; `findings` sets their order on the page.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from saih.emulate import in_words, together
 
 
 def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend, groups: Sequence[Group]) -> list[Finding]:
-    """All findings, the most important question first; each says from how many processes its figures come."""
+    """Return all findings, the most important question first, each with the number of processes behind its figures."""
     agreeing = [case for case in cases if not diagnosis.contradictory(case)]
-    found = [
+    in_order = [
         *emulated(cases),
         *reach([case for case in cases if not case.disturbed] or cases, trend),
         *where_growth_ends(trend),
@@ -65,17 +65,17 @@ def findings(runs: Sequence[Run], cases: Sequence[Case], trend: Trend, groups: S
         *steady_findings(cases),
         *not_measured(cases),
     ]
-    return [replace(each, headline=each.with_processes) for each in found]
+    return [replace(finding, headline=finding.with_processes) for finding in in_order]
 
 
 def emulated(cases: Sequence[Case]) -> list[Finding]:
-    """Was a lesser machine asked for? Every point that was disturbed on purpose, by its disturbances."""
+    """Return a finding for each set of disturbances that were emulated on purpose, with its points."""
     groups: dict[str, list[Case]] = {}
     for case in cases:
         label = together(record.system.get("emulated") for record in case.records)
         if label:
             groups.setdefault(in_words(label), []).append(case)
-    told = (
+    evidence = (
         "These points were disturbed on purpose, by real means (docs/emulate.md): they are not this machine as it is."
     )
-    return [Finding("caution", f"Emulated: {words}", told, tuple(group)) for words, group in groups.items()]
+    return [Finding("caution", f"Emulated: {words}", evidence, tuple(group)) for words, group in groups.items()]

@@ -1,4 +1,4 @@
-"""Findings about what bounds the points, where that turns with growth, and what the layers take alone. Pure."""
+"""Findings about the bottlenecks of points, their change with growth, and the time of the layers alone. Pure."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from saih.records.record import UNDECIDED
 MOST_CAUSES = 5
 MOST_PATHS, MOST_TURNS = 4, 4
 ENDS = {"oom": "memory", "failed": "a failure", "timeout": "a time-out", "invalid": "a result that cannot be believed"}
-"""A record's status -> what ends a path."""
+"""A record's status -> the end of a path, in words."""
 
 Named = tuple[Case, Mapping[str, Any]]
 
 
 def bound(cases: Sequence[Case]) -> list[Finding]:
-    """What bounds how many points: a finding for each cause that is named, the most of all steps first."""
+    """Return a finding for each named cause, the one with the largest sum of shares first."""
     measured = [case for case in cases if case.ok]
     groups: dict[str, list[Named]] = {}
     for case in measured:
@@ -46,16 +46,16 @@ def _bound(words: str, group: Sequence[Named], n: int) -> Finding:
     ends = " to ".join(dict.fromkeys(percent(share) for share in (shares[0], shares[-1])))
     points = f"{len(group)} of {count(n, 'measured point')}" if n > 1 else "the one measured point"
     took = f", {ends} of the step" if shares[-1] > 0 else ""
-    case, worst = max(group, key=lambda each: _share(each[1]))
-    told = [
+    case, worst = max(group, key=lambda pair: _share(pair[1]))
+    sentences = [
         _sentence(f"#{case.number}: {worst['evidence']}" if worst.get("evidence") else ""),
         _sentence(str(worst.get("help") or "")),
     ]
     gain = in_words(worst)
     doubt = ", if the point can be trusted: it is suspect" if worst.get("caveat") else ""
-    told += [f"Without it, that step is predicted to be {gain}{doubt}."] if gain else []
+    sentences += [f"Without it, that step is predicted to be {gain}{doubt}."] if gain else []
     headline = f"{_capital(words)}: {points}{took}"
-    return Finding("result", headline, " ".join(part for part in told if part), tuple(case for case, _ in group))
+    return Finding("result", headline, " ".join(part for part in sentences if part), tuple(case for case, _ in group))
 
 
 def _sentence(text: str) -> str:
@@ -63,31 +63,34 @@ def _sentence(text: str) -> str:
 
 
 def _nothing(cases: Sequence[Case]) -> list[Finding]:
-    """Points at which nothing is named, although their steps were profiled."""
-    found = [case for case in cases if diagnosis.profile(case) and not diagnosis.causes(case)]
-    found = [case for case in found if diagnosis.diagnosis(case).get("verdict") == UNDETERMINED]
-    if not found:
+    """Return a finding on points without a named cause, although their steps were profiled."""
+    unnamed = [case for case in cases if diagnosis.profile(case) and not diagnosis.causes(case)]
+    unnamed = [case for case in unnamed if diagnosis.diagnosis(case).get("verdict") == UNDETERMINED]
+    if not unnamed:
         return []
-    points = f"{len(found)} of {count(len(cases), 'measured point')}" if len(cases) > 1 else "the one measured point"
-    told = str(diagnosis.diagnosis(found[-1]).get("evidence") or "")
-    evidence = _sentence(f"#{found[-1].number}: {told}") if told else ""
-    return [Finding("gap", f"Undetermined what bounds {points}: {numbers(found)}", evidence, tuple(found))]
+    points = f"{len(unnamed)} of {count(len(cases), 'measured point')}" if len(cases) > 1 else "the one measured point"
+    told = str(diagnosis.diagnosis(unnamed[-1]).get("evidence") or "")
+    evidence = _sentence(f"#{unnamed[-1].number}: {told}") if told else ""
+    return [Finding("gap", f"Undetermined what bounds {points}: {numbers(unnamed)}", evidence, tuple(unnamed))]
 
 
 def differing(cases: Sequence[Case]) -> list[Finding]:
-    """At which points do processes differ in what bounds the step?"""
-    found = [case for case in cases if diagnosis.differ(case)]
-    if not found:
+    """Return a finding on points whose processes name different bottlenecks."""
+    disagreeing = [case for case in cases if diagnosis.differ(case)]
+    if not disagreeing:
         return []
     repeated = sum(len(case.ok) > 1 for case in cases)
-    headline = f"Processes differ in what bounds the step at {len(found)} of {count(repeated, 'repeated point')}"
-    told = clauses((f"#{case.number}: {diagnosis.differ(case)}" for case in found), MOST_PATHS)
+    headline = f"Processes differ in what bounds the step at {len(disagreeing)} of {count(repeated, 'repeated point')}"
+    verdicts = clauses((f"#{case.number}: {diagnosis.differ(case)}" for case in disagreeing), MOST_PATHS)
     rule = "Named is what at least half of a point's processes name; shares are means over all of them."
-    return [Finding("caution", headline, f"{_capital(told)}. {rule}", tuple(found))]
+    return [Finding("caution", headline, f"{_capital(verdicts)}. {rule}", tuple(disagreeing))]
 
 
 def untold(cases: Sequence[Case], part: str) -> list[Case]:
-    """The cases of which another finding should still tell this part: where it is named, those that name no causes."""
+    """Return the cases whose `part` of the step still needs a finding of its own.
+
+    If a diagnosis names the part as a cause, only cases whose records list no causes are left.
+    """
     measured = [case for case in cases if case.ok]
     if not any(cause.get("cause") == part for case in measured for cause in diagnosis.causes(case)):
         return list(cases)
@@ -96,7 +99,7 @@ def untold(cases: Sequence[Case], part: str) -> list[Case]:
 
 @dataclass(frozen=True)
 class Grown:
-    """A growth path, its sizes in order, those without a result as well; and where what bounds it turns."""
+    """A growth path with its sizes in order, including those without a result, and the turns of its bottleneck."""
 
     label: str
     cases: tuple[Case, ...]
@@ -104,12 +107,12 @@ class Grown:
 
     @property
     def sizes(self) -> set[str]:
-        """Where it turns."""
+        """The sizes at which the bottleneck turns."""
         return {turn.at for turn in self.path.turns}
 
 
 def turning(cases: Sequence[Case], trend: Trend) -> list[Finding]:
-    """Where what bounds a growth path changes, from what to what, and what ends the path."""
+    """Return a finding on the turns of the bottleneck along growth paths, and on the ends of the paths."""
     axis = trend.roles.growth
     if axis is None:
         return []
@@ -134,20 +137,20 @@ def _path(cases: Sequence[Case], axis: Axis) -> Path:
 
 
 def _then(words: Sequence[str]) -> str:
-    """Format as "a, then b, then c"."""
+    """Return the words as "a, then b, then c"."""
     return ", then ".join(words[:MOST_TURNS]) + (" and so on" if len(words) > MOST_TURNS else "")
 
 
 def _told(path: Path) -> str:
-    """A path from its smallest size to what ends it."""
-    told = [f"{path.turns[0].before} up to {path.turns[0].after}"]
+    """Return a path in words, from its smallest size to its end."""
+    parts = [f"{path.turns[0].before} up to {path.turns[0].after}"]
     for turn in path.turns:
         blank = f" (between them, at {listed(turn.between)}, nothing is named)" if turn.between else ""
-        told.append(f"{turn.now} from {turn.at} on{blank}")
+        parts.append(f"{turn.now} from {turn.at} on{blank}")
     end = path.end
     if end:
-        told.append(f"{ENDS.get(end.what, end.what)} ends it at {end.at}")
-    return ", ".join(told)
+        parts.append(f"{ENDS.get(end.what, end.what)} ends it at {end.at}")
+    return ", ".join(parts)
 
 
 def _capital(text: str) -> str:
@@ -155,48 +158,51 @@ def _capital(text: str) -> str:
 
 
 def layer_bound(cases: Sequence[Case], trend: Trend) -> list[Finding]:
-    """How long the same kernels take, each layer alone, at the largest problem; and who is faster than that."""
-    found = [case for case in cases if case.value(BOUND) and case.value("step_s")]
-    if not found:
+    """Return a finding on the time of the same kernels, each layer alone, at the largest problem.
+
+    The finding also names the fastest other execution, if that takes less time.
+    """
+    known = [case for case in cases if case.value(BOUND) and case.value("step_s")]
+    if not known:
         return []
-    largest = max(found, key=lambda case: (case.flop_per_step or 0.0, -case.ranks))
+    largest = max(known, key=lambda case: (case.flop_per_step or 0.0, -case.ranks))
     alone_s, takes_s = _seconds(largest)
     headline = (
         f"The same kernels, each layer run alone, take {quantity(alone_s, 's')} of the largest step's "
         f"{quantity(takes_s, 's')}"
     )
-    ratios = sorted(share(case, BOUND).value or 0.0 for case in found)
-    told = [
+    ratios = sorted(share(case, BOUND).value or 0.0 for case in known)
+    sentences = [
         f"At {trend.where(largest)} (#{largest.number}): the fastest repeats of each layer alone, and the least "
         "traffic of all else at the measured memory bandwidth. It is no bound: other kernels or algorithms may be "
         "faster.",
         *_faster(largest, cases, trend),
-        *([f"Over {count(len(found), 'point')} it is {percent(ratios[0])} to {percent(ratios[-1])} of the step."]
-          if len(found) > 1 else []),
+        *([f"Over {count(len(known), 'point')} it is {percent(ratios[0])} to {percent(ratios[-1])} of the step."]
+          if len(known) > 1 else []),
     ]  # fmt: skip
-    return [Finding("result", headline, " ".join(told), (largest,), tuple(found))]
+    return [Finding("result", headline, " ".join(sentences), (largest,), tuple(known))]
 
 
 def _faster(case: Case, cases: Sequence[Case], trend: Trend) -> list[str]:
-    """The fastest other execution of the same problem, if it is faster than this one's layers alone."""
+    """Return a sentence on the fastest other execution of the same problem, if it beats this one's layers alone."""
     alone_s, _ = _seconds(case)
     others = [(other.value("step_s"), other) for other in cases if other is not case and _alike(case, other)]
     times = [(seconds, other) for seconds, other in others if seconds and seconds < alone_s]
     if not times:
         return []
-    seconds, best = min(times, key=lambda each: each[0])
+    seconds, best = min(times, key=lambda pair: pair[0])
     return [
         f"#{best.number} ({trend.where(best)}) does the same problem in {quantity(seconds, 's')}, with other kernels."
     ]
 
 
 def _alike(a: Case, b: Case) -> bool:
-    """True if two cases are one problem, however it is executed or fed."""
+    """True if two cases are one problem, regardless of execution and input."""
     keys = {*a.keys, *b.keys} - {"run", "execution", "input", BACKGROUND}
     keys = {key for key in keys if not key.startswith("data.")}
     return b.ok != () and all(a.keys.get(key) == b.keys.get(key) for key in keys)
 
 
 def _seconds(case: Case) -> tuple[float, float]:
-    """The layers alone, and the step."""
+    """Return the seconds of the layers alone, and of the step."""
     return case.value(BOUND) or 0.0, case.value("step_s") or 0.0

@@ -1,4 +1,4 @@
-"""Findings about the measured ceilings: how sure they are, what disturbed them, and which points exceed them. Pure."""
+"""Findings about the measured ceilings: their uncertainty, their disturbances, and points that exceed them. Pure."""
 
 from __future__ import annotations
 
@@ -14,30 +14,33 @@ from reports.words.text import clauses, count, interval, quantity
 Where = Callable[[Case], str]
 
 WIDE_PERCENT = 5
-"""A ceiling whose interval reaches farther, or whose repeats differ by more, is worth a word."""
+"""A ceiling whose interval reaches farther, or whose repeats differ by more, gets a finding."""
 
 
 def uncertain_ceilings(runs: Sequence[Run]) -> list[Finding]:
-    """Which measured ceilings are so uncertain that the shares of them are?"""
+    """Return findings on measured ceilings whose uncertainty makes their shares uncertain."""
     wide = [(name, half) for name, peak in _peaks(runs) if (half := _half_width_percent(peak)) > WIDE_PERCENT]
-    found = []
+    findings = []
     if wide:
-        told = clauses((f"{name}: \u00b1 {quantity(half, '%')}" for name, half in wide), 4)
+        widths = clauses((f"{name}: \u00b1 {quantity(half, '%')}" for name, half in wide), 4)
         headline = f"A measured ceiling is uncertain by more than {WIDE_PERCENT} %"
-        found.append(Finding("caution", headline, f"{told}. The intervals of the shares hold that.", ()))
-    return [*found, *_short_repeats(runs)]
+        findings.append(Finding("caution", headline, f"{widths}. The intervals of the shares hold that.", ()))
+    return [*findings, *_short_repeats(runs)]
 
 
 def _short_repeats(runs: Sequence[Run]) -> list[Finding]:
-    """Ceilings of method versions before 8: a few short repeats, a burst on a rested device among them."""
+    """Return a finding on ceilings of method versions before 8 whose repeats differ.
+
+    Such a ceiling is the best of a few short repeats, with a burst on a rested device among them.
+    """
     old = [(name, peak) for name, peak in _peaks(runs) if "repeats" not in peak]
     spreads = [(name, float(peak.get("spread_percent") or 0)) for name, peak in old]
     wide = [(name, spread) for name, spread in spreads if spread > WIDE_PERCENT]
     if not wide:
         return []
-    told = clauses((f"{name}: {quantity(spread, '%')}" for name, spread in wide), 4)
+    shares = clauses((f"{name}: {quantity(spread, '%')}" for name, spread in wide), 4)
     evidence = (
-        f"From the fastest repeat down to the median: {told}. Before method version 8 a ceiling was the fastest of a "
+        f"From the fastest repeat down to the median: {shares}. Before method version 8 a ceiling was the fastest of a "
         "few short repeats, and no sustained rate was measured: these shares may differ by as much from those of a run "
         "of today."
     )
@@ -46,31 +49,33 @@ def _short_repeats(runs: Sequence[Run]) -> list[Finding]:
 
 
 def suspect_ceilings(runs: Sequence[Run]) -> list[Finding]:
-    """Which ceilings, of arithmetic or of memory, were measured on a machine that was not left alone or not settled?"""
-    found = [(name, [str(each["words"]) for each in each_.get("suspect") or []]) for name, each_ in _all(runs)]
-    suspect = [(name, words) for name, words in found if words]
+    """Return a finding on ceilings of arithmetic or memory whose measurement was disturbed or not settled."""
+    named = [(name, [str(reason["words"]) for reason in ceiling.get("suspect") or []]) for name, ceiling in _all(runs)]
+    suspect = [(name, words) for name, words in named if words]
     if not suspect:
         return []
-    told = clauses((f"{name}: {clauses(words, 2)}" for name, words in suspect), 4)
+    reasons = clauses((f"{name}: {clauses(words, 2)}" for name, words in suspect), 4)
     headline = f"{count(len(suspect), 'measured ceiling')} may not stand for the device"
-    evidence = f"While they were measured: {told}. Shares of them are no surer than they are; rates are not concerned."
+    evidence = (
+        f"While they were measured: {reasons}. Shares of them are no surer than they are; rates are not concerned."
+    )
     return [Finding("caution", headline, evidence, ())]
 
 
 def beyond_ceilings(cases: Sequence[Case], where: Where) -> list[Finding]:
-    """Which points exceed their measured ceiling by more than its interval and theirs?"""
-    found = [case for case in cases if beyond(case)]
-    if not found:
+    """Return a finding on points that exceed their measured ceiling by more than the share's interval."""
+    hit = [case for case in cases if beyond(case)]
+    if not hit:
         return []
-    headline = f"The measured ceiling does not hold for {count(len(found), 'point')}"
-    told = clauses((_share(case, where) for case in found), 4)
-    reasons = suspicions(found)
+    headline = f"The measured ceiling does not hold for {count(len(hit), 'point')}"
+    shares = clauses((_share(case, where) for case in hit), 4)
+    reasons = suspicions(hit)
     why = f" The ceiling is suspect: {clauses(reasons, 2)}." if reasons else ""
     evidence = (
-        f"{told}. Physics does not forbid these rates, and they are kept: the work has other kernels than those the "
-        f"ceiling is the best of, or met a cooler or less disturbed device. Compare {numbers(found)} by their rates."
+        f"{shares}. Physics does not forbid these rates, and they are kept: the work has other kernels than those the "
+        f"ceiling is the best of, or met a cooler or less disturbed device. Compare {numbers(hit)} by their rates."
     )
-    return [Finding("caution", headline, evidence + why, tuple(found))]
+    return [Finding("caution", headline, evidence + why, tuple(hit))]
 
 
 def _share(case: Case, where: Where) -> str:
@@ -85,7 +90,7 @@ def _half_width_percent(peak: Mapping[str, Any]) -> float:
 
 
 def _peaks(runs: Sequence[Run]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The ceilings of arithmetic, each with its name."""
+    """Yield the ceilings of arithmetic, each with its name."""
     for run in runs:
         for folder in run.folders:
             for peak in folder.system.get("peaks") or []:
@@ -93,7 +98,7 @@ def _peaks(runs: Sequence[Run]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _all(runs: Sequence[Run]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Those of memory bandwidth, too."""
+    """Yield the ceilings of arithmetic and of memory bandwidth, each with its name."""
     yield from _peaks(runs)
     for run in runs:
         for folder in run.folders:

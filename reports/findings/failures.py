@@ -1,4 +1,4 @@
-"""Findings about points without a result, and about how far the measured ones can be trusted. Pure."""
+"""Findings about points without a result, and about the precision of the measured ones. Pure."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ WORDS = {
 
 
 def frontier(cases: Sequence[Case], growth: Axis | None, where: Where) -> list[Finding]:
-    """Where does memory end? The largest case that ran and the next one that did not, along the growing dial."""
+    """Return a finding on points that ran out of memory, with the largest point below each that ran."""
     out = [case for case in cases if case.status == "oom"]
     if not out:
         return []
-    told = []
+    sentences = []
     for case in out:
         below = _largest_below(case, cases, growth)
         ran = f"; all else equal, {growth.label(growth.of(below))} still ran" if growth and below else ""
-        told.append(f"{where(case)} (#{case.number}): {listed(reasons(case))}{ran}")
+        sentences.append(f"{where(case)} (#{case.number}): {listed(reasons(case))}{ran}")
     headline = f"Memory ends: {count(len(out), 'point')} ran out of it"
-    return [Finding("result", headline, f"{clauses(told, 4)}.", tuple(out))]
+    return [Finding("result", headline, f"{clauses(sentences, 4)}.", tuple(out))]
 
 
 def _largest_below(case: Case, cases: Sequence[Case], axis: Axis | None) -> Case | None:
-    """The case before this one on the axis that was measured, equal in all else."""
+    """Return the last measured case before this one on the axis, equal in all else."""
     if axis is None:
         return None
     own = {*axis.keys, *axis.silent}
@@ -58,21 +58,23 @@ def _rest(case: Case, keys: set[str]) -> Mapping[str, Any]:
 
 
 def faults(cases: Sequence[Case], where: Where) -> list[Finding]:
-    """Which points have no result for another reason, and which? One finding a status."""
-    found = []
+    """Return a finding for each other status without a result, with its points and their reasons."""
+    findings = []
     for status, (words, kind) in WORDS.items():
         hit = [case for case in cases if _of(case, status)]
         if hit:
-            told = clauses((f"{where(case)} (#{case.number}): {listed(_reasons(case, status), 2)}" for case in hit), 3)
+            points = clauses(
+                (f"{where(case)} (#{case.number}): {listed(_reasons(case, status), 2)}" for case in hit), 3
+            )
             logs = any((record.error or {}).get("log_end") for case in hit for record in _of(case, status))
             end = " The end of its log is under the table of points." if status in FAULTS and logs else ""
             headline = f"{count(len(hit), 'point')} {words if len(hit) == 1 else _plural(words)}"
-            found.append(Finding(kind, headline, f"{told}.{end}", tuple(hit)))
-    return found
+            findings.append(Finding(kind, headline, f"{points}.{end}", tuple(hit)))
+    return findings
 
 
 def _of(case: Case, status: str) -> list[Record]:
-    """The replicates of a status; of those that contradict themselves another finding tells."""
+    """Return the replicates of a status, without doubtful ones, which have a finding of their own."""
     return [record for record in case.records if record.status == status and not is_doubtful(record)]
 
 
@@ -85,7 +87,7 @@ def _plural(words: str) -> str:
 
 
 def precision(runs: Sequence[Run], cases: Sequence[Case]) -> list[Finding]:
-    """Which points stopped at the time limit, before the rate's interval was as narrow as asked for?"""
+    """Return a finding on points that stopped at the time limit, before the rate's interval reached its target."""
     late = [case for case in cases if any(record.samples.get("stopped") == "limit" for record in case.ok)]
     measured = [case for case in cases if case.ok]
     if not late:
@@ -103,6 +105,6 @@ def precision(runs: Sequence[Run], cases: Sequence[Case]) -> list[Finding]:
 
 
 def target_percent(run: Run) -> float | None:
-    """The half-width of the step's interval that the configuration asks for."""
-    found = (run.first.config.get("measure") or {}).get("target_percent")
-    return float(found) if isinstance(found, int | float) else None
+    """Return the half-width of the step's interval that the configuration requests."""
+    target = (run.first.config.get("measure") or {}).get("target_percent")
+    return float(target) if isinstance(target, int | float) else None

@@ -11,9 +11,10 @@ from reports.words.text import count
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing the records say. ``kind``: result, caution (doubt on the run) or gap (not known).
+    """A statement of the report with its evidence.
 
-    ``basis``: the cases whose measured figures it states; None: of a result, those that it names.
+    `kind` is result, caution (doubt on the run) or gap (not known). `basis` holds the cases whose measured figures the
+    finding states; None stands for the cases that a result names.
     """
 
     kind: str
@@ -24,19 +25,19 @@ class Finding:
 
     @property
     def with_processes(self) -> str:
-        """The headline, and from how many processes its figures come."""
+        """The headline, with the number of processes behind its figures."""
         named = self.cases if self.kind == "result" else ()
-        told = processes(named if self.basis is None else self.basis)
-        return f"{self.headline} ({told})" if told else self.headline
+        origin = processes(named if self.basis is None else self.basis)
+        return f"{self.headline} ({origin})" if origin else self.headline
 
 
 def processes(cases: Sequence[Case]) -> str:
-    """From how many processes the figures of measured cases come, as "one process each"; empty without any."""
-    found = {case.number: len(case.ok) for case in cases if case.ok}
-    if not found:
+    """Return the number of processes behind the figures of measured cases, as "one process each"; empty without any."""
+    counts = {case.number: len(case.ok) for case in cases if case.ok}
+    if not counts:
         return ""
-    few, many = min(found.values()), max(found.values())
-    each = " each" if len(found) > 1 else ""
+    few, many = min(counts.values()), max(counts.values())
+    each = " each" if len(counts) > 1 else ""
     if few < many:
         return f"{few} to {many} processes{each}"
     return f"one process{each}" if few == 1 else f"{count(few, 'process', 'processes')}{each}"

@@ -1,4 +1,4 @@
-"""Which rate growth approaches, and how large a problem reaches half of it. Pure."""
+"""Findings about the rate that growth approaches, and the problem size that reaches half of it. Pure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from reports.words.text import clauses, interval, quantity, signed_percent, span
 
 
 def approach(trend: Trend) -> list[Finding]:
-    """Which rate do the paths approach, and how large a problem reaches half of it?"""
-    axis, found = trend.roles.growth, find_figures(trend)
-    fitted = [(each, each.fit) for each in found if isinstance(each.fit, Hockney)]
+    """Return a finding on the rates that the paths approach, and the problem sizes that reach half of them."""
+    axis, figures = trend.roles.growth, find_figures(trend)
+    fitted = [(each, each.fit) for each in figures if isinstance(each.fit, Hockney)]
     if axis is None or not fitted:
         return []
     rates, halves = [fit.r_inf for _, fit in fitted], [fit.n_half for _, fit in fitted]
@@ -25,17 +25,17 @@ def approach(trend: Trend) -> list[Finding]:
     )
     worst = max(fitted, key=lambda one: abs(one[1].misfits[one[1].worst]))[1]
     basis = tuple(case for each, _ in fitted for case in each.cases)
-    told = [
+    sentences = [
         f"{clauses((_approach(each, fit) for each, fit in fitted), 4)}{doubted(basis)}.",
         f"Hockney's form misses a size by {signed_percent(worst.misfits[worst.worst])} at most.",
-        _others(found),
+        _others(figures),
     ]
     ends = tuple(each.cases[-1] for each, _ in fitted)
-    return [Finding("result", headline, " ".join(each for each in told if each), ends, basis)]
+    return [Finding("result", headline, " ".join(each for each in sentences if each), ends, basis)]
 
 
 def _others(found: Sequence[Figures]) -> str:
-    """The paths that approach no such rate, with the reason."""
+    """Return a sentence on the paths that approach no such rate, with the reasons."""
     others = [f"{_name(each)}{each.fit}" for each in found if isinstance(each.fit, str)]
     return f"No such rate: {clauses(others, 3)}." if others else ""
 

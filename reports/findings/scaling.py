@@ -1,4 +1,4 @@
-"""What scaling over ranks comes to, in sentences. Pure."""
+"""Findings about scaling over ranks. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reports.findings.form import Finding
 from reports.words.text import clauses, count, listed, number, percent
 
 Between = Mapping[tuple[int, int], Sequence[Scaling]]
-"""Scalings by the ranks they go from and to."""
+"""Scalings by their two numbers of ranks: from and to."""
 
 COMPARED = {
     WEAK: "Samples/s per rank, batch per rank unchanged (weak scaling)",
@@ -22,8 +22,8 @@ COMPARED = {
 
 
 def scaling(scalings: Sequence[Scaling]) -> list[Finding]:
-    """What does a rank keep of its throughput at the most ranks, and on the way there? Weak and strong apart."""
-    return [found for kind in KINDS for found in _of_kind([each for each in scalings if each.kind == kind])]
+    """Return findings on the efficiency at the most ranks and on the way there, weak and strong apart."""
+    return [finding for kind in KINDS for finding in _of_kind([each for each in scalings if each.kind == kind])]
 
 
 def _of_kind(scalings: Sequence[Scaling]) -> list[Finding]:
@@ -77,10 +77,10 @@ def _strong(ranks: tuple[int, int], ends: Sequence[Scaling], shown: str) -> str:
 
 
 def _on_the_way(few: int, between: Between) -> str:
-    """Medians at other numbers of ranks; the fewest ranks are named where they are others."""
-    told = []
-    for (start, ranks), found in between.items():
-        middle = statistics.median(each.efficiency.value or 0.0 for each in found)
+    """Return a sentence on the medians at other numbers of ranks; it names the fewest ranks if they differ."""
+    medians = []
+    for (start, ranks), group in between.items():
+        middle = statistics.median(each.efficiency.value or 0.0 for each in group)
         since = "" if start == few else f" relative to {start}"
-        told.append(f"{percent(middle)} at {ranks}{since} (median of {count(len(found), 'problem')})")
-    return f"At other numbers of ranks: {clauses(told, 6)}." if told else ""
+        medians.append(f"{percent(middle)} at {ranks}{since} (median of {count(len(group), 'problem')})")
+    return f"At other numbers of ranks: {clauses(medians, 6)}." if medians else ""

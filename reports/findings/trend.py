@@ -1,4 +1,4 @@
-"""Findings about the trend: what share of the peak is reached, where growth ends, which dial does most. Pure."""
+"""Findings about the trend: the share of the peak that is reached, the end of growth, the strongest dial. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from reports.words.text import clauses, count, fold, interval, listed, number, q
 
 @dataclass(frozen=True)
 class Words:
-    """The yardstick in the two forms that sentences need."""
+    """The reference metric in the two forms that sentences need."""
 
     of: str
     """After a figure: "of the measured ceiling"."""
@@ -29,7 +29,7 @@ class Words:
 
 
 MOST_SERIES = 3
-"""Series whose last step is told."""
+"""Series whose last step is described."""
 
 
 YARDSTICK_WORDS = {
@@ -40,7 +40,7 @@ YARDSTICK_WORDS = {
 
 
 def reach(cases: Sequence[Case], trend: Trend) -> list[Finding]:
-    """What share of the peak is reached, and how far does it grow? Apart for each precision, execution and run."""
+    """Return findings on the share of the peak and its growth, one for each precision, execution and run."""
     groups: dict[str, list[Case]] = {}
     joined = [axis for axis in trend.axes if is_ranks(axis) or {"ranks", *IO_KEYS}.issuperset(axis.keys)]
     apart = [axis for axis in trend.axes if not grows(axis, cases) and axis not in joined]
@@ -57,8 +57,8 @@ def _nothing(cases: Sequence[Case]) -> Finding:
     if any(case.ok for case in cases):
         return Finding("gap", "No rate is known", "The measured points carry neither a share of a peak nor FLOP/s.", ())
     statuses = [case.status for case in cases]
-    told = listed(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
-    return Finding("caution", "No point was measured", f"Of {count(len(cases), 'point')}: {told}.", ())
+    counts = listed(f"{statuses.count(status)} {status}" for status in dict.fromkeys(statuses))
+    return Finding("caution", "No point was measured", f"Of {count(len(cases), 'point')}: {counts}.", ())
 
 
 def _reach(name: str, group: Sequence[Case], trend: Trend) -> Finding:
@@ -81,8 +81,8 @@ def _reach(name: str, group: Sequence[Case], trend: Trend) -> Finding:
         lowest = f"{_show_fully(values[low.number])}{_own(low, trend)}"
         top += f", the lowest, {lowest}, at {where(low)} (#{low.number})"
     doubt = doubts([*ends, high, low])
-    told = [_from_end_to_end(ends, values, trend), f"{top}; {doubt}." if doubt else f"{top}."]
-    evidence = f"{' '.join(each for each in told if each)}{_others(group, trend)}"
+    sentences = [_from_end_to_end(ends, values, trend), f"{top}; {doubt}." if doubt else f"{top}."]
+    evidence = f"{' '.join(sentence for sentence in sentences if sentence)}{_others(group, trend)}"
     return Finding("result", f"{prefix}{shown}", evidence, (low, high), tuple(group))
 
 
@@ -94,7 +94,7 @@ def _are_ends(low: Case, high: Case, group: Sequence[Case]) -> bool:
 
 
 def _ends(group: Sequence[Case]) -> tuple[Case, ...]:
-    """The smallest problem and the largest, at the fewest ranks that have both; empty where no work is known."""
+    """Return the smallest and the largest problem, at the fewest ranks that have both; empty if no work is known."""
     sized = [case for case in group if case.flop_per_step]
     if not sized:
         return ()
@@ -103,7 +103,7 @@ def _ends(group: Sequence[Case]) -> tuple[Case, ...]:
 
 
 def _from_end_to_end(ends: tuple[Case, ...], values: dict[int, Quantity], trend: Trend) -> str:
-    """The smallest problem against the largest."""
+    """Return a sentence on the smallest problem against the largest."""
     words, where = YARDSTICK_WORDS[trend.yardstick], trend.where
     if not ends:
         return ""
@@ -120,38 +120,40 @@ def _from_end_to_end(ends: tuple[Case, ...], values: dict[int, Quantity], trend:
 
 
 def _own(case: Case, trend: Trend) -> str:
-    """A point's share beside its rate, where shares do not compare."""
+    """Return a point's share to follow its rate, if shares do not compare."""
     share = case.quantity(SHARE)
     return f", {_show(share)} of its own ceiling" if trend.own_ceilings and share.value is not None else ""
 
 
 def _others(group: Sequence[Case], trend: Trend) -> str:
-    """Why rates are compared, the datasheet's peak, and why the ceiling is suspect, each where the question arises."""
-    told = _differing(group) if trend.own_ceilings else ""
+    """Return sentences on the choice of rates, the datasheet's peak and suspect ceilings, as far as they apply."""
+    rates = _differing(group) if trend.own_ceilings else ""
     reasons = suspicions(group)
     doubt = f" The measured ceiling is suspect: {clauses(reasons, 2)}." if reasons else ""
-    return told + _datasheet(group, trend) + doubt
+    return rates + _datasheet(group, trend) + doubt
 
 
 def _differing(group: Sequence[Case]) -> str:
-    found = ceilings(group)
-    if not found:
+    peaks = ceilings(group)
+    if not peaks:
         return ""
-    rates = [each.flop_per_s for each in found]
+    rates = [ceiling.flop_per_s for ceiling in peaks]
     here = f"{span(rates, 'FLOP/s')} a device{'' if min(rates) < max(rates) else ' here, others elsewhere'}"
     how = (
-        " by more than their intervals" if all(each.known for each in found) else ", and their intervals are not known"
+        " by more than their intervals"
+        if all(ceiling.known for ceiling in peaks)
+        else ", and their intervals are not known"
     )
     return f" Rates are compared, since the measured ceilings differ{how}: {here}."
 
 
 def _datasheet(group: Sequence[Case], trend: Trend) -> str:
-    """The other peak in a sentence, or why there is none."""
+    """Return a sentence on the other peak, or on the reason why there is none."""
     if trend.yardstick != SHARE and not trend.own_ceilings:
         why = next((case.quantity(SHARE).why for case in group), "")
         return f" Share of the measured ceiling: not known ({why})."
     shares = [case.quantity("percent_of_peak") for case in group]
-    known = [each.value for each in shares if each.value is not None]
+    known = [share.value for share in shares if share.value is not None]
     if not known:
         return f" Share of the datasheet peak: not known ({shares[0].why})."
     ends = dict.fromkeys(quantity(value, "%") for value in (min(known), max(known)))
@@ -159,37 +161,37 @@ def _datasheet(group: Sequence[Case], trend: Trend) -> str:
 
 
 def where_growth_ends(trend: Trend) -> list[Finding]:
-    """Does the yardstick still grow at the end of the lines, and if not, what do the records say of the reason?"""
+    """Return a finding on the growth of the reference metric at the ends of the series, and its recorded reasons."""
     axis = trend.roles.growth
     if axis is None or not trend.growths:
         return []
     noun = YARDSTICK_WORDS[trend.yardstick].noun
-    ended = [each for each in trend.growths if each.verdict not in (RISES, UNRESOLVED)]
-    shown = sorted(trend.growths, key=lambda each: (each.verdict == RISES, each.verdict == UNRESOLVED))
-    told = clauses((_last_step(each, axis) for each in shown), MOST_SERIES)
+    ended = [growth for growth in trend.growths if growth.verdict not in (RISES, UNRESOLVED)]
+    shown = sorted(trend.growths, key=lambda growth: (growth.verdict == RISES, growth.verdict == UNRESOLVED))
+    steps = clauses((_last_step(growth, axis) for growth in shown), MOST_SERIES)
     rule = (
         f"A last gain below {100 * FLAT:.0f} % counts as no rise; one whose interval holds both zero and more than "
         "that is not resolved."
     )
-    ends = tuple(each.series.cases[-1] for each in shown)
-    basis = tuple(case for each in shown for case in each.series.cases[-2:])
-    doubt = doubted([case for each in shown[:MOST_SERIES] for case in each.series.cases[-2:]])
-    parts = [f"From the second largest size to the largest: {told}{doubt}.", rule, _why(ended), _beyond(trend.growths)]
+    ends = tuple(growth.series.cases[-1] for growth in shown)
+    basis = tuple(case for growth in shown for case in growth.series.cases[-2:])
+    doubt = doubted([case for growth in shown[:MOST_SERIES] for case in growth.series.cases[-2:]])
+    parts = [f"From the second largest size to the largest: {steps}{doubt}.", rule, _why(ended), _beyond(trend.growths)]
     headline = f"Along {axis.name}, {_how_series_end(noun, trend.growths)}"
     return [Finding("result", headline, " ".join(part for part in parts if part), ends, basis)]
 
 
 def _how_series_end(noun: str, growths: Sequence[Growth]) -> str:
-    """How many series rise, do not, or cannot be said to."""
-    n, verdicts = len(growths), [each.verdict for each in growths]
+    """Return the number of series that rise, that do not, and that are not resolved, in words."""
+    n, verdicts = len(growths), [growth.verdict for growth in growths]
     rising, open_ = verdicts.count(RISES), verdicts.count(UNRESOLVED)
     ended = n - rising - open_
     if open_ == n:
         return f"it is not resolved whether {noun} still rises at the largest size measured"
     if n in (rising, ended):
         return f"{noun} {'still' if rising else 'no longer'} rises at the largest size measured"
-    told = f"has stopped rising in {ended} of {n} series" if ended else f"still rises in {rising} of {n} series"
-    return f"{noun} {told}" + (f"; in {open_} it is not resolved" if open_ else "")
+    words = f"has stopped rising in {ended} of {n} series" if ended else f"still rises in {rising} of {n} series"
+    return f"{noun} {words}" + (f"; in {open_} it is not resolved" if open_ else "")
 
 
 def _last_step(growth: Growth, axis: Axis) -> str:
@@ -205,14 +207,14 @@ def _last_step(growth: Growth, axis: Axis) -> str:
 
 
 def _beyond(growths: Sequence[Growth]) -> str:
-    """Which larger problems gave no result, so that the end of a line is not the end of the growth."""
+    """Return a sentence on larger problems without a result, because growth need not end with the series."""
     lost = [case for growth in growths for case in growth.beyond]
-    told = listed(f"#{case.number} ({case.status})" for case in lost)
-    return f"Beyond the last point there is no result at {told}." if lost else ""
+    points = listed(f"#{case.number} ({case.status})" for case in lost)
+    return f"Beyond the last point there is no result at {points}." if lost else ""
 
 
 def _why(ended: Sequence[Growth]) -> str:
-    """What the records hold about the reason at the ends of lines that rise no more."""
+    """Return a sentence on the recorded diagnosis at the ends of series that rise no more."""
     if not ended:
         return ""
     cases = [growth.series.cases[-1] for growth in ended]
@@ -222,26 +224,26 @@ def _why(ended: Sequence[Growth]) -> str:
     unknown = ("undetermined", "no diagnosis")
     if all(name in unknown for name in verdicts):
         return f"The records do not say why: at {numbers(cases)} the diagnosis is {listed(verdicts)}."
-    return f"There the diagnosis is {listed(f'{name} ({numbers(found)})' for name, found in verdicts.items())}."
+    return f"There the diagnosis is {listed(f'{name} ({numbers(group)})' for name, group in verdicts.items())}."
 
 
 def strongest_dial(cases: Sequence[Case], trend: Trend) -> list[Finding]:
-    """Which dial moves the yardstick most, over the values measured?"""
-    moving = [each for each in trend.effects if grows(each.axis, cases) and each.share]
+    """Return a finding on the dial that moves the reference metric most over the values measured."""
+    moving = [effect for effect in trend.effects if grows(effect.axis, cases) and effect.share]
     if len(moving) < 2:
         return []
     noun = YARDSTICK_WORDS[trend.yardstick].noun
-    told = []
-    for each in moving:
-        low, high = ({each.axis.show(each.axis.of(pair[end])) for pair in each.pairs} for end in (0, 1))
+    ratios = []
+    for effect in moving:
+        low, high = ({effect.axis.show(effect.axis.of(pair[end])) for pair in effect.pairs} for end in (0, 1))
         ends = f"{low.pop()} to {high.pop()}" if len(low) == len(high) == 1 else "lowest to highest value"
-        told.append(
-            f"{each.axis.name} from {ends}: x {number(statistics.median(each.share))} "
-            f"({_range(each.share)}{count(len(each.share), 'pair')})"
+        ratios.append(
+            f"{effect.axis.name} from {ends}: x {number(statistics.median(effect.share))} "
+            f"({_range(effect.share)}{count(len(effect.share), 'pair')})"
         )
     headline = f"Of the dials, {moving[0].axis.name} moves {noun} most over the values measured"
-    basis = tuple(case for each in moving for pair in each.pairs for case in pair)
-    evidence = f"Median ratio between points equal in all but that dial: {clauses(told, 5)}{doubted(basis)}."
+    basis = tuple(case for effect in moving for pair in effect.pairs for case in pair)
+    evidence = f"Median ratio between points equal in all but that dial: {clauses(ratios, 5)}{doubted(basis)}."
     return [Finding("result", headline, evidence, (), basis)]
 
 
@@ -254,6 +256,6 @@ def _show(found: Quantity) -> str:
 
 
 def _show_fully(found: Quantity) -> str:
-    """The value with its interval in brackets."""
+    """Return the value with its interval in brackets."""
     ends = interval(found.value, found.low, found.high, found.unit)
     return f"{_show(found)} ({ends})" if ends else _show(found)

@@ -1,4 +1,4 @@
-"""Runs -> the report as plain, frozen data: everything the page shows, and nothing about how. Pure."""
+"""Runs -> the report as plain, frozen data: everything that the page shows, without its form. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from saih.records.record import STATUSES
 
 @dataclass(frozen=True)
 class Report:
-    """The page's content, in the page's order. `statuses`: how many points ended in each."""
+    """The page's content, in the page's order; `statuses` counts the points by status."""
 
     title: str
     summary: str
@@ -27,21 +27,21 @@ class Report:
     version: str
 
     def parts(self) -> Iterator[Part]:
-        """The parts of all sections."""
+        """Yield the parts of all sections."""
         for section in self.sections:
             yield from section.parts
 
     def charts(self) -> list[Chart]:
-        """All charts, in order."""
+        """Return all charts, in order."""
         return [part for part in self.parts() if isinstance(part, Chart)]
 
     def table(self, name: str) -> Table | None:
-        """The table of this name; None if the report has none."""
+        """Return the table of this name; None if the report has none."""
         return next((part for part in self.parts() if isinstance(part, Table) and part.name == name), None)
 
 
 def build(runs: Sequence[Run]) -> Report:
-    """Everything the page says about these runs."""
+    """Return the content of the page for these runs."""
     overview = analyse(runs)
     statuses = [case.status for case in overview.cases]
     made = (make(overview) for make in SECTIONS)

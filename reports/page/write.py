@@ -1,7 +1,8 @@
 """Report -> report.html and figures/: one file that needs nothing else, and each figure again as a file of its own.
 
-Every file is written to a temporary name first and then renamed: there is the old page or the new one, never a part.
-The page holds no script, asks for nothing over the network, and forbids both itself (Content-Security-Policy).
+Every file is written to a temporary name first and then renamed, so that the page is either the old one or the new one,
+never a part. The page holds no script, requests nothing over the network, and forbids both itself
+(Content-Security-Policy).
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ TEMPLATE = "report.html.j2"
 
 
 def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
-    """Write the report on these run folders; returns its path. Raises InputError for a folder that is no run's.
+    """Write the report on these run folders, and return its path.
 
-    Without ``out`` it goes into the first run's folder as report.html. Figures go beside it, into figures/, or for a
-    page of another name into <name>-figures/.
+    Without `out` the report is report.html in the first run's folder. Figures go into figures/ in the same folder, or
+    for a page of another name into <name>-figures/. Raises InputError if a folder is not a run's.
     """
     report = build(read_runs(runs))
     path = out if out is not None else runs[0] / "report.html"
@@ -40,7 +41,7 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
 
 
 def draw(report: Report) -> dict[str, str]:
-    """Every chart of the report as SVG, by name."""
+    """Return every chart of the report as SVG, by name."""
     from reports.draw import drawn
     from reports.draw.svg import settings, to_svg
 
@@ -49,7 +50,10 @@ def draw(report: Report) -> dict[str, str]:
 
 
 def render(report: Report, figures: Mapping[str, str]) -> str:
-    """The page's text. Whatever comes from records is escaped; only our own SVG goes in as it is."""
+    """Return the page's text.
+
+    All text from records is escaped; only our own SVG is inserted unescaped.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -75,13 +79,13 @@ def render(report: Report, figures: Mapping[str, str]) -> str:
 
 
 def template_of(part: Part) -> str:
-    """The template of a part: a file by the name of its class, one for all charts."""
+    """Return the template of a part: a file by the name of its class, or one for all charts."""
     kind = "chart" if isinstance(part, Chart) else type(part).__name__.lower()
     return f"parts/{kind}.html.j2"
 
 
 def refs(text: str, known: set[int]) -> Markup:
-    """Escaped text in which "#7" leads to the row of point 7, if there is one."""
+    """Return escaped text in which "#7" links to the row of point 7, if there is one."""
     from markupsafe import Markup, escape
 
     def link(found: re.Match[str]) -> str:

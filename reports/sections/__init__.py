@@ -1,4 +1,4 @@
-"""The sections of the report, one file each: title, findings, charts, tables. A new one is added to `SECTIONS`."""
+"""The sections of the report, one file each: title, findings, charts, tables. `SECTIONS` lists all of them."""
 
 from __future__ import annotations
 
@@ -36,4 +36,4 @@ SECTIONS: tuple[Callable[[Overview], Section | None], ...] = (
     configuration.section,
     configuration.again,
 )
-"""In the page's order. One that has nothing to show returns None."""
+"""The sections in the page's order. A section with nothing to show returns None."""

@@ -8,6 +8,6 @@ from reports.tables.ceilings import ceilings
 
 
 def section(overview: Overview) -> Section:
-    """The measured ceilings beside the datasheets'."""
+    """Return the section with the measured ceilings beside the datasheets'."""
     table = ceilings(overview.runs, overview.cases)
     return Section("peaks", "Ceilings", "Ceilings", (table or Text("No ceiling was recorded."),))

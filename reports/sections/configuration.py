@@ -12,7 +12,7 @@ NO_CONFIGURATION = Text("Not recorded: the folder holds no config.yaml.")
 
 
 def section(overview: Overview) -> Section:
-    """Each run's configuration, all defaults resolved."""
+    """Return the section with each run's configuration, all defaults resolved."""
     parts: list[Part] = []
     for run in overview.runs:
         if len(overview.runs) > 1:
@@ -22,7 +22,7 @@ def section(overview: Overview) -> Section:
 
 
 def again(overview: Overview) -> Section:
-    """The commands that measure the same again."""
+    """Return the section with the commands that measure the same again."""
     commands = dict.fromkeys(command for run in overview.runs for command in _commands(run))
     text = "".join(f"{command}\n" for command in commands)
     return Section("again", "How to measure it again", "Reproduce", (Verbatim(text, commands=True),))

@@ -9,7 +9,7 @@ from reports.tables.device_copies import everywhere_tables
 
 
 def section(overview: Overview) -> Section | None:
-    """A table for each such point; None if there is none."""
+    """Return the section with a table for each run with such points; None if there is none."""
     tables = everywhere_tables(find_everywhere(overview.runs, overview.cases))
     title = "Every device at once"
     return Section("copies", title, title, tuple(tables)) if tables else None

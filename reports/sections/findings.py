@@ -1,4 +1,4 @@
-"""The section of findings: the sentences to be read first. Pure."""
+"""The section of findings: the sentences to read first. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reports.sections.form import Findings, Section, Shown
 
 
 def section(overview: Overview) -> Section:
-    """All findings."""
+    """Return the section with all findings."""
     found = findings(overview.runs, overview.cases, overview.trend, overview.input_groups)
     return Section("findings", "Findings", "Findings", (Findings(tuple(map(_shown, found))),))
 

@@ -1,7 +1,7 @@
-"""A section of the report, and the parts it may be made of.
+"""A section of the report, and the kinds of parts that it is made of.
 
-Each kind of part has a template of its own in page/templates/parts/, found by the name of its class. A table and the
-charts are parts as they are (tables/form.py, charts/).
+Each kind of part has a template of its own in page/templates/parts/, named after the kind's class. A table and the
+charts are parts by themselves (tables/form.py, charts/).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Chart = TrendChart | BarChart | RoofChart | SourceChart | LoadChart
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph, in small print if it is a `hint`. `link`: (anchor, words) to end it with."""
+    """A paragraph, in small print if it is a `hint`; it ends with the `link` (anchor, words)."""
 
     text: str
     hint: bool = False
@@ -36,14 +36,14 @@ class Heading:
 
 @dataclass(frozen=True)
 class Facts:
-    """A table of facts, shown as a list if there is one run only."""
+    """A table of facts, shown as a list if there is only one run."""
 
     table: Table
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A finding as the page shows it. `points`: numbers of points."""
+    """A finding in the form of the page; `points` are numbers of points."""
 
     kind: str
     headline: str
@@ -85,14 +85,14 @@ class Logs:
 
 @dataclass(frozen=True)
 class Definitions:
-    """Titles and what they stand for."""
+    """Titles and their meanings."""
 
     entries: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A metric in the glossary. `methods` and `missing` quote the records."""
+    """A metric in the glossary; `methods` and `missing` quote the records."""
 
     name: str
     label: str
@@ -112,7 +112,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Verbatim:
-    """Text as it is, such as a file. `commands`: to be typed."""
+    """Literal text, such as a file; `commands` are there to be typed."""
 
     text: str
     commands: bool = False
@@ -132,5 +132,5 @@ class Section:
 
 
 def there(*parts: Part | None) -> tuple[Part, ...]:
-    """The parts that are not None."""
+    """Return the parts that are not None."""
     return tuple(part for part in parts if part is not None)

@@ -15,7 +15,7 @@ BETTER = {"higher": "higher is better", "lower": "lower is better", "none": "nei
 
 
 def section(overview: Overview) -> Section:
-    """The table of metrics."""
+    """Return the section with the table of metrics."""
     entries = tuple(glossary(overview.cases))
     quoted = Text("Methods and reasons are quoted from the records.", hint=True)
     parts = (quoted, Metrics(entries)) if entries else (Text("No metric is recorded."),)
@@ -23,7 +23,7 @@ def section(overview: Overview) -> Section:
 
 
 def glossary(cases: Sequence[Case]) -> list[Entry]:
-    """Every metric in the records, the core ones first, with the methods and reasons that the records give."""
+    """Return every metric in the records, the core ones first, with the methods and reasons from the records."""
     recorded = list(dict.fromkeys(name for case in cases for record in case.ok for name in record.metrics))
     ordered = [name for name in UNITS if name in recorded] + sorted(name for name in recorded if name not in UNITS)
     return [_entry(name, cases) for name in ordered]

@@ -9,7 +9,7 @@ from reports.tables.input import inputs, where_data_lay
 
 
 def section(overview: Overview) -> Section | None:
-    """Throughput by source and under background reading; None where no two points can be compared."""
+    """Return throughput by source and with background load; None if no two points can be compared."""
     groups = overview.input_groups
     table, lay = inputs(groups, overview.trend.axes), where_data_lay(overview.runs)
     if table is None:

@@ -1,6 +1,6 @@
-"""How the numbers came about, in paragraphs: what the harness does, with this report's own counts from the records.
+"""The origin of the numbers, in paragraphs: the harness's protocol, with this report's own counts from the records.
 
-What a record says of its own numbers (each metric's method) is in the glossary; here is the protocol around them.
+The glossary quotes the records on each metric's method; this section has the protocol around the methods.
 """
 
 from __future__ import annotations
@@ -134,13 +134,13 @@ ANEW = (
 
 
 def section(overview: Overview) -> Section:
-    """The paragraphs that apply to these runs."""
+    """Return the section with the paragraphs that apply to these runs."""
     entries = tuple(method(overview.runs, overview.cases))
     return Section("method", "How it was measured", "Method", (Definitions(entries),))
 
 
 def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
-    """The paragraphs: (title, text)."""
+    """Return the paragraphs: (title, text)."""
     records = [record for case in cases for record in case.ok]
     background = [("Background reading", BACKGROUND)] if any(case.disturbed for case in cases) else []
     return [
@@ -165,7 +165,7 @@ def method(runs: Sequence[Run], cases: Sequence[Case]) -> list[tuple[str, str]]:
 
 
 def _older(runs: Sequence[Run]) -> bool:
-    """True if any ceiling is of short repeats only."""
+    """True if any ceiling comes from short repeats only."""
     peaks = [peak for run in runs for folder in run.folders for peak in folder.system.get("peaks") or []]
     return any("repeats" not in peak for peak in peaks)
 
@@ -243,7 +243,7 @@ def _intervals(runs: Sequence[Run], cases: Sequence[Case]) -> str:
 
 
 def _kinds(found: Sequence[str]) -> list[str]:
-    """The records' own names of intervals; those that differ only in their confidence are one."""
+    """Return the records' own names of intervals; those that differ only in their confidence are one."""
     groups: dict[str, list[int]] = {}
     for kind in sorted(dict.fromkeys(found)):
         match = re.fullmatch(r"(.*\D)(\d+) %", kind)

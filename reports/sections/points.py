@@ -16,7 +16,7 @@ ABOUT = Text(
 
 
 def section(overview: Overview) -> Section:
-    """Every point that was asked for."""
+    """Return the section with every point of the plan."""
     cases, axes = overview.cases, overview.trend.axes
     failures = tuple(failure for case in cases for failure in _failures(case, overview.trend.where(case)))
     parts = there(
@@ -31,10 +31,10 @@ def section(overview: Overview) -> Section:
 
 
 def _failures(case: Case, name: str) -> list[Failure]:
-    """The records of a case that have a log to show."""
-    found = []
+    """Return the records of a case that have a log to show."""
+    failures = []
     for record in case.records:
         log_end = str((record.error or {}).get("log_end") or "")
         if record.status != "ok" and log_end:
-            found.append(Failure(case.number, name, record.status, reason(record), log_end))
-    return found
+            failures.append(Failure(case.number, name, record.status, reason(record), log_end))
+    return failures

@@ -9,7 +9,7 @@ from reports.tables.roofline import roofline
 
 
 def section(overview: Overview) -> Section | None:
-    """Charts and their table; None if no point has a place below a measured roof."""
+    """Return the charts and their table; None if no point has a place below a measured roof."""
     table = roofline(overview.roofs, overview.trend.axes)
     if table is None:
         return None

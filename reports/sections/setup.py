@@ -8,6 +8,6 @@ from reports.tables import setup
 
 
 def section(overview: Overview) -> Section:
-    """The facts of each run, side by side."""
+    """Return the section with the facts of each run, side by side."""
     facts = Facts(setup.facts(overview.runs, overview.cases))
     return Section("setup", "What was run", "What was run", there(facts, setup.data_sets(overview.runs)))

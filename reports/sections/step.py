@@ -1,4 +1,4 @@
-"""The section on the time of a step: its parts, what bounds it, checks, and profiled steps in detail. Pure."""
+"""The section on the time of a step: its parts, its bottleneck, checks, and profiled steps in detail. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ABOUT_DETAILS = Text(
 
 
 def section(overview: Overview) -> Section:
-    """Bars, tables, then details."""
+    """Return the section with bars, tables, then details."""
     found, cases, axes = overview.trend, overview.cases, overview.trend.axes
     profiled = tuple(details(found))
     parts = there(

@@ -19,7 +19,7 @@ NO_SCALING = Text(
 
 
 def section(overview: Overview) -> Section:
-    """Charts of growth, its figures, then scaling over ranks."""
+    """Return the section with charts of growth, key numbers, then scaling over ranks."""
     found = overview.trend
     parts = there(
         *(trend_charts(overview.cases, found) or (NO_TREND,)),

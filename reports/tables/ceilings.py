@@ -1,4 +1,4 @@
-"""The table of ceilings: what the shares in this report are shares of. Pure."""
+"""The table of ceilings, to which the shares in this report refer. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NO_FINALIST = "short repeats left it out of those whose sustained rate was measu
 
 
 def ceilings(runs: Sequence[Run], cases: Sequence[Case]) -> Table | None:
-    """The ceilings with every operation they are the best of; the best comes first in each group."""
+    """Return the table of ceilings with the operations that compete for them; the best comes first in each group."""
     notes, rows = Notes(), []
     for run in runs:
         for folder in run.folders:
@@ -55,8 +55,8 @@ def _order(entry: Mapping[str, Any], older: bool) -> tuple[float, float]:
 
 
 def _precision(peak: Mapping[str, Any], notes: Notes) -> Cell:
-    """Marked where the ceiling is suspect."""
-    reasons = [str(each["words"]) for each in peak.get("suspect") or []]
+    """Return the precision, marked if the ceiling is suspect."""
+    reasons = [str(entry["words"]) for entry in peak.get("suspect") or []]
     note = notes.mark(f"suspect: {clauses(reasons, 3)}") if reasons else ""
     return Cell(scalar(peak.get("precision")), "suspect" if reasons else "", note, number=False)
 
@@ -74,7 +74,7 @@ def _older(entry: Mapping[str, Any], notes: Notes) -> Cell:
 
 
 def _datasheet(peak: Mapping[str, Any], cases: Sequence[Case], notes: Notes) -> Cell:
-    """The ceiling as percent of the datasheet peak, from the two shares of a point that was held against both."""
+    """Return the ceiling as percent of the datasheet peak, from the shares of a point that has both."""
     alike = [case for case in cases if case.ok and case.ranks == peak.get("ranks")]
     alike = [case for case in alike if case.keys.get("precision") == peak.get("precision")]
     for case in alike:

@@ -1,4 +1,4 @@
-"""The table of every device, or node, at once; of very many, the odd ones and the extremes. Pure."""
+"""The table of every device or node at once; of very many, only the outliers and the extremes have a row. Pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ MOST_ROWS = 24
 MOST_ODD = 16
 EXTREMES = 3
 MOST_POINTS = 6
-"""More columns of points than these leave no room."""
+"""Most columns of points for which there is room."""
 
 
 def everywhere_tables(found: Sequence[Everywhere]) -> list[Table]:
-    """A table for each run."""
-    return [_table(each, i, len(found) > 1) for i, each in enumerate(found)]
+    """Return a table for each run."""
+    return [_table(copies, i, len(found) > 1) for i, copies in enumerate(found)]
 
 
 def _table(found: Everywhere, number: int, several: bool) -> Table:
@@ -38,7 +38,7 @@ def _table(found: Everywhere, number: int, several: bool) -> Table:
 
 
 def _folded(found: Everywhere) -> list[tuple[Copy, ...]]:
-    """Rows as the copies that they hold: one each, but for those that are folded into one row."""
+    """Return the rows as the copies that they hold: one copy, or many that are folded into one row."""
     if len(found.copies) <= MOST_ROWS:
         return [(copy,) for copy in found.copies]
     odd, rest = found.odd, found.rest
@@ -67,14 +67,14 @@ def _row(copies: tuple[Copy, ...], shown: Sequence[object], many: str) -> tuple[
 
 
 def _fold(copies: tuple[Copy, ...], shown: Sequence[object], many: str) -> tuple[Cell, ...]:
-    """Many copies in one row: their ranges."""
+    """Return a row of many copies with their ranges."""
     every = [at for copy in copies for at in copy.points]
     of_points = [[at.percent for at in every if at.case is case] for case in shown]
     kind = "more odd ones" if copies[0].odd else "more between these"
     low, high = min(every, key=_percent), max(every, key=_percent)
     return (
         words(f"{len(copies):,} {many}", kind),
-        *(_ends(each) for each in of_points),
+        *(_ends(percents) for percents in of_points),
         _ends([copy.percent for copy in copies]),
         Cell(_show(low.percent), f"#{low.case.number}"),
         Cell(_show(high.percent), f"#{high.case.number}"),
@@ -83,14 +83,14 @@ def _fold(copies: tuple[Copy, ...], shown: Sequence[object], many: str) -> tuple
 
 
 def _at(at: At | None) -> Cell:
-    """A copy at a point; a dash where it took no part."""
+    """Return the cell of a copy at a point, or a dash if the copy took no part."""
     return Cell(_show(at.percent), "odd" if at.odd else "") if at else Cell("\u2013", "took no part")
 
 
 def _replicates(copy: Copy) -> str:
-    """In how many of several replicates it was odd."""
-    found, of = sum(at.odd for at in copy.points), sum(at.replicates for at in copy.points)
-    return f"{found} of {count(of, 'replicate')}" if found and of > len(copy.points) else ""
+    """Return the number of replicates in which the copy is an outlier; empty without several replicates."""
+    odd, of = sum(at.odd for at in copy.points), sum(at.replicates for at in copy.points)
+    return f"{odd} of {count(of, 'replicate')}" if odd and of > len(copy.points) else ""
 
 
 def _percent(at: At) -> float:

@@ -1,7 +1,7 @@
-"""Time and energy at fixed problem sizes: what one waits and pays for the same problem. Pure.
+"""Time and energy at fixed problem sizes: the cost of the same problem. Pure.
 
-Of a lone run, every measured problem. Of several runs, the problems measured in two of them or more, side by side:
-equal in dials, execution and work per device and step, whatever else sets the runs apart.
+A lone run shows every measured problem. Several runs show the problems that two of them or more measured, side by side:
+equal in dials, execution and work per device and step, in spite of all other differences between the runs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TITLES = ("time a step", "time a sample", "energy a sample")
 
 
 def fixed_sizes(cases: Sequence[Case], trend: Trend) -> Table | None:
-    """The table; None where no problem grows, or where several runs have no problem in common."""
+    """Return the table; None if no problem grows, or if several runs have no problem in common."""
     measured = [case for case in cases if case.value("step_s") and case.flop_per_step and not case.disturbed]
     runs = next((axis for axis in trend.axes if axis.keys == ("run",)), None)
     if runs is None and trend.roles.growth is None:
@@ -35,18 +35,21 @@ def fixed_sizes(cases: Sequence[Case], trend: Trend) -> Table | None:
     shown = []
     for group in rows:
         start = case_cells(group[0], axes) if runs is None else case_cells(group[0], axes)[1:]
-        each = group if runs is None else [next((c for c in group if c.run == name), None) for name in names]
-        shown.append((*start, notes.cell(Quantity(group[0].flop_per_step, "FLOP")), *_cells(each, notes)))
+        columns = group if runs is None else [next((c for c in group if c.run == name), None) for name in names]
+        shown.append((*start, notes.cell(Quantity(group[0].flop_per_step, "FLOP")), *_cells(columns, notes)))
     return Table("fixed-sizes", "Time and energy at fixed problem sizes", head, tuple(shown), notes.listed())
 
 
 def _same_work(group: Sequence[Case]) -> list[Case]:
-    """Those that do as much a step as the first: runs may differ in the batch, and then do not compare."""
+    """Return the cases with the same work a step as the first.
+
+    Runs may differ in the batch, and their cases then do not compare.
+    """
     return [case for case in group if case.flop_per_step == group[0].flop_per_step]
 
 
 def _cells(cases: Sequence[Case | None], notes: Notes) -> list[Cell]:
-    """All runs' time a step, then time and energy a sample."""
+    """Return all runs' time a step, then time and energy a sample."""
     missing = "this run did not measure this problem"
     return [
         notes.cell(ask(case)) if case else notes.missing(missing)
@@ -60,7 +63,7 @@ def _step(case: Case) -> Quantity:
 
 
 def sample_s(case: Case) -> Quantity:
-    """Seconds a sample: 1 / samples/s of all ranks, the interval's ends likewise."""
+    """Return seconds a sample: 1 / samples/s of all ranks, for the interval's ends likewise."""
     rate = case.quantity("samples_per_s")
     if not rate.value:
         return Quantity(None, "s", why=rate.why or "no samples a second")

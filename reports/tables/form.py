@@ -1,4 +1,4 @@
-"""A table as plain data: cells with an optional second line and a footnote for every value that is missing."""
+"""A table as plain data: cells with an optional second line, and a footnote for every missing value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reports.words.text import DASH, interval, quantity
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a cell. ``detail`` is a second, smaller line; ``note`` the mark of a footnote."""
+    """A table cell; `detail` is a second, smaller line, and `note` the mark of a footnote."""
 
     text: str
     detail: str = ""
@@ -25,7 +25,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Head:
-    """A column: its title, a second line (unit, direction), and whether it holds numbers."""
+    """The head of a column: its title and a second line (unit, direction); `number` is True above numbers."""
 
     text: str
     detail: str = ""
@@ -34,7 +34,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns, rows and the footnotes (mark, text)."""
+    """A table: columns, rows and the footnotes (mark, text)."""
 
     name: str
     title: str
@@ -45,28 +45,28 @@ class Table:
 
 @dataclass
 class Notes:
-    """Footnotes of a table being made: each reason gets one mark, however often it is needed."""
+    """The footnotes of a table in the making, with one mark for each reason."""
 
     marks: dict[str, str] = field(default_factory=dict)
 
     def mark(self, reason: str) -> str:
-        """The mark of this reason: a, b, ..., z, aa, ab, ..."""
+        """Return the mark of this reason: a, b, ..., z, aa, ab, ..."""
         if reason not in self.marks:
             self.marks[reason] = _letters(len(self.marks))
         return self.marks[reason]
 
     def missing(self, why: str) -> Cell:
-        """A dash with the reason for it."""
+        """Return a dash with the reason for it."""
         return Cell(DASH, note=self.mark(why or "no reason recorded"))
 
     def cell(self, found: Quantity) -> Cell:
-        """A quantity with its interval on the second line, or a dash with the reason."""
+        """Return a quantity with its interval on the second line, or a dash with the reason."""
         if found.value is None:
             return self.missing(found.why)
         return Cell(quantity(found.value, found.unit), interval(found.value, found.low, found.high, found.unit))
 
     def listed(self) -> tuple[tuple[str, str], ...]:
-        """All footnotes in order: (mark, reason)."""
+        """Return all footnotes in order: (mark, reason)."""
         return tuple((mark, reason) for reason, mark in self.marks.items())
 
 
@@ -80,17 +80,17 @@ def _letters(place: int) -> str:
 
 
 def words(text: str, detail: str = "", status: str = "") -> Cell:
-    """A cell of words, not numbers."""
+    """Return a cell of words, not numbers."""
     return Cell(text, detail, number=False, status=status)
 
 
 def case_head(axes: Sequence[Axis]) -> tuple[Head, ...]:
-    """The columns that say which point a row is about."""
+    """Return the columns that identify the point of a row."""
     return (Head("point"), *(Head(axis.name, number=_numeric(axis)) for axis in axes))
 
 
 def case_cells(case: Case, axes: Sequence[Axis], anchor: bool = False) -> tuple[Cell, ...]:
-    """The cells of `case_head`; ``anchor`` makes this row the place where references lead."""
+    """Return the cells of `case_head`; `anchor` makes this row the target of references."""
     name = f"point-{case.number}" if anchor else ""
     return (
         Cell(f"#{case.number}", anchor=name),

@@ -1,4 +1,4 @@
-"""The table of input sources and background reading, and where the data lay. Pure."""
+"""The table of input sources and background load, and the location of the data. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from reports.words.glossary import label_of
 from reports.words.text import listed, percent, quantity, signed_percent
 
 EVIDENCE = ("from_storage_percent", "page_cache_percent", "direct_read_percent", "data_to_memory_ratio")
-"""What applications may declare about where their input came from; docs/io.md defines them."""
+"""Metrics that applications may declare about the origin of their input; docs/io.md defines them."""
 
 
 def inputs(groups: Sequence[Group], axes: Sequence[Axis]) -> Table | None:
-    """Every case of the groups: throughput, what input costs, and the evidence for where it came from."""
+    """Return the table of all cases of the groups: throughput, cost of input, and evidence for its origin."""
     if not groups:
         return None
     notes = Notes()
@@ -40,13 +40,13 @@ def inputs(groups: Sequence[Group], axes: Sequence[Axis]) -> Table | None:
 
 
 def _declared(cases: Sequence[Case]) -> dict[str, str]:
-    """The evidence that is recorded, with the application's own labels."""
-    found: dict[str, str] = {}
+    """Return the evidence that is recorded, with the application's own labels."""
+    labels: dict[str, str] = {}
     for name in EVIDENCE:
         for record in (record for case in cases for record in case.ok):
             if name in record.metrics and record.value(name) is not None:
-                found.setdefault(name, str(record.metrics[name].get("label") or name))
-    return found
+                labels.setdefault(name, str(record.metrics[name].get("label") or name))
+    return labels
 
 
 def _row(group: Group, case: Case, axes: Sequence[Axis], evidence: Sequence[str], notes: Notes) -> tuple[Cell, ...]:
@@ -64,7 +64,7 @@ def _row(group: Group, case: Case, axes: Sequence[Axis], evidence: Sequence[str]
 
 
 def _others(case: Case) -> Cell:
-    """What others read, and below it what was asked of them."""
+    """Return the achieved background rate, with the requested rate below."""
     asked = case.keys.get(BACKGROUND)
     if not asked or not isinstance(asked, int | float):
         return Cell("0")
@@ -86,10 +86,10 @@ def _exposed(case: Case, notes: Notes) -> Cell:
 
 
 def where_data_lay(runs: Sequence[Run]) -> str:
-    """The file systems that the application's facts name, as one sentence; empty where they name none."""
-    found: dict[str, None] = {}
+    """Return a sentence on the file systems in the application's facts; empty if there are none."""
+    systems: dict[str, None] = {}
     for folder in (folder for run in runs for folder in run.folders):
         for facts in (folder.system.get("data") or {}).values():
             if isinstance(facts, Mapping) and facts.get("file_system"):
-                found[f"{facts['file_system']} ({facts.get('path', 'path not recorded')})"] = None
-    return f"File systems of the data sets: {listed(found)}." if found else ""
+                systems[f"{facts['file_system']} ({facts.get('path', 'path not recorded')})"] = None
+    return f"File systems of the data sets: {listed(systems)}." if systems else ""

@@ -1,7 +1,7 @@
-"""Trend figures: what compares systems along each growth path. Pure.
+"""Trend figures, which compare systems along each growth path. Pure.
 
-Hockney's two numbers (hockney.py) and the range of the shares of the peaks; time and energy at sizes that stay the same
-are in fixed_sizes.py. A growth path is a series of lines.py, its sizes in order of the work of one device in one step.
+They are Hockney's two numbers (hockney.py) and the range of the shares of the peaks; fixed_sizes.py has time and energy
+at constant sizes. A growth path is a series of trend.py, its sizes in order of the work of one device in one step.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ OWN_CEILINGS = "each of its own ceiling: they differ by more than their interval
 
 
 def figures(trend: Trend) -> Table | None:
-    """A row for each growth path."""
-    axis, found = trend.roles.growth, find_figures(trend)
-    if axis is None or not found:
+    """Return the table with a row for each growth path."""
+    axis, paths = trend.roles.growth, find_figures(trend)
+    if axis is None or not paths:
         return None
     notes = Notes()
     head = (
@@ -34,7 +34,7 @@ def figures(trend: Trend) -> Table | None:
         Head("worst misfit", "measured over fitted rate"),
         *(Head(name, "lowest to highest") for name in PEAKS.values()),
     )
-    rows = tuple(_row(each, axis, notes) for each in found)
+    rows = tuple(_row(path, axis, notes) for path in paths)
     return Table("trend-figures", "Trend figures", head, rows, notes.listed())
 
 
@@ -66,7 +66,7 @@ def _fitted(found: Figures, axis: Axis, notes: Notes) -> tuple[Cell, ...]:
 
 
 def _place(found: Figures, n_half: float, axis: Axis) -> str:
-    """Between which of the measured sizes half of the rate lies."""
+    """Return the measured sizes on both sides of half of the rate."""
     for below, above in itertools.pairwise(found.cases):
         if (below.flop_per_step or 0.0) <= n_half < (above.flop_per_step or 0.0):
             return f"from {axis.show(axis.of(below))} to {axis.show(axis.of(above))}"

@@ -1,4 +1,4 @@
-"""A profiled step by layer: time, rate, share of the ceiling that limits the layer, and its own shape alone. Pure."""
+"""The table of a profiled step by layer: time, rate, share of the limiting ceiling, and its own shape alone. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reports.words.text import number, percent, quantity
 
 
 def layers(case: Case, profile: Mapping[str, Any]) -> Table | None:
-    """A row a layer, its parts beside each other; last, what belongs to no layer."""
+    """Return the table with a row a layer, its parts side by side, and a last row for work outside all layers."""
     found = halves(case)
     if not found:
         return None
@@ -49,7 +49,10 @@ def _part(parts: Sequence[Half], name: str, notes: Notes) -> tuple[Cell, ...]:
 
 
 def _near(half: Half, notes: Notes) -> Cell:
-    """How much of its ceiling it reaches; at most all of it, for what seems more has another reason."""
+    """Return the share of its ceiling that the layer reaches, which is at most all of it.
+
+    A larger value has other causes.
+    """
     if half.limit_s is None:
         return notes.missing("the layer's costs or the ceilings are not known")
     if half.cached:
@@ -61,7 +64,7 @@ def _near(half: Half, notes: Notes) -> Cell:
 
 
 def _alone(half: Half, notes: Notes) -> Cell:
-    """How long the layer takes alone on data of the same shape."""
+    """Return the time of the layer alone on data of the same shape."""
     if half.alone_s is None:
         return notes.missing("not measured alone")
     return Cell(quantity(half.alone_s, "s"), f"x {number(half.alone_s / half.seconds)}")

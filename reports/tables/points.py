@@ -1,4 +1,4 @@
-"""The tables of points and of what they used. Pure."""
+"""The tables of points and of their resources. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ARROWS = {"higher": "higher is better", "lower": "lower is better"}
 
 
 def points(cases: Sequence[Case], axes: Sequence[Axis]) -> Table:
-    """Every point that was asked for: its status, and its speed or why it has none."""
+    """Return the table of all points in the plan: status, and speed or the reason for its absence."""
     notes = Notes()
     own = differ(cases)
     speed = [OWN if own and name == SHARE else _head(name) for name in SPEED]
@@ -47,7 +47,7 @@ def _point_row(case: Case, axes: Sequence[Axis], notes: Notes) -> tuple[Cell, ..
 
 
 def resources(cases: Sequence[Case], axes: Sequence[Axis]) -> Table | None:
-    """What the measured points used, the application's own metrics, and how each was measured."""
+    """Return the table of the measured points' resources, own metrics, and blocks."""
     measured = [case for case in cases if case.ok]
     own = sorted({name for case in measured for record in case.ok for name in record.metrics if name not in UNITS})
     notes = Notes()
@@ -68,15 +68,15 @@ def _own_label(name: str, cases: Sequence[Case]) -> str:
 
 
 def _how(case: Case, notes: Notes) -> tuple[Cell, ...]:
-    """How many blocks, how steady they were, and what ended them."""
-    told = dict.fromkeys(
+    """Return the number of blocks, their steadiness, and the reason why measuring stopped."""
+    blocks = dict.fromkeys(
         f"{len((record.samples.get('block_s') or {}).get('full') or [])} x {record.samples['block_steps']}"
         for record in case.ok
         if "block_steps" in record.samples
     )
     stopped = dict.fromkeys(str(record.samples["stopped"]) for record in case.ok if "stopped" in record.samples)
     return (
-        Cell(" / ".join(told)) if told else notes.missing("not recorded"),
+        Cell(" / ".join(blocks)) if blocks else notes.missing("not recorded"),
         *steadiness.cells(case, notes),
         words(" / ".join(stopped)) if stopped else notes.missing("not recorded"),
     )

@@ -1,4 +1,4 @@
-"""The table of what applications gave in vain (undeclared values) or left behind (processes, threads, files). Pure."""
+"""The table of undeclared values of applications, and of processes, threads and files that they left behind. Pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ MOST_SENTENCES = 3
 
 
 def table(cases: Sequence[Case], axes: Sequence[Axis]) -> Table | None:
-    """The remarks of each case that has some, in the records' own words."""
-    found = [(case, _remarks(case)) for case in cases]
+    """Return the table of the cases with remarks, in the records' own words."""
+    remarked = [(case, _remarks(case)) for case in cases]
     rows = tuple(
-        (*case_cells(case, axes), words(clauses(remarks, MOST_SENTENCES))) for case, remarks in found if remarks
+        (*case_cells(case, axes), words(clauses(remarks, MOST_SENTENCES))) for case, remarks in remarked if remarks
     )
     head = (*case_head(axes), Head("in the record's words", number=False))
     return Table("remarks", "What the application left behind, or gave in vain", head, rows) if rows else None

@@ -1,4 +1,4 @@
-"""The table of the roofline: every point below its roof. Pure."""
+"""The table of the roofline, with every point below its roof. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COUNTED = "dram_bytes_per_step"
 
 
 def roofline(roofs: Sequence[Roof], axes: Sequence[Axis]) -> Table | None:
-    """Work, traffic and intensity of every point, the roof above it, and how near it comes."""
+    """Return the table of work, traffic and intensity of every point, its roof, and its share of the roof."""
     if not roofs:
         return None
     counted = any(dot.case.value(COUNTED) is not None for roof in roofs for dot in roof.dots)
@@ -28,7 +28,7 @@ def roofline(roofs: Sequence[Roof], axes: Sequence[Axis]) -> Table | None:
         Head("rate"),
         Head("of the roof"),
     )
-    dots = sorted(((dot, roof) for roof in roofs for dot in roof.dots), key=lambda each: each[0].case.number)
+    dots = sorted(((dot, roof) for roof in roofs for dot in roof.dots), key=lambda pair: pair[0].case.number)
     notes = Notes()
     rows = tuple(_row(dot, roof, axes, notes if counted else None) for dot, roof in dots)
     return Table("rooflines", "Points below their roofs", head, rows, notes.listed())
@@ -50,13 +50,16 @@ def _row(dot: Dot, roof: Roof, axes: Sequence[Axis], notes: Notes | None) -> tup
 
 
 def _of_roof(near: float) -> Cell:
-    """How near a point comes; beyond a roof it had its data from caches, or its rate in a burst."""
+    """Return the share of the roof that a point reaches.
+
+    Beyond the roof, the point had its data from caches, or its rate in a burst.
+    """
     return Cell(percent(near)) if near <= 1 else Cell("beyond it", "caches, or a burst")
 
 
 def _counted(dot: Dot, notes: Notes) -> Cell:
-    """What was moved, and how many times the least that is."""
-    found = dot.case.quantity(COUNTED)
-    if found.value is None:
-        return notes.missing(found.why)
-    return Cell(quantity(found.value, "B"), f"x {found.value / dot.bytes:.3g}")
+    """Return the traffic by hardware counters, and its multiple of the least traffic."""
+    moved = dot.case.quantity(COUNTED)
+    if moved.value is None:
+        return notes.missing(moved.why)
+    return Cell(quantity(moved.value, "B"), f"x {moved.value / dot.bytes:.3g}")

@@ -12,7 +12,7 @@ from reports.words.text import interval, number, quantity
 
 
 def scaling(found: Sequence[Scaling], axes: Sequence[Axis]) -> Table | None:
-    """Throughput at more ranks beside that at the fewest; which batch stays says whether it is weak or strong."""
+    """Return the table of throughput at more ranks beside that at the fewest; the batch that stays shows the kind."""
     if not found:
         return None
     notes = Notes()

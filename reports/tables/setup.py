@@ -1,4 +1,4 @@
-"""The tables about the run itself: machine, software, data. What a file does not hold is "not recorded". Pure."""
+"""The tables about the run itself: machine, software, data. Facts that a file lacks are "not recorded". Pure."""
 
 from __future__ import annotations
 
@@ -36,24 +36,27 @@ LABELS = {
     "nccl": "NCCL",
     "onednn": "oneDNN",
     "mkl": "MKL",
+    "openmp": "OpenMP runtime",
     "cpu_capability": "instructions that torch uses",
     "governor": "CPU frequency governor",
     "boost": "CPU boost",
     "smt": "SMT",
     "numa_balancing": "NUMA balancing",
     "huge_pages": "transparent huge pages",
+    "huge_pages_defrag": "defragmentation for huge pages",
     "mig": "MIG",
     "ecc": "ECC",
     "persistence_mode": "persistence mode",
     "compute_mode": "compute mode",
     "power_limit_w": "power limit (W)",
     "default_power_limit_w": "default power limit (W)",
+    "application_clock_mhz": "application clock (MHz)",
     "mps": "MPS",
 }
 
 
 def facts(runs: Sequence[Run], cases: Sequence[Case]) -> Table:
-    """What was run on which machine: a row a fact, a column a run; facts that differ between runs are marked."""
+    """Return the table of runs and their machines: a row a fact, a column a run; differing facts are marked."""
     columns = [run_facts(run, [case for case in cases if case.run == run.label]) for run in runs]
     names = dict.fromkeys(name for column in columns for name in column)
     head = (Head("", number=False), *(Head(run.label, number=False) for run in runs))
@@ -66,7 +69,7 @@ def facts(runs: Sequence[Run], cases: Sequence[Case]) -> Table:
 
 
 def run_facts(run: Run, cases: Sequence[Case]) -> dict[str, str]:
-    """The facts of one run in words."""
+    """Return the facts of one run in words."""
     system = run.first.system
     found = {
         "application": listed(dict.fromkeys(_application(record) for record in run.records)),
@@ -75,7 +78,7 @@ def run_facts(run: Run, cases: Sequence[Case]) -> dict[str, str]:
     }
     for section, first in (("machine", "device"), ("software", "saih"), ("settings", "governor")):
         content = system.get(section) or {}
-        if section == "settings" and not content:  # older versions did not look
+        if section == "settings" and not content:  # older versions recorded no settings
             continue
         keys = [first, *(key for key in content if key != first)]
         found |= {LABELS.get(key, key): _fact(key, content) for key in keys}
@@ -90,14 +93,14 @@ def _application(record: Record) -> str:
 
 
 def status_counts(cases: Sequence[Case]) -> str:
-    """Format as "12: 8 ok, 1 oom"; replicates are not counted."""
+    """Return the counts as "12: 8 ok, 1 oom"; replicates are not counted."""
     statuses = [case.status for case in cases]
-    told = ", ".join(f"{statuses.count(status)} {status}" for status in STATUSES if status in statuses)
-    return f"{len(cases)}: {told}" if cases else "none"
+    counts = ", ".join(f"{statuses.count(status)} {status}" for status in STATUSES if status in statuses)
+    return f"{len(cases)}: {counts}" if cases else "none"
 
 
 def constants(cases: Sequence[Case]) -> str:
-    """What all points of a run share, as "depth=1, batch=4"."""
+    """Return the values that all points of a run share, as "depth=1, batch=4"."""
     if not cases:
         return DASH
     shared = [
@@ -112,7 +115,10 @@ def constants(cases: Sequence[Case]) -> str:
 
 
 def _fact(key: str, content: Mapping[str, Any]) -> str:
-    """A fact in words. Null means that the machine has no such thing; a missing key that nobody asked."""
+    """Return a fact in words.
+
+    Null means that the machine has no such thing; a missing key means that the harness did not look for it.
+    """
     if key not in content:
         return NOT_RECORDED
     value = content[key]
@@ -124,7 +130,7 @@ def _fact(key: str, content: Mapping[str, Any]) -> str:
 
 
 def _core_limit(core: Mapping[str, Any]) -> str:
-    """What a core can do at most, which no rate can exceed (saih/peaks/processor.py); or why that is not known."""
+    """Return the upper limit of a core, which no rate can exceed (saih/peaks/processor.py), or why it is unknown."""
     per_cycle = core.get("flop_per_cycle") or {}
     why = dict.fromkeys(str(reason) for reason in (core.get("why") or {}).values())
     if not per_cycle:
@@ -142,7 +148,7 @@ def _hosts(run: Run) -> str:
 
 
 def _times(run: Run) -> str:
-    """First and last start of a point."""
+    """Return the first and the last start of a point."""
     started = sorted(str(record.provenance["started"]) for record in run.records if record.provenance.get("started"))
     created = sorted(str(folder.system["created"]) for folder in run.folders if folder.system.get("created"))
     ends = dict.fromkeys(_time(text) for text in (started or created)[:: max(1, len(started or created) - 1)])
@@ -150,7 +156,7 @@ def _times(run: Run) -> str:
 
 
 def _time(text: str) -> str:
-    """An ISO time to the minute, for people; other text as it is."""
+    """Return an ISO time to the minute, for people, and other text unchanged."""
     if len(text) < 16 or text[10] != "T":
         return text
     zone = " UTC" if text.endswith(("Z", "+00:00")) else text[19:]
@@ -168,15 +174,15 @@ def _commit(system: Mapping[str, Any]) -> str:
 
 
 def data_sets(runs: Sequence[Run]) -> Table | None:
-    """The application's own facts about its data, as it gave them."""
-    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    """Return the table of the application's own facts about its data."""
+    facts_of: dict[tuple[str, str], Mapping[str, Any]] = {}
     for run in runs:
         for folder in run.folders:
             for key, value in (folder.system.get("data") or {}).items():
-                found[run.label, str(key)] = value if isinstance(value, Mapping) else {"value": value}
-    if not found:
+                facts_of[run.label, str(key)] = value if isinstance(value, Mapping) else {"value": value}
+    if not facts_of:
         return None
-    columns = list(dict.fromkeys(name for value in found.values() for name in value))
+    columns = list(dict.fromkeys(name for value in facts_of.values() for name in value))
     several = len(runs) > 1
     head = (
         *((Head("run", number=False),) if several else ()),
@@ -186,7 +192,7 @@ def data_sets(runs: Sequence[Run]) -> Table | None:
     notes = Notes()
     rows = tuple(
         (*((words(label),) if several else ()), words(key), *(_data(value, name, notes) for name in columns))
-        for (label, key), value in found.items()
+        for (label, key), value in facts_of.items()
     )
     return Table("data", "Data sets, as the application describes them", head, rows, notes.listed())
 
@@ -200,7 +206,7 @@ def _data(value: Mapping[str, Any], name: str, notes: Notes) -> Cell:
 
 
 def summary(runs: Sequence[Run], cases: Sequence[Case]) -> str:
-    """One line below the title: devices, application, number of points."""
+    """Return the line below the title: devices, application, number of points."""
     devices = dict.fromkeys(_fact("device", run.first.system.get("machine") or {}) for run in runs)
     apps = dict.fromkeys(scalar(record.point.get("app")) for run in runs for record in run.records)
     device = listed(devices) if list(devices) != [NOT_RECORDED] else "device not recorded"

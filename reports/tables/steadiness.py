@@ -9,18 +9,22 @@ from reports.words.text import count, number, quantity, signed_percent
 
 
 def cells(case: Case, notes: Notes) -> tuple[Cell, Cell]:
-    """Spread with outliers, and drift; of several replicates, the one where it is largest."""
-    found = of_case(case)
-    if not found:
+    """Return the spread with outliers, and the drift: over replicates, the widest spread and the clearest drift."""
+    replicates = of_case(case)
+    if not replicates:
         missing = notes.missing("no blocks to compare are recorded")
         return missing, missing
-    wide = max(found, key=lambda each: each.spread_percent)
-    moved = min(found, key=lambda each: each.chance)
-    far, blocks = sum(each.outliers for each in found), sum(each.blocks for each in found)
-    worst = max((each.worst_ratio for each in found if each.worst_ratio), default=None, key=lambda x: abs(x - 1))
-    told = f"{count(far, 'outlier')} of {blocks}" + (f", to x {number(worst)}" if worst else "")
+    wide = max(replicates, key=lambda replicate: replicate.spread_percent)
+    moved = min(replicates, key=lambda replicate: replicate.chance)
+    far, blocks = sum(replicate.outliers for replicate in replicates), sum(replicate.blocks for replicate in replicates)
+    worst = max(
+        (replicate.worst_ratio for replicate in replicates if replicate.worst_ratio),
+        default=None,
+        key=lambda x: abs(x - 1),
+    )
+    outliers = f"{count(far, 'outlier')} of {blocks}" + (f", to x {number(worst)}" if worst else "")
     clear = "clear" if moved.drifts else "as by chance" if moved.chance >= CHANCE else "small"
     return (
-        Cell(quantity(wide.spread_percent, "%"), told),
+        Cell(quantity(wide.spread_percent, "%"), outliers),
         Cell(signed_percent(round(moved.drift_percent, 1) / 100 + 0.0), clear),  # no minus before 0.0
     )

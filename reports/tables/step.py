@@ -1,4 +1,4 @@
-"""The tables of where steps' time goes and of what bounds them. Pure."""
+"""The tables of the parts of steps and of their bottlenecks. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RESTS = (UNEXPLAINED, REST)
 
 @dataclass(frozen=True)
 class Shown:
-    """Which columns the table of steps has, besides the point, its step time and the rest."""
+    """The columns of the table of steps, besides the point, its step time and the rest."""
 
     parts: tuple[str, ...]
     bound: bool
@@ -36,7 +36,7 @@ class Shown:
 
 
 def steps(found: Sequence[Step], axes: Sequence[Axis]) -> Table | None:
-    """Where the step's time goes, in seconds and as share; the layers alone, and the timers."""
+    """Return the table of step parts in seconds and as share, with the layers alone and the timers."""
     if not found:
         return None
     notes = Notes()
@@ -69,13 +69,13 @@ def _step_row(step: Step, axes: Sequence[Axis], shown: Shown, notes: Notes) -> t
 
 
 def _tells(step: Step, name: str) -> bool:
-    """True if a step has such a part, or lacks it for a reason."""
+    """True if a step has the part, or a reason for its absence."""
     part = step.part(name)
     return name in dict(step.missing) or (part is not None and part.share != 0)
 
 
 def _part(step: Step, name: str, notes: Notes) -> Cell:
-    """Seconds, and below them the share of the step with its interval."""
+    """Return seconds with the share of the step and its interval below."""
     part, why = step.part(name), dict(step.missing).get(name)
     if why is not None:
         return notes.missing(why)
@@ -92,7 +92,7 @@ BY_CONSTRUCTION = (
     "the timed step; the table of checks holds what can fail"
 )
 NEAR_ZERO = 0.02
-"""Of the step: what medians of differences and differences of medians are apart."""
+"""Share of the step by which medians of differences may deviate from differences of medians."""
 
 
 def _rest(step: Step, notes: Notes) -> Cell:
@@ -111,16 +111,16 @@ def _within(value: float, low: float | None, high: float | None) -> str:
 
 
 def _bound(case: Case, notes: Notes) -> Cell:
-    found, part = case.quantity(BOUND), share(case, BOUND)
-    return notes.missing(found.why) if part.value is None else Cell(quantity(found.value, "s"), percent(part.value))
+    seconds, part = case.quantity(BOUND), share(case, BOUND)
+    return notes.missing(seconds.why) if part.value is None else Cell(quantity(seconds.value, "s"), percent(part.value))
 
 
 def bounds(cases: Sequence[Case], axes: Sequence[Axis]) -> Table | None:
-    """What bounds each point in the harness's words: a row for each cause that it names, else one for the verdict."""
-    told = [case for case in cases if diagnosis.diagnosis(case).get("verdict")]
-    if not told:
+    """Return the table of bottlenecks in the harness's words: a row for each cause, or one for the verdict."""
+    judged = [case for case in cases if diagnosis.diagnosis(case).get("verdict")]
+    if not judged:
         return None
-    gains = any(diagnosis.causes(case) for case in told)
+    gains = any(diagnosis.causes(case) for case in judged)
     head = (
         *case_head(axes),
         Head("bound by", number=False),
@@ -128,19 +128,19 @@ def bounds(cases: Sequence[Case], axes: Sequence[Axis]) -> Table | None:
         Head("evidence", number=False),
     )
     notes = Notes()
-    rows = [row for case in told for row in _bound_rows(case, axes, gains, notes)]
+    rows = [row for case in judged for row in _bound_rows(case, axes, gains, notes)]
     return Table("bounds", "What bounds each point", head, tuple(rows), notes.listed())
 
 
 def _bound_rows(case: Case, axes: Sequence[Axis], gains: bool, notes: Notes) -> list[tuple[Cell, ...]]:
-    start, found = case_cells(case, axes), diagnosis.causes(case)
-    if not found:
+    start, causes = case_cells(case, axes), diagnosis.causes(case)
+    if not causes:
         empty = (Cell(""), Cell("")) if gains else ()
-        told = str(diagnosis.diagnosis(case).get("evidence") or "")
-        return [(*start, words(verdict(case), _remark(case)), *empty, words(told))]
+        evidence = str(diagnosis.diagnosis(case).get("evidence") or "")
+        return [(*start, words(verdict(case), _remark(case)), *empty, words(evidence))]
     blank = tuple(Cell("") for _ in start)
     return [
-        (*(blank if i else start), *_cause(cause, "" if i else _remark(case), notes)) for i, cause in enumerate(found)
+        (*(blank if i else start), *_cause(cause, "" if i else _remark(case), notes)) for i, cause in enumerate(causes)
     ]
 
 
@@ -150,7 +150,10 @@ def _remark(case: Case) -> str:
 
 
 def _cause(cause: Mapping[str, Any], remark: str, notes: Notes) -> tuple[Cell, ...]:
-    """What ends a path costs no share, and nothing is to be gained by it."""
+    """Return the cells of a cause.
+
+    The end of a path costs no share, and nothing is to be gained by removing it.
+    """
     share = _number(cause.get("share"))
     return (
         words(str(cause.get("verdict") or cause.get("cause")), remark),
@@ -161,7 +164,7 @@ def _cause(cause: Mapping[str, Any], remark: str, notes: Notes) -> tuple[Cell, .
 
 
 def _gain(cause: Mapping[str, Any], notes: Notes) -> Cell:
-    """The gain, its interval or a footnote why it has none, and the time saved."""
+    """Return the gain, its interval or a footnote on the lack of one, and the time saved."""
     shown, interval = in_a_cell(cause)
     why = [interval] if interval.startswith("no interval") else []
     why += [str(cause["caveat"])] if shown and cause.get("caveat") else []

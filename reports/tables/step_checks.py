@@ -1,4 +1,4 @@
-"""The table of checks that can fail: a timed step beside what other instruments saw of it. Pure."""
+"""The table of checks that can fail: a timed step beside other instruments. Pure."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ COLUMNS = {
     "traffic": "by counter, over the least",
     "power": "mean, over the board's limit",
 }
-"""The diagnosis's checks (saih/diagnosis/checks.py) -> what is divided by what."""
+"""The diagnosis's checks (saih/diagnosis/checks.py) -> the quotient in words."""
 NO_LIMIT = "no limit"
 
 
 def table(cases: Sequence[Case], axes: Sequence[Axis]) -> Table | None:
-    """A row a point that has any check, with the limits below each value, and a mark where it is beyond them."""
-    found = {case.number: {str(each["check"]): each for each in diagnosis.checks(case)} for case in cases}
-    shown = [case for case in cases if found[case.number]]
-    names = [name for name in COLUMNS if any(name in found[case.number] for case in shown)]
+    """Return the table with a row a point that has checks; each value has its limits below, and a mark beyond them."""
+    checks = {case.number: {str(check["check"]): check for check in diagnosis.checks(case)} for case in cases}
+    shown = [case for case in cases if checks[case.number]]
+    names = [name for name in COLUMNS if any(name in checks[case.number] for case in shown)]
     if not names:
         return None
     notes = Notes()
     head = (*case_head(axes), *(Head(name, COLUMNS[name]) for name in names))
     rows = tuple(
-        (*case_cells(case, axes), *(_cell(found[case.number].get(name), notes) for name in names)) for case in shown
+        (*case_cells(case, axes), *(_cell(checks[case.number].get(name), notes) for name in names)) for case in shown
     )
     title = "Checks that can fail: other instruments beside the timed step"
     return Table("checks", title, head, rows, notes.listed())

@@ -1,7 +1,7 @@
 """A profiled step in detail: by phase, by class of operation, by layer. Pure.
 
-Not every point gets its tables, for a report must stay readable: of each growth path the smallest, the middle and the
-largest that was profiled. The records hold them all.
+To keep the report readable, only some points have these tables: of each growth path the smallest, the middle and the
+largest profiled point. The records hold all of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NO_LAYER = "outside all layers"
 
 @dataclass(frozen=True)
 class Detail:
-    """The tables of one point below a line that sums them up; if not ``open``, a click opens them."""
+    """The tables of one point below a summary line; a click opens them unless they are `open`."""
 
     case: int
     summary: str
@@ -32,7 +32,7 @@ class Detail:
 
 
 def chosen(trend: Trend) -> list[list[Case]]:
-    """Smallest, middle and largest profiled case of each growth path, the path that grows farthest first."""
+    """Return the smallest, middle and largest profiled case of each growth path, the path that grows farthest first."""
     paths = [[case for case in series.cases if diagnosis.profile(case)] for series in trend.series]
     paths = sorted((sorted(path, key=_work) for path in paths if path), key=_reach, reverse=True)
     return [[path[place] for place in sorted({0, (len(path) - 1) // 2, len(path) - 1})] for path in paths]
@@ -47,7 +47,7 @@ def _reach(path: Sequence[Case]) -> float:
 
 
 def details(trend: Trend) -> list[Detail]:
-    """The tables of the chosen points; those of the first path are open."""
+    """Return the tables of the chosen points; those of the first path are open."""
     paths = chosen(trend)
     return [_detail(case, trend, path is paths[0]) for path in paths for case in path][:MOST_POINTS]
 
@@ -55,12 +55,12 @@ def details(trend: Trend) -> list[Detail]:
 def _detail(case: Case, trend: Trend, is_open: bool) -> Detail:
     profile = diagnosis.profile(case)
     tables = (_phases(case, profile), _classes(case, profile), layers(case, profile))
-    top = str(max(profile["classes"], key=lambda each: float(each.get("busy_s") or 0.0))["class"])
+    top = str(max(profile["classes"], key=lambda entry: float(entry.get("busy_s") or 0.0))["class"])
     busy = _share(profile, "busy_s", case)
-    told = f", busy time {percent(busy)} of it" if busy is not None else ""
+    busy_share = f", busy time {percent(busy)} of it" if busy is not None else ""
     took = quantity(case.value("step_s"), "s")
     of = f" (one of {len(case.ok)} processes)" if len(case.ok) > 1 else ""
-    summary = f"#{case.number} {trend.where(case)}: {took} a step{told}, most in {top}{of}"
+    summary = f"#{case.number} {trend.where(case)}: {took} a step{busy_share}, most in {top}{of}"
     return Detail(case.number, summary, is_open, tuple(table for table in tables if table))
 
 
@@ -70,20 +70,20 @@ def _share(entry: Mapping[str, Any], key: str, case: Case) -> float | None:
 
 
 def _phases(case: Case, profile: Mapping[str, Any]) -> Table | None:
-    """Busy time by phase."""
-    found = {str(name): value for name, value in (profile.get("phases") or {}).items() if value is not None}
-    if not found:
+    """Return the table of busy time by phase."""
+    phases = {str(name): value for name, value in (profile.get("phases") or {}).items() if value is not None}
+    if not phases:
         return None
     head = (Head("phase", number=False), Head("busy"), Head("of the step"))
     rows = tuple(
-        (words(name), Cell(quantity(value, "s")), Cell(percent(_share(found, name, case) or 0.0)))
-        for name, value in found.items()
+        (words(name), Cell(quantity(value, "s")), Cell(percent(_share(phases, name, case) or 0.0)))
+        for name, value in phases.items()
     )
     return Table(f"phases-{case.number}", "By phase", head, rows)
 
 
 def _classes(case: Case, profile: Mapping[str, Any]) -> Table:
-    """Busy time by class of operation, and at which rate their least traffic moved."""
+    """Return the table of busy time by class of operation, with the rate of its least traffic."""
     notes = Notes()
     head = (
         Head("class of operation", number=False),
@@ -93,8 +93,8 @@ def _classes(case: Case, profile: Mapping[str, Any]) -> Table:
         Head("least traffic", "over its time"),
         Head(NO_LAYER, "busy"),
     )
-    outside = {str(each["class"]): each for each in profile.get("outside") or []}
-    rows = tuple(_class(each, outside, case, notes) for each in profile["classes"] if each.get("busy_s"))
+    outside = {str(entry["class"]): entry for entry in profile.get("outside") or []}
+    rows = tuple(_class(entry, outside, case, notes) for entry in profile["classes"] if entry.get("busy_s"))
     return Table(f"classes-{case.number}", "By class of operation", head, rows, notes.listed())
 
 

@@ -14,12 +14,12 @@ MOST_SENTENCES = 3
 
 
 def table(cases: Sequence[Case], axes: Sequence[Axis]) -> Table | None:
-    """Every suspect point with its causes and the records' own words."""
+    """Return the table of suspect points with their causes and the records' own words."""
     rows = tuple(
         (
             *case_cells(case, axes),
             words("; ".join(by_cause(case))),
-            words(clauses([told for _, told in reasons(case)], MOST_SENTENCES)),
+            words(clauses([sentence for _, sentence in reasons(case)], MOST_SENTENCES)),
         )
         for case in cases
         if note(case)

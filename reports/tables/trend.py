@@ -16,7 +16,7 @@ from reports.words.text import clauses, count, fold, interval, number, quantity,
 
 
 def growth(trend: Trend) -> Table | None:
-    """How the yardstick moves along each series."""
+    """Return the table of the reference metric along each series."""
     axis = trend.roles.growth
     if axis is None or not trend.growths:
         return None
@@ -62,7 +62,7 @@ def _value(found: Quantity) -> Cell:
 
 
 def effects(trend: Trend) -> Table | None:
-    """What each axis does between its lowest and its highest value, all else equal."""
+    """Return the table of the effect of each axis from its lowest to its highest value, all else equal."""
     if not trend.effects:
         return None
     notes = Notes()

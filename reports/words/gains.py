@@ -1,4 +1,4 @@
-"""What removing a cause is predicted to gain, in words, with its interval or why there is none. Pure."""
+"""The predicted gain of removing a cause, in words, with its interval or the reason why there is none. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from reports.words.text import number
 
 WIDE = 1.1
-"""An interval whose ends differ by more than this factor has two digits; a narrower one needs three to show itself."""
+"""An interval whose ends differ by more than this factor has two digits; a narrower one needs three to be visible."""
 
 
 def in_words(cause: Mapping[str, Any]) -> str:
-    """Format as "12 (7.1 to 46) times as fast"; empty where nothing is predicted."""
+    """Return the gain as "12 (7.1 to 46) times as fast"; empty if none is predicted."""
     gain, low, high = (_number(cause, key) for key in ("gain", "gain_low", "gain_high"))
     if low is not None and (high is None or gain is None):
         middle = "" if gain is None else f" ({_shown(gain, low, None)} by the medians)"
@@ -25,7 +25,7 @@ def in_words(cause: Mapping[str, Any]) -> str:
 
 
 def in_a_cell(cause: Mapping[str, Any]) -> tuple[str, str]:
-    """The gain as "x 12", and its interval as "7.1 to 46", "no interval: ..." or "at least"."""
+    """Return the gain as "x 12", and its interval as "7.1 to 46", "no interval: ..." or "at least"."""
     gain, low, high = (_number(cause, key) for key in ("gain", "gain_low", "gain_high"))
     if gain is None:
         return ("", "") if low is None else (f"> {_shown(low, low, None)}", "no upper end")
@@ -37,8 +37,8 @@ def in_a_cell(cause: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _why(cause: Mapping[str, Any]) -> str:
-    told = str(cause.get("gain_interval") or "")
-    return f" ({told})" if told else ""
+    reason = str(cause.get("gain_interval") or "")
+    return f" ({reason})" if reason else ""
 
 
 def _shown(value: float, low: float, high: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Names and meanings of the core metrics, for people. Their units and directions: saih/metrics/catalogue.py."""
+"""Names and meanings of the core metrics, for people; saih/metrics/catalogue.py has their units and directions."""
 
 from __future__ import annotations
 
@@ -100,5 +100,5 @@ MEANING: dict[str, tuple[str, str]] = {
 
 
 def label_of(name: str) -> str:
-    """A metric's name for people."""
+    """Return a metric's name for people."""
     return MEANING[name][0] if name in MEANING else name

@@ -14,19 +14,19 @@ from typing import TypeVar
 T = TypeVar("T")
 
 DASH = "\u2013"
-"""Stands for a value that is not there; a footnote says why."""
+"""Stands for a missing value; a footnote has the reason."""
 
 _DECIMAL = ("p", "n", "µ", "m", "", "k", "M", "G", "T", "P", "E", "Z")
 _BINARY = ("", "Ki", "Mi", "Gi", "Ti", "Pi")
 LEAST, LEAST_PERCENT = 1e-15, 1e-9
-"""A thousandth of the smallest prefix: what is less comes from rounding, and is shown as 0."""
+"""A thousandth of the smallest prefix; smaller values come from rounding and are shown as 0."""
 FAR_LESS = 1e-4
-"""An end of an interval that is less than this of the other one is 0 beside it."""
+"""Ratio below which an end of an interval is shown as 0 beside the other end."""
 _PREFIXED = {"FLOP", "FLOP/s", "s", "J", "W", "Hz"}
 
 
 def decimals(value: float, digits: int = 3) -> int:
-    """How many decimals show ``value`` with that many significant digits."""
+    """Return the number of decimals that show `value` with that many significant digits."""
     if value == 0:
         return 0
     rounded = float(f"{value:.{digits - 1}e}")
@@ -34,7 +34,7 @@ def decimals(value: float, digits: int = 3) -> int:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """``value`` with that many significant digits; exponents only where a plain number would not be read."""
+    """Return `value` with that many significant digits, in exponent form only if a plain number would be unreadable."""
     if not math.isfinite(value):
         return str(value)
     if value != 0 and not 1e-4 <= abs(value) < 1e15:
@@ -45,7 +45,7 @@ def number(value: float, digits: int = 3) -> str:
 
 
 def scale(value: float, unit: str) -> tuple[float, str]:
-    """The divisor that brings ``value`` between 1 and 1000 (1024), and the unit with its prefix."""
+    """Return the divisor that brings `value` between 1 and 1000 (1024), and the unit with its prefix."""
     size = abs(value)
     if unit in ("B", "B/s"):
         power = min(int(math.log2(size) // 10), len(_BINARY) - 1) if size >= 1024 else 0
@@ -58,7 +58,7 @@ def scale(value: float, unit: str) -> tuple[float, str]:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A value with its unit, as "41.3 GFLOP/s"; a dash where there is none."""
+    """Return a value with its unit, as "41.3 GFLOP/s"; a dash if there is none."""
     if value is None:
         return DASH
     if unit in _PREFIXED and abs(value) < LEAST:
@@ -68,19 +68,19 @@ def quantity(value: float | None, unit: str) -> str:
 
 
 def percentage(value: float) -> str:
-    """The digits of a percentage: "112", "41.3", "0.096"."""
+    """Return the digits of a percentage: "112", "41.3", "0.096"."""
     if abs(value) < LEAST_PERCENT:
         return "0.0"
     return number(value, 2) if abs(value) < 0.95 else f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:.1f}"
 
 
 def with_unit(shown: str, unit: str) -> str:
-    """A number and its unit with a space that does not break; the unit "1" is not written."""
+    """Return a number and its unit with a space that does not break; the unit "1" is left out."""
     return shown if unit in ("1", "") else f"{shown}\u00a0{unit}"
 
 
 def interval(value: float | None, low: float | None, high: float | None, unit: str) -> str:
-    """The interval in the prefix of its value, as "1.22 to 1.26", on one line; empty where it is none or a point."""
+    """Return the interval in the prefix of its value, as "1.22 to 1.26", on one line; empty if missing or a point."""
     if value is None or low is None or high is None or low == high:
         return ""
     divisor, prefixed = scale(value or max(abs(low), abs(high)), unit)
@@ -91,23 +91,23 @@ def interval(value: float | None, low: float | None, high: float | None, unit: s
 
 
 def fold(ratio: float) -> str:
-    """How often a quantity has grown, as "240-fold"."""
+    """Return the factor by which a quantity has grown, as "240-fold"."""
     return f"{number(ratio, 2 if ratio < 10 else 3)}-fold"
 
 
 def percent(share: float) -> str:
-    """A share of 1 as percent, as "12.4 %"."""
+    """Return a share of 1 as percent, as "12.4 %"."""
     return quantity(100 * share, "%")
 
 
 def signed_percent(change: float) -> str:
-    """A relative change, as "+12 %"."""
+    """Return a relative change, as "+12 %"."""
     value = 100 * change
     return f"{value:+.0f}\u00a0%" if abs(value) >= 9.95 else f"{value:+.1f}\u00a0%"
 
 
 def scalar(value: object) -> str:
-    """The value of a dial or of a configuration's key."""
+    """Return the value of a dial or of a configuration's key, as text."""
     if value is None:
         return "not recorded"
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -116,12 +116,12 @@ def scalar(value: object) -> str:
 
 
 def count(n: int, noun: str, plural: str | None = None) -> str:
-    """Format as "1 point" or "3 points"."""
+    """Return a number with its noun, as "1 point" or "3 points"."""
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
 def listed(words: Iterable[str], most: int = 6) -> str:
-    """Format as "a, b and c"; beyond ``most`` the rest is counted."""
+    """Return words as "a, b and c", with a count of those beyond `most`."""
     shown = list(words)
     if len(shown) > most:
         return f"{', '.join(shown[:most])} and {len(shown) - most} more"
@@ -129,14 +129,14 @@ def listed(words: Iterable[str], most: int = 6) -> str:
 
 
 def clauses(words: Iterable[str], most: int) -> str:
-    """Format as "a; b; c", for words that hold commas; beyond ``most`` the rest is counted."""
+    """Return words that hold commas as "a; b; c", with a count of those beyond `most`."""
     shown = list(words)
     more = [f"and {len(shown) - most} more"] if len(shown) > most else []
     return "; ".join(shown[:most] + more)
 
 
 def span(values: Sequence[float], unit: str = "1") -> str:
-    """Smallest to largest, as "3 to 40 s"; one number where all agree."""
+    """Return the range from smallest to largest, as "3 to 40 s"; one number if all agree."""
     low, high = min(values), max(values)
     if low == high:
         return quantity(low, unit)
@@ -147,7 +147,7 @@ def span(values: Sequence[float], unit: str = "1") -> str:
 
 
 def chunks(items: Sequence[T], most: int) -> Iterator[tuple[T, ...]]:
-    """``items`` in order, in as few parts of about equal length as hold at most ``most`` each."""
+    """Yield `items` in order, in the fewest parts of about equal length that hold at most `most` each."""
     parts = math.ceil(len(items) / most)
     for i in range(parts):
         yield tuple(items[len(items) * i // parts : len(items) * (i + 1) // parts])

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from saih.common.environment import slowed
+from saih.common.environment import binds, slowed
 
 FALL = 0.05
 """Clocks, and steps, may drift by this much: noise and the steps of boost clocks (15 MHz of some 1,500) lie within."""
@@ -40,6 +40,7 @@ CORES_THROTTLED = "cores throttled"
 QUOTA = "quota"
 SLOWER = "slower"
 ENVIRONMENT = "environment"
+SETTINGS = "settings"
 """The causes, as the record has them."""
 
 Reason = tuple[str, str]
@@ -65,24 +66,60 @@ def disturbances(telemetry: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]
 
 
 def of_environment(environment: Mapping[str, str], places: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Variables that slow ranks down, or that not all ranks have alike.
+    """Variables that slow ranks down, or that ranks have otherwise than the sweep.
 
-    ``environment``: rank 0's listed variables; ``places`` as in record.system["ranks"], where "environment" holds what
-    a rank has otherwise.
+    ``environment``: the sweep's listed variables; ``places`` as in record.system["ranks"], where "environment" holds
+    what a rank has otherwise. Ranks that are each bound to their own adapters or cores may differ in that.
     """
-    sentences = [f"in every rank's environment {words}" for words in slowed(environment)]
-    for number, place in enumerate(places):
-        other = place.get("environment") or {}
-        own = {name: value for name, value in other.items() if value is not None}
-        sentences += [f"rank {number} on {place['host']}: {words}" for words in slowed(own)]
-        sentences += [
-            f"rank {number} on {place['host']}: {name} {_is(value)}, rank 0's {_is(environment.get(name))}"
+    ranks = [place.get("environment") or {} for place in places]
+    everywhere = _common(ranks)
+    sentences = [f"in every rank's environment {words}" for words in slowed(_set({**environment, **everywhere}))]
+    sentences += [f"all {len(ranks)} ranks: {words}" for words in _otherwise(everywhere, environment)]
+    for number, (place, other) in enumerate(zip(places, ranks, strict=True)):
+        own = {
+            name: value
             for name, value in other.items()
-        ]
+            if name not in everywhere and not (binds(name, value) and binds(name, environment.get(name)))
+        }
+        words = [*slowed(_set(own)), *_otherwise(own, environment)]
+        sentences += [f"rank {number} on {place['host']}: {each}" for each in words]
     return [{"cause": ENVIRONMENT, "words": words} for words in sentences]
 
 
-def _is(value: str | None) -> str:
+def of_settings(settings: Mapping[str, Any], places: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Settings of a host or GPU that are not the sweep's.
+
+    ``settings``: of the sweep's first host, when it looked at its machine; ``places`` as in record.system["ranks"],
+    where "settings" holds what a rank's host or GPU has otherwise.
+    """
+    return [
+        {"cause": SETTINGS, "words": f"rank {number} on {place['host']}: {name} {_is(value)}, the sweep's {_is(was)}"}
+        for number, place in enumerate(places)
+        for name, value in (place.get("settings") or {}).items()
+        if (was := settings.get(name)) != value
+    ]
+
+
+def _common(ranks: Sequence[Mapping[str, str | None]]) -> dict[str, str | None]:
+    """Return the differences that all of several ranks share."""
+    if len(ranks) < 2:
+        return {}
+    return {
+        name: value
+        for name, value in ranks[0].items()
+        if all(name in other and other[name] == value for other in ranks)
+    }
+
+
+def _set(variables: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if value is not None}
+
+
+def _otherwise(other: Mapping[str, str | None], environment: Mapping[str, str]) -> list[str]:
+    return [f"{name} {_is(value)}, the sweep's {_is(environment.get(name))}" for name, value in other.items()]
+
+
+def _is(value: object) -> str:
     return "is not set" if value is None else f"is {value}"
 
 

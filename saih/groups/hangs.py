@@ -54,6 +54,7 @@ class Watch:
         self._sessions = {launcher_pid}
         self._ranks: list[Mapping[str, Any]] = []
         self._looked_s, self._cpu_s = time.monotonic(), 0.0
+        self._stopped_s: float | None = None
         self._shared: set[shared_memory.File] = set()
 
     def know(self, ranks: Sequence[Mapping[str, Any]]) -> None:
@@ -70,6 +71,18 @@ class Watch:
         if abs(cpu_s - self._cpu_s) > LITTLE_CPU * seconds:
             self._looked_s, self._cpu_s = now, cpu_s
         return now - self._looked_s >= seconds
+
+    def stopped(self, seconds: float) -> bool:
+        """Return True if some rank of this host has been stopped by a signal for `seconds`, at every look.
+
+        The others may compute as before: MPI waits for a message by asking for it without a pause.
+        """
+        processes_here = [_living(rank) for rank in self._ranks if _is_here(rank)]
+        if not any(process and process.state == "T" for process in processes_here):
+            self._stopped_s = None
+            return False
+        self._stopped_s = self._stopped_s or time.monotonic()
+        return time.monotonic() - self._stopped_s >= seconds
 
     def words(self) -> str:
         """Describe the state of each rank, unusual ones first; "" before the ranks are known."""

@@ -5,7 +5,7 @@ End of file on stdin ends the group. Whatever goes wrong costs this group only.
 
 A group is given up when it has not answered in time, and earlier where it certainly hangs: the ranks say, once their
 steps run, within which time the next sign of life comes; and before that, while they build or compile, a group that
-computes nothing at all does not compile.
+computes nothing at all does not compile, nor does one of which a rank is stopped.
 """
 
 from __future__ import annotations
@@ -73,6 +73,10 @@ class _Signs:
         self._heard_s, self.doing, block_s = time.monotonic(), sign.what, sign.block_s
         self.may_compile = block_s is None
         self._allowed_s = math.inf if block_s is None else max(self.patience.silence_s, SLOWER * block_s)
+
+    def silent_for(self, seconds: float) -> bool:
+        """Return True if there was no heartbeat for `seconds`."""
+        return time.monotonic() - self._heard_s >= seconds
 
     def silent_too_long(self, spoke_s: float) -> str:
         """Why the group counts as hung, or "" while it may still answer. ``spoke_s``: when it last printed."""
@@ -205,6 +209,8 @@ class Group:
         quiet = time.monotonic() - self._spoke_s > silence_s
         if signs.may_compile and quiet and self._watch.idle(silence_s):
             what = f"nothing was computed for {silence_s:g} s while {signs.doing}"
+        if self._watch.stopped(silence_s) and signs.may_compile and signs.silent_for(silence_s):
+            what = f"a rank was stopped for {silence_s:g} s while {signs.doing}"
         if what:
             raise self._hung(what)
 

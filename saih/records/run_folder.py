@@ -46,14 +46,14 @@ METHOD_KEYS = (
 
 MACHINE_KEYS = ("device", "device_kind", "devices", "cores", "architecture")
 SOFTWARE_KEYS = (
-    "torch", "cuda", "cudnn", "cublas", "nccl", "onednn", "mkl", "cpu_capability", "driver", "mpi",
+    "torch", "cuda", "cudnn", "cublas", "nccl", "onednn", "mkl", "openmp", "cpu_capability", "driver", "mpi",
 )  # fmt: skip
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "machine": MACHINE_KEYS,
     "software": SOFTWARE_KEYS,
     "settings": (
-        "governor", "boost", "smt", "numa_balancing", "huge_pages", "mig", "ecc", "persistence_mode", "compute_mode",
-        "power_limit_w", "mps",
+        "governor", "boost", "smt", "numa_balancing", "huge_pages", "huge_pages_defrag", "mig", "ecc",
+        "persistence_mode", "compute_mode", "power_limit_w", "application_clock_mhz", "mps",
     ),
     "environment": (),
 }  # fmt: skip

@@ -101,7 +101,7 @@ _place = fields(
     {
         "host": optional(text), "device": optional(text), "emulated": optional(EMULATED),
         "cores": optional(one_of(many(whole(0)), whole(0))), "bound_to": optional(many(whole(0))),
-        "environment": optional(by_name(optional(text))),
+        "environment": optional(by_name(optional(text))), "settings": optional(by_name(scalar)),
     },
 )  # fmt: skip
 _rates = dict.fromkeys(

@@ -1,4 +1,4 @@
-"""One attempt at a point: a worker group measures it, and a record says what became of it, whatever that is."""
+"""One attempt at a point: a worker group measures it, and a record says what became of it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import saih
-from saih import emulate, metrics, records
+from saih import emulate
 from saih.app import App, Point
 from saih.config.schema import Config
-from saih.diagnosis import out_of_memory
-from saih.errors import GroupError, InputError, Interrupted
-from saih.groups.log_file import last_words
+from saih.errors import GroupError, Interrupted
 from saih.groups.pool import Groups
 from saih.groups.worker_group import Patience
 from saih.interference import background_load
-from saih.judge import Measured, judge
-from saih.measure.blocks import METHOD_VERSION
-from saih.metrics.soundness import not_finite, storable
-from saih.peaks.highest import highest
-from saih.profile.costs import with_costs
 from saih.records import provenance
 from saih.records.record import Record
-from saih.records.run_folder import SECTIONS, Folder
+from saih.sweep import record_of_point
 from saih.sweep.memory_fit import Room
+from saih.sweep.record_of_point import Origin
+from saih.sweep.state import State
 
 
 @dataclass
@@ -34,7 +28,7 @@ class Attempts:
 
     config: Config
     app: App
-    folder: Folder
+    state: State
     groups: Groups
     room: Room
     copies: Mapping[int, int]
@@ -49,40 +43,45 @@ class Attempts:
         record = self._measure(point)
         if record.status == "oom" and record.provenance["served_before"] and self.room.holds(point):
             record = self._measure(point)
-        self._keep(record)
+        self.state.keep(record)
         return record
 
     def _measure(self, point: Point) -> Record:
-        measure, limits, system = self.config.measure, self.config.limits, self.folder.system()
-        request = {
-            "do": "measure",
-            "point": point.to_dict(),
-            "target_percent": measure.target_percent,
-            "max_s": measure.max_s,
-            "soak_s": measure.soak_s,
-            "memory_gib": limits.memory_gib,
-            "paths": background_load.paths_named(system["data"]),
-            "no_profile": None if measure.profile else "measure.profile = false",
-        }
+        system, limits = self.state.system, self.config.limits
+        origin = Origin(self.app, system, bool(self.config.sweep.everywhere))
         started = provenance.now(), time.monotonic()
-        blank = Record(point.id, "failed", point.to_dict(), system=_own_system(system) | self._emulated(point))
+        blank = record_of_point.blank(origin, point, self._emulated(point))
         copies = self.copies[point.run.ranks]
         ranks = copies * point.run.ranks
         served_before = self.groups.served(ranks, point.repeat, copies)
         patience = Patience(limits.point_timeout_s, limits.silence_s)
         remarks: list[str] = []
         try:
-            answer = self._ask(request, ranks, point, patience, copies)
+            answer = self._ask(self._request(point), ranks, point, patience, copies)
             remarks = answer["remarks"]
-            record = self._judge(point, answer, system, blank)
+            record = record_of_point.of_answer(origin, point, answer, blank)
         except GroupError as error:
-            record = self._fallen(blank, error, point)
+            record = record_of_point.of_group_error(error, point, self.room, blank)
         except Interrupted as error:
-            stopped = {"kind": "preempted", "message": str(error), "log_end": None}
-            self._keep(replace(blank, status="preempted", error=stopped))
+            self.state.keep(record_of_point.of_failure(blank, "preempted", str(error)))
             raise
-        told = self._provenance(started, system) | {"served_before": served_before, "remarks": remarks}
-        return replace(record, provenance=told)
+        about = self._provenance(started) | {"served_before": served_before, "remarks": remarks}
+        return replace(record, provenance=about)
+
+    def _request(self, point: Point) -> dict[str, Any]:
+        measure = self.config.measure
+        return {
+            "do": "measure",
+            "point": point.to_dict(),
+            "target_percent": measure.target_percent,
+            "max_s": measure.max_s,
+            "soak_s": measure.soak_s,
+            "memory_gib": self.config.limits.memory_gib,
+            "environment": self.state.system.get("environment"),
+            "settings": self.state.system.get("settings"),
+            "paths": background_load.paths_named(self.state.system["data"]),
+            "no_profile": None if measure.profile else "measure.profile = false",
+        }
 
     def _ask(
         self, request: Mapping[str, Any], ranks: int, point: Point, patience: Patience, copies: int
@@ -96,78 +95,19 @@ class Attempts:
             without = {**request, "no_profile": f"the profiled pass ended the worker group: {error}"}
             return self.groups.ask(without, ranks, point.id, patience, point.repeat, copies)
 
-    def _judge(self, point: Point, answer: Mapping[str, Any], system: Mapping[str, Any], blank: Record) -> Record:
-        """The record of a point that answered: ok, or invalid where its figures cannot be believed."""
-        samples, places = answer["samples"], answer["ranks"]
-        if samples.get("profile"):
-            samples = samples | {"profile": with_costs(samples["profile"], self.app, point)}
-        reached = highest(system, len(places), point.run.precision)
-        everywhere = bool(self.config.sweep.everywhere)
-        try:
-            cost = self.app.cost(point)
-        except InputError as why:
-            told = {"kind": "failed", "message": str(why), "log_end": None}
-            return replace(blank, status="failed", samples=storable(samples), error=told)
-        environment = system.get("environment") or {}
-        judged = judge(Measured(samples, point.run, cost, places, system["machine"], reached, everywhere, environment))
-        found = dict(judged.metrics)
-        if found:
-            found["peak_mem_bytes"] = metrics.peak_memory(answer["peak_mem_bytes"], system["machine"]["device_kind"])
-            found |= metrics.declared(self.app.metrics, samples["values"])
-        disturbed = emulate.together(rank["emulated"] for rank in places)  # by launch.wrapper, too
-        about = {"ranks": places, "ceilings": reached, "emulated": disturbed}
-        record = replace(blank, samples=storable(samples), system={**blank.system, **about})
-        doubt = answer["doubt"] or judged.doubt or not_finite(found)
-        if doubt:
-            error = {"kind": "invalid", "message": doubt, "log_end": None}
-            return replace(record, status="invalid", metrics=metrics.withheld(found, doubt), error=error)
-        return replace(record, status="ok", metrics=found, diagnosis=judged.diagnosis)
-
-    def _fallen(self, blank: Record, error: GroupError, point: Point, most: int = 2000) -> Record:
-        """The record of a point whose group gave no answer: oom, timeout or failed, why, and the log's end."""
-        status = error.fault["kind"] if error.fault["kind"] in records.STATUSES else "failed"
-        log_end = last_words(error.log, most)
-        found = replace(blank, status=status, error={**error.fault, "log_end": log_end})
-        if status != "oom":
-            return found
-        ranks = point.run.ranks
-        needed, there, by = self.room.needed_bytes(point), self.room.most_bytes(ranks), self.room.limited_by(ranks)
-        told = out_of_memory(str(error), needed, there, point.to_dict()["run"], by)
-        return replace(found, diagnosis=told | {"suspect": []})
-
-    def _emulated(self, point: Point) -> dict[str, Any]:
+    def _emulated(self, point: Point) -> dict[str, Any] | None:
         """The disturbances that were asked for, which a group that gives no answer cannot tell."""
         asked, ranks = self.config.emulate.settings(), self.copies[point.run.ranks] * point.run.ranks
-        return {"emulated": emulate.together(asked.at(rank, ranks) for rank in range(ranks))}
+        return emulate.together(asked.at(rank, ranks) for rank in range(ranks))
 
-    def _provenance(self, started: tuple[str, float], system: Mapping[str, Any]) -> dict[str, Any]:
+    def _provenance(self, started: tuple[str, float]) -> dict[str, Any]:
         return {
-            **_versions(self.app),
+            **record_of_point.versions(self.app),
             "measure": self.config.measure.model_dump(),
             "started": started[0],
             "wall_s": time.monotonic() - started[1],
-            "git": system["git"],
-            "slurm": system["slurm"],
-            "data": system["data"],
+            **{key: self.state.system[key] for key in ("git", "slurm", "data")},
         }
-
-    def _keep(self, record: Record) -> None:
-        records.write(self.folder.points, record)
-
-
-def skip(app: App, folder: Folder, point: Point, why: str) -> None:
-    """Keep a record of a point that is not measured."""
-    error = {"kind": "skipped", "message": why, "log_end": None}
-    record = Record(point.id, "skipped", point.to_dict(), provenance=_versions(app), error=error)
-    records.write(folder.points, record)
-
-
-def _versions(app: App) -> dict[str, Any]:
-    return {"saih": saih.__version__, "app_version": app.version, "method_version": METHOD_VERSION}
-
-
-def _own_system(system: Mapping[str, Any]) -> dict[str, Any]:
-    return {section: system[section] for section in SECTIONS if section in system}
 
 
 def _was_profiling(error: GroupError) -> bool:

@@ -1,9 +1,9 @@
 """The sweep: which point next, until all have a record; resume is the same walk again.
 
-The driver is no MPI rank and imports no torch. It has the machine, the data and the ceilings seen to (preparation.py)
-and one attempt (attempt.py) made at each point, by worker groups that it starts and ends (groups.py). A matrix is
-walked in shuffled order, the points of one rank count together, so that one group serves them; a growing sweep asks
-grow.py after every point which one comes next.
+The driver is no MPI rank and imports no torch. It has the machine, the data and the ceilings seen to (setup.py) and
+one attempt (attempt.py) made at each point, by worker groups that it starts and ends (saih/groups/). What is known
+stands in state.py, in memory and on disk. A matrix is walked in shuffled order, the points of one rank count together,
+so that one group serves them; a growing sweep asks growth.py after every point which one comes next.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from saih import emulate, launch, records
+from saih import emulate, launch
 from saih.app import App, Point
 from saih.config.points import Points
 from saih.config.schema import Config, Grow
@@ -22,10 +22,12 @@ from saih.errors import InputError
 from saih.groups.pool import Groups
 from saih.records.record import Record
 from saih.records.run_folder import Folder
-from saih.sweep import attempt, growth, times_so_far
+from saih.sweep import growth, times_so_far
 from saih.sweep.attempt import Attempts
 from saih.sweep.memory_fit import Room
+from saih.sweep.record_of_point import skipped
 from saih.sweep.setup import Preparation
+from saih.sweep.state import State
 from saih.sweep.time_estimate import total
 
 
@@ -71,8 +73,9 @@ class Sweep:
             self.folder.check_method(self.config)  # another sweep may have begun and ended here since
             for file in self.folder.set_aside():
                 self.listener.stage(f"{file.path} cannot be used and is left out: {file.why}")
+            self._state = State(self.folder)
             for point in self.points.excluded:
-                attempt.skip(self.app, self.folder, point, "excluded by sweep.exclude")
+                self._state.keep(skipped(self.app, point, "excluded by sweep.exclude"))
             pending = self._unfinished() if growing else self._pending()
             if pending:
                 launcher = launch.find(self.config.launch)
@@ -84,36 +87,31 @@ class Sweep:
                     self._preparation = self._preparing(groups)
                     fitting = self._preparation.run(pending)
                     copies = {point.run.ranks: self._preparation.copies(point.run.ranks) for point in fitting}
-                    self._attempts = Attempts(self.config, self.app, self.folder, groups, self._room(), copies)
+                    self._attempts = Attempts(self.config, self.app, self._state, groups, self._room(), copies)
                     if growing:
                         self._grow_all(fitting)
                     else:
                         self._measure_all(fitting)
             else:
                 self.folder.write_config(self.config)
-        kept = self.folder.records()
+        kept = self._state.records
         asked = list(kept) if growing else [point.id for point in (*self.points.wanted, *self.points.excluded)]
         return [kept[id_] for id_ in asked]
 
     def _preparing(self, groups: Groups) -> Preparation:
-        return Preparation(self.config, self.app, self.folder, groups, self.points.wanted, self.listener.stage)
+        return Preparation(self.config, self.app, self._state, groups, self.points.wanted, self.listener.stage)
 
     def _pending(self) -> list[Point]:
-        decided = self._decided()
+        decided = self._state.decided(self.retry)
         return [point for point in self.points.wanted if point.id not in decided]
-
-    def _decided(self) -> dict[str, Record]:
-        """The records that stand: neither undecided nor to be tried again."""
-        again = {*records.UNDECIDED, *self.retry}
-        return {id_: record for id_, record in self.folder.records().items() if record.status not in again}
 
     # the points
 
     def _measure_all(self, points: list[Point]) -> None:
         order = list(_in_turn(points, random.Random(self.config.name)))
         loads = [times_so_far.load_of(self.app, point) for point in order]
-        known = list(self.folder.records().values())
-        (estimate,) = times_so_far.estimates(self.config, self.app, self.folder.system(), known).values()
+        known = list(self._state.records.values())
+        (estimate,) = times_so_far.estimates(self.config, self.app, self._state.system, known).values()
         group: tuple[int, int] = (-1, 0)  # none that serves points yet
         left_s = total(estimate.in_turn(loads, group)).middle
         for number, point in enumerate(order, 1):
@@ -131,9 +129,9 @@ class Sweep:
 
     def _unfinished(self) -> list[Point]:
         """The starts of lanes that have not ended, as far as can be told before the machine is looked at."""
-        if not self.folder.system():
+        if not self._state.system:
             return list(self.points.wanted)
-        decided = self._decided()
+        decided = self._state.decided(self.retry)
         ends = [
             (start, growth.decide(self.app, self._growth, self._lane(start), decided)) for start in self.points.wanted
         ]
@@ -144,35 +142,34 @@ class Sweep:
         for start in starts:
             why = self._grow(self._lane(start), prepared)
             self.listener.stage(f"{start.label}: growth ended: {why}")
-            system = self.folder.system()
-            system["growth"][start.id] = {"along": dict(self._growth.along), "why": why}
-            self.folder.write_system(system)
+            ended = {"along": dict(self._growth.along), "why": why}
+            self._state.change(growth={**self._state.system["growth"], start.id: ended})
 
     def _grow(self, lane: growth.Lane, prepared: list[Mapping[str, Any]]) -> str:
         """Measure a lane's points, one by one, until it ends; why it did."""
         tried: dict[str, Record] = {}
-        while (decision := growth.decide(self.app, self._growth, lane, self._decided() | tried)).point:
+        while (decision := growth.decide(self.app, self._growth, lane, self._state.decided(self.retry) | tried)).point:
             point = decision.point
             if point.data and point.size not in prepared:  # without data there is nothing to prepare
                 prepared.append(point.size)
                 try:
                     self._preparation.more_data(point)
                 except InputError as error:
-                    attempt.skip(self.app, self.folder, point, str(error))
+                    self._state.keep(skipped(self.app, point, str(error)))
                     return str(error)
             self.listener.begin(point, len(tried) + 1, None, None)
             started = time.monotonic()
             tried[point.id] = self._attempts.measure(point)
             self.listener.end(tried[point.id], time.monotonic() - started, None)
         if decision.beyond:
-            attempt.skip(self.app, self.folder, decision.beyond, f"growth ended before it: {decision.why}")
+            self._state.keep(skipped(self.app, decision.beyond, f"growth ended before it: {decision.why}"))
         return decision.why
 
     def _lane(self, start: Point) -> growth.Lane:
-        return growth.lane(self.app, self.config, start, self.folder.system())
+        return growth.lane(self.app, self.config, start, self._state.system)
 
     def _room(self) -> Room:
-        system = self.folder.system()
+        system = self._state.system
         return Room(self.app, system["machine"], system["cores_per_rank"], self.config.limits.memory_gib)
 
     @property

@@ -19,8 +19,8 @@ from saih.groups.worker_group import Patience
 from saih.interference import background_load
 from saih.measure.blocks import METHOD_VERSION
 from saih.records import provenance
-from saih.records.run_folder import Folder
-from saih.sweep import attempt
+from saih.sweep.record_of_point import skipped
+from saih.sweep.state import State
 
 DATA_TIMEOUT_S = 24 * 3600.0
 """Making a data set may take long, and shows its progress; only a sign of life could tell a hang from work."""
@@ -37,7 +37,7 @@ class Preparation:
 
     config: Config
     app: App
-    folder: Folder
+    state: State
     groups: Groups
     wanted: Sequence[Point]
     stage: Callable[[str], None]
@@ -52,11 +52,11 @@ class Preparation:
         described = self._ask({"do": "describe"}, 1, "setup")
         machine = described["machine"]
         cores = self._cores_per_rank = self._share(machine)
-        self.folder.check_machine(described, self.app.version, cores)
+        self.state.folder.check_machine(described, self.app.version, cores)
         fitting = self._fitting(pending, machine)
         data = self._data(fitting)
         self.groups.fill(launch.slots_per_node(machine, cores), cores, machine["cores"])
-        self.folder.write_config(self.config)
+        self.state.folder.write_config(self.config)
         self._write_system(described, data)
         for ranks in sorted({point.run.ranks for point in fitting}):
             self._measure_ceilings(ranks, {point.run.precision for point in fitting if point.run.ranks == ranks})
@@ -65,12 +65,11 @@ class Preparation:
     def more_data(self, point: Point) -> None:
         """Prepare the input of a size that the sweep has grown to. Raises InputError where that cannot be."""
         data = self._data([point])
-        system = self.folder.system()
-        self.folder.write_system({**system, "data": {**system["data"], **data}})
+        self.state.change(data={**self.state.system["data"], **data})
 
     def copies(self, ranks: int) -> int:
         """Return the number of copies of a point of `ranks` ranks that are measured at once."""
-        machine, nodes = self.folder.system()["machine"], self.groups.launcher.allocation.nodes
+        machine, nodes = self.state.system["machine"], self.groups.launcher.allocation.nodes
         if self.config.sweep.everywhere == "device":
             return nodes * launch.slots_per_node(machine, self._cores_per_rank)
         return nodes if self.config.sweep.everywhere == "node" else 1
@@ -115,13 +114,13 @@ class Preparation:
             advice = "sweep.beyond_slots: skip leaves such points out"
             raise InputError(f"run.ranks = {most}: this machine has {has}; {advice}")
         for point in beyond:
-            attempt.skip(self.app, self.folder, point, f"{point.run.ranks} ranks, but this machine has {has}")
+            self.state.keep(skipped(self.app, point, f"{point.run.ranks} ranks, but this machine has {has}"))
         return [point for point in points if point.run.ranks <= slots]
 
     def _write_system(self, described: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         launcher = self.groups.launcher
-        known = self.folder.system()
-        self.folder.write_system(
+        known = self.state.system
+        self.state.begin(
             {
                 "schema": records.SCHEMA,
                 "method_version": METHOD_VERSION,
@@ -141,7 +140,7 @@ class Preparation:
 
     def _measure_ceilings(self, ranks: int, precisions: set[str]) -> None:
         """Measure the ceilings that are not known yet, with this many ranks at once: they share memory and power."""
-        system = self.folder.system()
+        system = self.state.system
         copies = self.copies(ranks)
         every = copies * ranks
         known = {peak["precision"] for peak in system["peaks"] if peak["ranks"] == every}
@@ -151,13 +150,14 @@ class Preparation:
         self.stage(f"measuring what {every} {'rank' if every == 1 else 'ranks'} can reach")
         each_s = min(0.5, self.config.measure.max_s / 10)
         log = f"peaks-ranks{every}"
+        peaks, ceilings = list(system["peaks"]), list(system["ceilings"])
         for precision in sorted(precisions - known):
             request = {"do": "peaks", "precision": precision, "seconds_each": each_s}
-            system["peaks"].append(self._ask(request, every, log, copies=copies))
+            peaks.append(self._ask(request, every, log, copies=copies))
         if others:
-            found = {part: self._ceiling(part, each_s / 4, every, log, copies) for part in CEILINGS}
-            system["ceilings"].append({"ranks": every, **found})
-        self.folder.write_system(system)
+            parts = {part: self._ceiling(part, each_s / 4, every, log, copies) for part in CEILINGS}
+            ceilings.append({"ranks": every, **parts})
+        self.state.change(peaks=peaks, ceilings=ceilings)
 
     def _ceiling(self, part: str, seconds: float, ranks: int, log: str, copies: int) -> dict[str, Any]:
         """One of the other ceilings; why it is unknown, where that ended the group: points can do without."""

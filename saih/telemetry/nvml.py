@@ -127,6 +127,10 @@ class Gpu:
         """Current clock of `CLOCK_SM` or `CLOCK_MEMORY`."""
         return self._number("nvmlDeviceGetClockInfo", ctypes.c_uint, ctypes.c_int(domain))
 
+    def application_clock_mhz(self) -> float:
+        """The SM clock that was set for applications (`nvidia-smi -ac`), or its default."""
+        return self._number("nvmlDeviceGetApplicationsClock", ctypes.c_uint, ctypes.c_int(CLOCK_SM))
+
     def throttle_reasons(self) -> list[str]:
         """Names of `THROTTLE_REASONS` that hold just now."""
         return reasons(self._number("nvmlDeviceGetCurrentClocksThrottleReasons", ctypes.c_ulonglong))

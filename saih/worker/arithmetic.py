@@ -21,14 +21,15 @@ def errors(device: str) -> dict[str, float]:
     import torch
 
     with torch.no_grad(), torch.autocast(device.partition(":")[0], enabled=False):
-        generator = torch.Generator().manual_seed(1)
-        factor = (torch.rand(EDGE, EDGE, generator=generator) + 1).to(device)
-        samples = (torch.rand(2, CHANNELS, SIDE, SIDE, SIDE, generator=generator) + 1).to(device)
-        kernel = torch.zeros(CHANNELS, CHANNELS, 3, 3, 3)
+        generator = torch.Generator("cpu").manual_seed(1)
+        fp32: Any = {"dtype": torch.float32, "device": "cpu"}  # whatever types and devices the application prefers
+        factor = (torch.rand(EDGE, EDGE, generator=generator, **fp32) + 1).to(device)
+        samples = (torch.rand(2, CHANNELS, SIDE, SIDE, SIDE, generator=generator, **fp32) + 1).to(device)
+        kernel = torch.zeros(CHANNELS, CHANNELS, 3, 3, 3, **fp32)
         kernel[range(CHANNELS), range(CHANNELS), 1, 1, 1] = 1
-        kernel = kernel.to(device)
+        kernel, identity = kernel.to(device), torch.eye(EDGE, **fp32).to(device)
         return {
-            "matrix_product_error": _error(factor, lambda x: x @ torch.eye(EDGE, device=device)),
+            "matrix_product_error": _error(factor, lambda x: x @ identity),
             "convolution_error": _error(samples, lambda x: torch.nn.functional.conv3d(x, kernel, padding=1)),
         }
 

@@ -18,7 +18,7 @@ COMPUTE_MODES = ("default", "exclusive thread", "prohibited", "exclusive process
 
 
 def of_host(root: Path = Path("/")) -> dict[str, Any]:
-    """{"governor": of all cores, "boost", "smt", "numa_balancing", "huge_pages"}, as the kernel names them."""
+    """{"governor", "boost", "smt", "numa_balancing", "huge_pages", "huge_pages_defrag"} of the kernel."""
     cpu = root / "sys/devices/system/cpu"
     governors = {_text(path) for path in cpu.glob("cpu[0-9]*/cpufreq/scaling_governor")} - {None}
     return {
@@ -27,11 +27,12 @@ def of_host(root: Path = Path("/")) -> dict[str, Any]:
         "smt": _switch(_text(cpu / "smt/active")),
         "numa_balancing": _switch(_text(root / "proc/sys/kernel/numa_balancing")),
         "huge_pages": _chosen(_text(root / "sys/kernel/mm/transparent_hugepage/enabled")),
+        "huge_pages_defrag": _chosen(_text(root / "sys/kernel/mm/transparent_hugepage/defrag")),
     }
 
 
 def of_gpu(gpu: Gpu) -> dict[str, Any]:
-    """{"mig", "ecc", "persistence_mode", "compute_mode", "power_limit_w", "default_power_limit_w"} of a GPU."""
+    """{"mig", "ecc", "persistence_mode", "compute_mode", limits of power, "application_clock_mhz"} of a GPU."""
     settings: dict[str, Any] = {}
     for name, read in (
         ("mig", lambda: "on" if gpu.divided else "off"),
@@ -40,6 +41,7 @@ def of_gpu(gpu: Gpu) -> dict[str, Any]:
         ("compute_mode", lambda: COMPUTE_MODES[gpu.compute_mode()]),
         ("power_limit_w", gpu.power_limit_w),
         ("default_power_limit_w", gpu.default_power_limit_w),
+        ("application_clock_mhz", gpu.application_clock_mhz),
     ):
         try:
             settings[name] = read()
@@ -70,7 +72,7 @@ def _on(value: bool) -> str:
 
 def _chosen(text: str | None) -> str | None:
     """The word in brackets, as in "always [madvise] never"."""
-    found = re.search(r"\[(\w+)\]", text or "")
+    found = re.search(r"\[([\w+]+)\]", text or "")
     return found[1] if found else None
 
 

@@ -11,15 +11,26 @@ import torch
 
 
 def versions(on_gpu: bool) -> dict[str, Any]:
-    """{"cublas", "nccl"} of a GPU, {"onednn", "mkl", "cpu_capability"} of a CPU; None where a library is not there."""
+    """{"openmp"}, with {"cublas", "nccl"} of a GPU or {"onednn", "mkl", "cpu_capability"} of a CPU.
+
+    None where a library is not there.
+    """
     if on_gpu:
-        return {"cublas": _cublas(), "nccl": _nccl()}
+        return {"openmp": openmp(), "cublas": _cublas(), "nccl": _nccl()}
     built = torch.__config__.show()  # type: ignore[no-untyped-call, unused-ignore]
     return {
+        "openmp": openmp(),
         "onednn": _first(r"MKL-DNN v([\d.]+)", built) or _first(r"oneDNN v([\d.]+)", built),
         "mkl": _first(r"Math Kernel Library Version ([\d.]+)", built),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     }
+
+
+def openmp(maps: Path = Path("/proc/self/maps")) -> str | None:
+    """The OpenMP runtimes that this process has loaded, as "libgomp": GNU's, Intel's (libiomp5) or LLVM's (libomp)."""
+    loaded = maps.read_text(encoding="utf-8", errors="replace")
+    names = set(re.findall(r"/(libgomp|libiomp5|libomp)\b[^/\s]*\.so", loaded))
+    return ", ".join(sorted(names)) or None
 
 
 def _nccl() -> str | None:

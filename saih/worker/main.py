@@ -83,6 +83,8 @@ def ceiling(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
 
 def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
     """One point: build it, time it, ask whether it can be believed."""
+    from saih.worker import machine
+
     point = Point.from_dict(request["point"])
     worker.begin_anew()
     soaking = worker.telemetry() if request.get("soak_s") else None
@@ -98,27 +100,46 @@ def measure(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
             doubt = doubt_of(worker.gather((work.check(), work.phases)))
             peak = max(worker.gather(worker.peak_memory_bytes()))
             samples["profile"] = _profile(worker, work, point, request, samples)
+            in_fp32 = point.run.precision == "fp32"
+            arithmetic = _arithmetic(worker) if in_fp32 else {}
         finally:
             work.close()
-    if point.run.precision == "fp32":
-        samples["arithmetic"] = _arithmetic(worker)
-    ranks = _placed(worker.gather((worker.whereabouts(), environment.listed(environment.started_with()))))
+    if in_fp32:
+        samples["arithmetic"] = arithmetic or _arithmetic(worker)  # the point may have left no memory for it
+    place = worker.whereabouts() | {"settings": _changed(machine.settings(worker.device), request.get("settings"))}
+    own = place, environment.listed(environment.started_with())
+    ranks = _placed(worker.gather(own), request.get("environment"))
     return {"samples": samples, "peak_mem_bytes": peak, "doubt": doubt, "ranks": ranks, "remarks": work.remarks}
 
 
-def _placed(ranks: Sequence[tuple[dict[str, Any], dict[str, str]]]) -> list[dict[str, Any]]:
-    """Return the place of each rank, with the differences of its environment from rank 0's."""
-    first = ranks[0][1]
-    return [place | {"environment": environment.differing(first, own)} for place, own in ranks]
+def _changed(settings: Mapping[str, Any], sweeps: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the settings of this rank's host and GPU that are not as when the sweep looked at its machine."""
+    known = {name: value for name, value in (sweeps or {}).items() if value is not None}
+    return {name: value for name, value in settings.items() if name in known and value not in (None, known[name])}
+
+
+def _placed(
+    ranks: Sequence[tuple[dict[str, Any], dict[str, str]]], sweeps: Mapping[str, str] | None
+) -> list[dict[str, Any]]:
+    """Return the place of each rank, with the differences of its environment from the sweep's, or else from rank 0's.
+
+    ``sweeps``: listed variables that the sweep's first rank had; a sweep of an older version has not recorded them.
+    """
+    expected = ranks[0][1] if sweeps is None else sweeps
+    return [place | {"environment": environment.differing(expected, own)} for place, own in ranks]
 
 
 def _arithmetic(worker: Worker) -> dict[str, float]:
-    """The largest error over ranks of each product in fp32, with torch's flags as the point left them."""
+    """The largest error over ranks of each product in fp32, with torch's flags as they are now.
+
+    Called before the application is closed, which may put flags back that it had set.
+    """
     from saih.worker.arithmetic import errors
 
+    worker.lift_memory_limit()
     try:
         own = errors(worker.device)
-    except (RuntimeError, MemoryError):  # the point took all memory, and that is no fault of its arithmetic
+    except (RuntimeError, MemoryError):  # the point has all memory, and that is no fault of its arithmetic
         own = {}
     ranks = worker.gather(own)
     return {name: max(rank.get(name, 0.0) for rank in ranks) for name in dict.fromkeys(itertools.chain(*ranks))}

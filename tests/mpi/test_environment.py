@@ -7,12 +7,16 @@ from tests.conftest import toy_config
 
 pytestmark = pytest.mark.mpi
 
-OF_RANK_1 = '#!/bin/sh\n[ "$PMI_RANK" != 1 ] || export NCCL_ALGO=Ring MALLOC_PERTURB_=7\nexec "$@"\n'
+WRAPPER = """#!/bin/sh
+[ "$PMI_RANK" != 1 ] || export NCCL_ALGO=Ring MALLOC_PERTURB_=7
+[ "$PMI_SIZE" != 2 ] || export OMP_SCHEDULE=static
+exec "$@"
+"""
 
 
 def test_a_rank_of_its_own_is_told_and_another_run_refused(saih):
     wrapper = saih.folder / "wrapper"
-    wrapper.write_text(OF_RANK_1)
+    wrapper.write_text(WRAPPER)
     wrapper.chmod(0o755)
     launch = {"device": "cpu", "wrapper": [str(wrapper)]}
     saih.write("toy.yaml", toy_config(size={"n": [8]}, run={"ranks": [2]}, launch=launch))
@@ -21,11 +25,12 @@ def test_a_rank_of_its_own_is_told_and_another_run_refused(saih):
     (record,) = records.read_all(saih.folder / "runs" / "toy" / "points")
     assert record.system["environment"]["OMP_WAIT_POLICY"] == "passive"
     assert [rank["environment"] for rank in record.system["ranks"]] == [
-        {},
-        {"MALLOC_PERTURB_": "7", "NCCL_ALGO": "Ring"},
+        {"OMP_SCHEDULE": "static"},
+        {"MALLOC_PERTURB_": "7", "NCCL_ALGO": "Ring", "OMP_SCHEDULE": "static"},
     ]
     told = " ".join(each["words"] for each in record.diagnosis["suspect"] if each["cause"] == "environment")
-    assert "NCCL_ALGO is Ring, rank 0's is not set" in told
+    assert "NCCL_ALGO is Ring, the sweep's is not set" in told
+    assert "all 2 ranks: OMP_SCHEDULE is static, the sweep's is not set" in told
     assert "MALLOC_PERTURB_ = 7 was set" in told
 
     saih("sweep", "toy.yaml", "--retry", "ok")

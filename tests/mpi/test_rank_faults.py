@@ -79,12 +79,26 @@ def test_one_that_dies_in_a_collective_and_one_that_is_stopped_cost_their_points
     )
     assert killed.error["rank"] == 1
     assert stopped.status == "timeout"
-    assert re.match("no sign of life|nothing was computed", stopped.error["message"])  # in its blocks, or before
+    assert re.match(
+        "no sign of life|nothing was computed|a rank was stopped", stopped.error["message"]
+    )  # in its blocks, or before
     assert "rank 1 is stopped" in stopped.error["message"]
     assert "rank 0" in stopped.error["message"]
     assert stopped.provenance["wall_s"] < 300  # of the 600 that point_timeout_s allows
     assert not {f"/proc/{pid}" for pid in ended if Path(f"/proc/{pid}").exists()}
     assert not marked.processes(saih.folder.name)
+
+
+def test_one_that_is_stopped_before_its_steps_is_seen_although_the_others_ask_for_it_without_a_pause(together):
+    limits = {"silence_s": 2, "point_timeout_s": 60}
+    write(together, {}, data={"stops": 1}, limits=limits)
+    together("sweep", "toy.yaml", status=1)
+    (record,) = read(together)
+    assert record.status == "timeout"
+    assert record.error["message"] == (
+        "a rank was stopped for 2 s while building (rank 1 is stopped; rank 0 runs); the worker group was killed"
+    )
+    assert not marked.processes(together.folder.name)
 
 
 @pytest.mark.long  # tests/planted has stragglers, too

@@ -1,10 +1,12 @@
 """A toy of data-parallel steps: each rank multiplies matrices, then all sum a vector, as training sums gradients.
 
 ``data: {slow: {"1": 4}}``: rank 1 does its products four times, in every step. A point that begins leaves a file named
-after its n in the folder TOY_BEGUN, if there is one.
+after its n in the folder TOY_BEGUN, if there is one. ``data: {stops: 1}``: rank 1 stops itself before its first step,
+while the others wait for it in MPI.
 """
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,9 @@ class Collective(Toy):
     def build(self, context, point):
         if "TOY_BEGUN" in os.environ:
             Path(os.environ["TOY_BEGUN"], str(point.size["n"])).touch()
+        if point.data.get("stops") == context.rank:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        context.gather(None)
         return CollectiveWork(context, point)
 
 

@@ -1,5 +1,6 @@
 """What the driver makes of the profiled pass: asks for it, does without it where it is lost, keeps what it needs."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -25,7 +26,7 @@ class Groups:
     def ask(self, request, *_):
         self.asked.append(request)
         if self.faults:
-            raise GroupError(self.faults.pop(0), "log")
+            raise GroupError(self.faults.pop(0), Path("no.log"))
         return dict(request)
 
 
@@ -61,12 +62,14 @@ def test_a_group_lost_elsewhere_or_twice_is_lost():
 def test_the_configuration_decides_whether_there_is_a_pass(measure, why, tmp_path):
     groups = Groups({"kind": "failed", "message": "stop here"})
     found = attempts(groups, measure)
-    system = {"machine": {}, "software": {}, "data": {}, "git": None, "slurm": None}
-    found.folder = SimpleNamespace(system=lambda: system)
-    found._fallen = lambda blank, error, point: blank
+    around = {"environment": {"NCCL_ALGO": "Ring"}, "settings": {"governor": "performance"}}
+    system = {"machine": {}, "software": {}, **around, "data": {}, "git": None, "slurm": None}
+    found.state = SimpleNamespace(system=system)
     found.app = SimpleNamespace(version="1")
     found._measure(POINT)
-    assert groups.asked[0]["no_profile"] == why
+    (request,) = groups.asked
+    assert request["no_profile"] == why
+    assert {key: request[key] for key in around} == around  # which its ranks are held against
 
 
 CEILINGS = {

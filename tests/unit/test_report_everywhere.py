@@ -13,7 +13,7 @@ from reports.tables.device_copies import everywhere_tables
 from reports.tables.points import points
 from reports.tables.suspects import table
 from saih.app import Execution
-from saih.diagnosis.suspect import of_environment, suspect
+from saih.diagnosis.suspect import of_environment, of_settings, suspect
 from saih.metrics import device_copies
 from tests.gold.small import measured, run_of
 from tests.unit.test_telemetry import FALLEN, GPU, GPU_RANK, HOST, NO_BLOCKS, QUOTA, RANK
@@ -148,7 +148,7 @@ DISTURBED = [
 ]
 
 
-@pytest.mark.parametrize(("disturbed", "told"), list(zip(DISTURBED, list(TOLD.values())[:-1], strict=True)))
+@pytest.mark.parametrize(("disturbed", "told"), list(zip(DISTURBED, list(TOLD.values())[:-2], strict=True)))
 def test_the_harness_s_own_reasons_are_told_by_their_cause(disturbed, told):
     (reason,) = suspect(*disturbed)
     assert cause(reason) == told
@@ -159,6 +159,8 @@ def test_the_harness_s_own_reasons_are_told_by_their_cause(disturbed, told):
 def test_variables_are_told_by_their_cause():
     (reason,) = of_environment({"CUDA_LAUNCH_BLOCKING": "1"}, [{"host": "a", "environment": {}}])
     assert cause(reason) == TOLD["environment"]
+    (reason,) = of_settings({"governor": "performance"}, [{"host": "a", "settings": {"governor": "powersave"}}])
+    assert cause(reason) == TOLD["settings"]
 
 
 def test_older_records_have_their_cause():

@@ -12,11 +12,10 @@ from reports.analysis.runs import read_runs
 from reports.page.report import build
 from saih import records
 from saih.app import Cost, Execution, Point
-from saih.config.schema import parse
 from saih.judge import Measured, judge
 from saih.metrics.soundness import completed, storable, unsound
 from saih.records.record import Record
-from saih.sweep.attempt import Attempts
+from saih.sweep.record_of_point import Origin, of_answer
 from tests.made_points import CEILINGS, Truth
 from tests.report_parts import findings
 
@@ -84,10 +83,7 @@ def test_what_can_be_is_left_alone():
     assert unsound(completed(slow), 2) is None
 
 
-def attempts(sweep=""):
-    config = parse(f"schema: 1\nname: x\napp: toy:APP\nsize: {{n: 8}}\nsweep: {{{sweep}}}\n")
-    app = SimpleNamespace(cost=lambda _: Cost(10**9, 1, 7, 1, 1), metrics=(), version="1")
-    return Attempts(config, app, None, None, None, {2: 1})
+STANDING_IN = SimpleNamespace(cost=lambda _: Cost(10**9, 1, 7, 1, 1), metrics=(), version="1")
 
 
 def kept(samples, doubt=None, ranks=2):
@@ -98,7 +94,7 @@ def kept(samples, doubt=None, ranks=2):
     system = {"machine": machine, "software": {}, "peaks": [], "ceilings": []}
     answer = {"samples": samples, "peak_mem_bytes": 1, "doubt": doubt, "ranks": places}
     blank = Record(point.id, "failed", point.to_dict(), system={"machine": machine})
-    return attempts()._judge(point, answer, system, blank)
+    return of_answer(Origin(STANDING_IN, system), point, answer, blank)
 
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)
