@@ -9,7 +9,7 @@ Beside them stand points of CosmoFlow: no plants, so that nothing outside the st
 a tiny batch, a wide network and a copied input.
 
 What this machine cannot be disturbed with is left out and told. Results go to results/planted-<where>.json, and the
-tables of docs/diagnosis.md to the output. No test: the outcome depends on the machine and on what else it does.
+tables of docs/detection.md to the output. No test: the outcome depends on the machine and on what else it does.
 """
 
 from __future__ import annotations
