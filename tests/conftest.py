@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import ceilings
+
 ROOT = Path(__file__).resolve().parent.parent
 TOYS = ROOT / "tests" / "toys"
 
@@ -28,11 +30,20 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason="takes minutes: make test-long"))
 
 
-class Cli:
-    """Runs ``saih`` in a folder of its own. Sweeps write a report only if asked: it takes longer than a small point."""
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):  # the process that started all others
+        ceilings.forget()
 
-    def __init__(self, folder: Path, reports: bool = False) -> None:
-        self.folder, self.reports = folder, reports
+
+class Cli:
+    """Runs ``saih`` in a folder of its own.
+
+    Sweeps write a report only if asked: it takes longer than a small point. They find the machine's ceilings in their
+    run folder, if that is new, unless they are to measure them themselves.
+    """
+
+    def __init__(self, folder: Path, reports: bool = False, measure_ceilings: bool = False) -> None:
+        self.folder, self.reports, self.measure_ceilings = folder, reports, measure_ceilings
         path = os.pathsep.join(filter(None, (str(TOYS), os.environ.get("PYTHONPATH"))))
         self.env = os.environ | {"PYTHONPATH": path, "COLUMNS": "200"}
 
@@ -42,6 +53,8 @@ class Cli:
 
     def start(self, *words: str, **more) -> subprocess.Popen:
         without = ["--no-report"] if words[:1] == ("sweep",) and not self.reports else []
+        if words[:1] == ("sweep",) and not self.measure_ceilings and not {"--out", "--dry-run"} & set(words):
+            ceilings.begin(self.folder, self.folder / words[1])
         command = [sys.executable, "-m", "saih", *words, *without]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, cwd=self.folder, env=self.env, **pipes, **more)

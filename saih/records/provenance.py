@@ -7,6 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import saih
+
 
 def now() -> str:
     """The time in UTC, ISO 8601 to the second."""
@@ -14,8 +16,8 @@ def now() -> str:
 
 
 def git() -> dict[str, Any] | None:
-    """{"commit", "dirty"} of the checkout this code lies in; None if it was installed otherwise."""
-    root = Path(__file__).resolve().parent.parent
+    """{"commit", "dirty"} of the checkout that `saih` lies in; None if it was installed otherwise."""
+    root = Path(saih.__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None
     commit = _git(root, "rev-parse", "HEAD")
