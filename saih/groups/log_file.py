@@ -1,7 +1,8 @@
 """The log of what a worker group prints: one open file of bounded size, and output read in bounded pieces.
 
 A rank can print a gigabyte in a line or a million lines a second. The log holds the first megabyte as it comes and the
-last megabyte; the end is brought up to date every few seconds, so that a killed driver leaves most of it.
+last megabyte; the end is brought up to date every few seconds, and once nothing more is printed (`LogFile.update`), so
+that a killed driver leaves most of it.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class LogFile:
         with self._lock:
             self.path = path
             self._end, self._head_bytes, self._left_out_bytes, self._updated_s = bytearray(), 0, 0, time.monotonic()
+            self._is_behind = False
             self._file = files.begin_empty(path)
 
     def write(self, piece: bytes) -> None:
@@ -70,6 +72,7 @@ class LogFile:
     def _keep(self, piece: bytes) -> None:
         """Hold the last `KEPT_BYTES` in memory, and put them on disk now and then."""
         self._end += piece
+        self._is_behind = True
         if len(self._end) > 2 * KEPT_BYTES:
             self._left_out_bytes += len(self._end) - KEPT_BYTES
             del self._end[:-KEPT_BYTES]
@@ -77,7 +80,7 @@ class LogFile:
             self._update()
 
     def _update(self) -> None:
-        if self._file is None or not self._end:
+        if self._file is None or not self._is_behind:
             return
         left_out = self._left_out_bytes + max(0, len(self._end) - KEPT_BYTES)
         note = f"\n... {left_out} bytes left out ...\n".encode() if left_out else b""
@@ -85,7 +88,7 @@ class LogFile:
             self._file.seek(self._head_bytes)
             self._file.truncate()
         self._put(note + bytes(self._end[-KEPT_BYTES:]))
-        self._updated_s = time.monotonic()
+        self._updated_s, self._is_behind = time.monotonic(), False
 
     def _put(self, piece: bytes) -> None:
         assert self._file is not None

@@ -143,10 +143,12 @@ class Group:
             self._log.begin(log)
         self._send(request)
         signs = _Signs(patience)
+        looked_s = time.monotonic()
         while True:
             try:
                 message = self._answers.get(timeout=LOOK_S)
             except queue.Empty:
+                self._log.update()
                 self._look_at_start(signs, on_progress)
                 self._give_up_if_hung(signs)
                 continue
@@ -159,6 +161,9 @@ class Group:
             elif isinstance(message, protocol.Progress):
                 signs.hear(message)
                 on_progress(message.what, message.done, message.total)
+                if time.monotonic() - looked_s > LOOK_S:  # the time allowed ends also while heartbeats never pause
+                    looked_s = time.monotonic()
+                    self._give_up_if_hung(signs)
             elif message.to == request["do"]:
                 self.served += 1
                 self._log.update()

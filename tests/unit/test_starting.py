@@ -174,3 +174,25 @@ def test_memory_asked_for_in_two_ways_is_asked_for_in_none(given, dropped):
     launcher = Launcher("x", "mpich", None, lambda *_: [], slurm.Allocation(job="7"))
     assert not set(dropped) & set(launcher.whole_environment({**given, "A": "b"}))
     assert launcher.whole_environment({**given, "A": "b"})["A"] == "b"
+
+
+CHATTY = 'while :; do echo \'{"progress": ["measuring", 1, 2], "block_s": 0.1}\'; sleep 0.02; done'
+BURST = "head -c 1500000 /dev/zero | tr '\\0' x >&2; echo 'the last words' >&2; exec sleep 1000"
+
+
+def test_a_group_that_reports_without_a_pause_has_no_more_time_than_others(tmp_path):
+    started = Start(script(tmp_path / "chatty", CHATTY), timeout_s=2)
+    assert started.error.fault["kind"] == "timeout"
+    assert "no answer within 2 s, last while measuring" in str(started.error)
+    assert started.after_s < 6
+
+
+def test_what_was_said_last_is_in_the_log_once_nothing_more_is(tmp_path):
+    program = script(tmp_path / "burst", BURST)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(Start, program, 8)
+        deadline_s = time.monotonic() + 7
+        log = program.parent / "setup.log"
+        while not (log.exists() and log.read_bytes().endswith(b"the last words\n")):
+            assert time.monotonic() < deadline_s, "the log's end is not on disk"
+            time.sleep(0.1)
