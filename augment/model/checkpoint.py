@@ -8,7 +8,6 @@ a file from elsewhere cannot run code. The optimiser's state is not kept: growth
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from augment.model.grow import grow
 from augment.model.network import Network
 from augment.model.torch_weights import load_weights
 from augment.model.weights import LayerWeights
-from saih.common.files import whole
+from saih.common.files import open_regular, whole
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,11 @@ class Checkpoint:
 def read(path: str | Path) -> Checkpoint:
     """The checkpoint in a file. Raises DataError, naming the file, for anything else; no code in it is run."""
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with open(open_regular(path), "rb") as file:
+            found = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # whatever a damaged archive makes of a zip reader, an unpickler and a tensor's builder
         raise DataError(f"{path}: not a checkpoint that can be loaded safely (tensors and plain values)") from error
     if not isinstance(found, dict) or set(found) != {"app", "size", "model"}:
         raise DataError(f"{path}: must hold app, size and model; docs/models.md says what")

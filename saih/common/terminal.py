@@ -11,10 +11,9 @@ import sys
 import unicodedata
 from typing import Any, TextIO
 
-_COMMANDS = ("Cc", "Cs", "Zl", "Zp")
-"""Unicode's categories of control characters, halves of characters, and what ends lines and paragraphs."""
-_TURNS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""Marks that turn the direction of writing, by which one name looks like another."""
+_UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories of control characters, of marks without a shape (by which one name looks like another, such as
+those that turn the direction of writing), of halves of characters, and of what ends lines and paragraphs."""
 
 
 def printable(text: object) -> str:
@@ -72,6 +71,6 @@ def outlive_readers() -> None:
 
 
 def _shown(character: str) -> str:
-    if character in _TURNS or (character != "\t" and unicodedata.category(character) in _COMMANDS):
+    if character != "\t" and unicodedata.category(character) in _UNSEEN:
         return character.encode("unicode_escape").decode("ascii")
     return character

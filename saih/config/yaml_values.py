@@ -10,10 +10,10 @@ other, so that it is refused.
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import re
-import stat
 import unicodedata
 from collections.abc import Hashable
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 
 import yaml
 
+from saih.common import files
 from saih.errors import InputError
 
 MOST_BYTES = 2**20
@@ -38,23 +39,13 @@ _NO_TEXT = ("Cc", "Cs", "Zl", "Zp")
 def read(path: Path) -> str:
     """The text of a file. Raises InputError, without the file's name, where it cannot be read or is too long."""
     try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            content = file.read(MOST_BYTES + 1) or b""  # None of a pipe that is empty for now
-            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+        return files.read_bounded(path, MOST_BYTES).decode("utf-8")
     except OSError as error:
-        raise InputError(f"cannot be read ({error.strerror})") from error
-    if len(content) > MOST_BYTES:
-        raise InputError(f"cannot be read (is larger than {MOST_BYTES // 2**20} MiB)")
-    if not regular:
-        raise InputError("cannot be read (is no regular file)")
-    try:
-        return content.decode("utf-8")
+        too_long = f"is larger than {MOST_BYTES // 2**20} MiB" if error.errno == errno.EFBIG else ""
+        folder = os.strerror(errno.EISDIR) if path.is_dir() else ""
+        raise InputError(f"cannot be read ({too_long or folder or error.strerror})") from error
     except UnicodeDecodeError as error:
         raise InputError("cannot be read (is not UTF-8 text)") from error
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # opening a named pipe would wait for somebody to write
 
 
 def load(path: Path) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
-import os
-import stat
 from pathlib import Path
 from typing import Any
 
+from saih.common import files
 from saih.common.shapes import Shape, fault, too_deep
 from saih.errors import InputError
 
@@ -41,16 +41,12 @@ def read_json(path: Path, shape: Shape | None = None) -> dict[str, Any]:
 
 
 def read_text(path: Path, most_bytes: int) -> str:
-    """The text of a regular file. Raises InputError, OSError or ValueError where it has none, or too much.
-
-    Opening does not wait, as a pipe without a writer would make it do.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise InputError(f"{path}: is no regular file")
-        content = file.read(most_bytes + 1) if found.st_size <= most_bytes else None
-    if content is None or len(content) > most_bytes:
-        raise InputError(f"{path}: is larger than {most_bytes / 2**20:g} MiB")
-    return content.decode("utf-8")
+    """Return the text of a regular file. Raise InputError if it is none or too large, OSError, or ValueError."""
+    try:
+        return files.read_bounded(path, most_bytes).decode("utf-8")
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise InputError(f"{path}: is larger than {most_bytes / 2**20:g} MiB") from error
+        if error.errno == errno.EINVAL:
+            raise InputError(f"{path}: is no regular file") from error
+        raise

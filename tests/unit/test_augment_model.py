@@ -1,11 +1,15 @@
 """`saih augment model`: tables at each size, checkpoints that grow, and what is refused in a line."""
 
+import contextlib
+import os
+
 import pytest
 import torch
 
 from apps.cosmoflow import APP
 from apps.cosmoflow.network.architecture import describe
 from apps.cosmoflow.network.module import make, volumes_of
+from augment.errors import DataError
 from augment.model import checkpoint
 from augment.model.cost import parameters
 from saih.app import Point
@@ -134,3 +138,14 @@ def test_another_applications_network_is_shown_and_grown(capsys, tmp_path):
     x = torch.randn(5, 6)
     with torch.no_grad():
         torch.testing.assert_close(larger(x), net(x), rtol=1e-5, atol=1e-6)
+
+
+def test_a_pipe_is_not_waited_for_and_no_damaged_checkpoint_ends_in_a_traceback(trained, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="is no regular file"):
+        checkpoint.read(tmp_path / "pipe")
+    whole = (tmp_path / "small.pt").read_bytes()
+    for place in range(0, len(whole), 257):
+        (tmp_path / "bad.pt").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with contextlib.suppress(DataError):
+            checkpoint.read(tmp_path / "bad.pt")

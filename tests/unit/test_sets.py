@@ -81,9 +81,9 @@ def changed(path, key, value, resum=False):
         ("checksum", "0", False, "was altered: wrong checksum"),
         ("format", "other", False, "not a data set"),
         ("format_version", 7, False, "format_version is 7: this program reads version 1"),
-        ("codec", "morse", True, "codec is 'morse'"),
-        ("files", [{"path": "x"}], True, "damaged: TypeError"),
-        ("redshifts", None, True, "damaged: TypeError"),
+        ("codec", "morse", True, "codec = morse: must be one of raw, deflate"),
+        ("files", [{"path": "x"}], True, r"files\[0\].samples: is missing"),
+        ("redshifts", None, True, "redshifts = null: must be a list"),
     ],
 )
 def test_altered_manifests(copy, key, value, resum, message):

@@ -31,6 +31,11 @@ def test_what_is_printed_holds_no_command_and_keeps_what_is_harmless(text):
         assert shown == text
 
 
+@pytest.mark.parametrize("unseen", ["\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u061c", "\u2066", "\U000e0041"])
+def test_marks_without_a_shape_are_shown_escaped(unseen):
+    assert printable(f"na{unseen}me") == f"na{unseen.encode('unicode_escape').decode()}me"
+
+
 def test_letters_of_all_scripts_stay():
     assert printable("Übergröße 数据 \t遅い") == "Übergröße 数据 \t遅い"
 

@@ -141,6 +141,7 @@ def _checked_universe(file: Any, edge: int, redshifts: int) -> tuple[Any, NDArra
     check_room(full, "full", compressed=full.chunks is not None)
     if labels.shape != (LABELS,) or labels.dtype.kind != "f":
         raise DataError(f"'unitPar' is {labels.dtype} {labels.shape}: must be {LABELS} floats")
+    check_room(labels, "unitPar", compressed=labels.chunks is not None)
     return full, _checked_labels(labels[()], "'unitPar'")
 
 

@@ -20,6 +20,8 @@ DEFLATE_RATIO = 1032
 """The most that deflate can shrink: zlib.net, zlib_tech."""
 MOST_CHUNK_BYTES = 2**30
 """A chunk is unpacked whole; the published universes are of 1 GiB."""
+SMALL_CHUNK_BYTES = 2**20
+"""Of an array that is smaller than its chunks; HDF5's libraries choose no larger ones for it."""
 
 
 def open_file(path: Path) -> Any:
@@ -55,8 +57,9 @@ def check_room(found: Any, name: str, compressed: bool = False) -> None:
     claimed, stored = int(np.prod(found.shape, dtype=object)) * found.dtype.itemsize, found.id.get_storage_size()
     if claimed > stored * (DEFLATE_RATIO if compressed else 1):
         raise DataError(f"{name!r} claims {claimed} bytes, and the file holds {stored} of it")
-    if found.chunks and int(np.prod(found.chunks, dtype=object)) * found.dtype.itemsize > MOST_CHUNK_BYTES:
-        raise DataError(f"{name!r} has chunks of {found.chunks}: must be at most {MOST_CHUNK_BYTES} bytes each")
+    most = min(MOST_CHUNK_BYTES, max(SMALL_CHUNK_BYTES, claimed))
+    if found.chunks and int(np.prod(found.chunks, dtype=object)) * found.dtype.itemsize > most:
+        raise DataError(f"{name!r} has chunks of {found.chunks}: must be at most {most} bytes each")
 
 
 def one_line(error: BaseException) -> str:

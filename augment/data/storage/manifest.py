@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from augment.data.storage.universe_file import DEFLATE, RAW, Arrays, Header
 from augment.errors import DataError
 from saih.common.files import read_bounded, write_bytes
+from saih.common.shapes import by_name, fault, fields, filled, flag, many, number, plain, positive, text, whole, word
 
 MANIFEST, INDEX = "manifest.json", "index.npz"
 FORMAT = "saih-universe-set"
@@ -45,6 +46,27 @@ COLUMNS: dict[str, tuple[str, tuple[int, ...]]] = {
     "stored_bytes": ("<i8", ()),
 }
 """The index: each array's type, and its axes besides the samples."""
+
+
+_SHAPE = fields(
+    {
+        "samples": whole(0),
+        "edge": whole(1),
+        "redshifts": filled(number),
+        "box_mpc_h": positive,
+        "growth": text,
+        "periodic": flag,
+        "label_names": many(text),
+        "digest": text,
+        "provenance": by_name(plain),
+        "codec": word(*CODECS),
+        "files": many(fields({"path": text, "samples": whole(0), "bytes": whole(0), "checksum": text})),
+        "index_sha256": text,
+    }
+)
+"""A manifest, besides its format and its checksum."""
+MOST_UNPACKED = 1032
+"""Times its stored bytes: the most that deflate can unpack to (zlib.net, zlib_tech)."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +197,8 @@ def _checked_manifest(given: Any) -> Manifest:
     rest = {key: value for key, value in given.items() if key != "checksum"}
     if given.get("checksum") != _checksum(rest):
         raise DataError("was altered: wrong checksum")
+    if wrong := fault(_SHAPE, rest):
+        raise DataError(wrong)
     names = [name for name in Header.__dataclass_fields__ if name not in ("redshifts", "label_names", "provenance")]
     header = Header(
         **{name: given[name] for name in names},
@@ -182,9 +206,8 @@ def _checked_manifest(given: Any) -> Manifest:
         label_names=tuple(given["label_names"]),
         provenance=json.dumps(given["provenance"]),
     )
-    if given["codec"] not in CODECS:
-        raise DataError(f"codec is {given['codec']!r}: must be one of {', '.join(CODECS)}")
-    files = tuple(SetFile(**file) for file in given["files"])
+    keys = SetFile.__dataclass_fields__
+    files = tuple(SetFile(**{key: file[key] for key in keys}) for file in given["files"])
     return Manifest(header, given["codec"], files, given["index_sha256"])
 
 
@@ -201,4 +224,21 @@ def _read_index(path: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
         raise DataError(f"{path}: the labels of sample {bad[0]} are not finite")
     if len(index["file"]) and not 0 <= index["file"].min() <= index["file"].max() < len(manifest.files):
         raise DataError(f"{path}: names files that the manifest does not list")
+    if len(outside := np.flatnonzero(~_within_files(manifest, index))):
+        raise DataError(f"{path}: the bytes of sample {outside[0]} do not fit its file, or its edge")
     return index
+
+
+def _within_files(manifest: Manifest, index: Arrays) -> NDArray[np.bool_]:
+    """Where each sample's bytes lie in its file and may be those of its counts: room is made for no others."""
+    offset, stored = index["offset"].astype(float), index["stored_bytes"].astype(float)
+    held = np.array([float(file.bytes) for file in manifest.files])[index["file"]]
+    sample_bytes = float(manifest.header.sample_bytes)
+    if manifest.codec == DEFLATE:
+        fits = (offset + stored <= held) & (sample_bytes <= MOST_UNPACKED * stored)
+    elif manifest.codec == RAW:
+        fits = (offset + stored <= held) & (stored == sample_bytes)
+    else:
+        end = offset + stored if manifest.codec == TFRECORD_GZIP else stored  # of HDF5 the offset is a number
+        fits = (end <= MOST_UNPACKED * held) & (stored == sample_bytes)
+    return np.asarray(fits & (offset >= 0) & (stored > 0))
