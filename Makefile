@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint types gpu-test gpu-results gold physics clean
+.PHONY: help demo test test-fast test-long lint types gpu-test gpu-results gold physics clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -14,15 +14,21 @@ help: ## this list
 demo: $(VENV)/run-installed ## sweep configs/quickstart.yaml on this machine and write its report
 	$(BIN)/saih sweep configs/quickstart.yaml
 
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# by file, for a file's tests share sweeps; three, for many tests wait, and two cores are the least they are made for
+
+TEST := $(BIN)/python -m pytest
 
 test: $(VENV)/dev-installed ## the tests: first those that bear company, then those that need a quiet machine
-	$(BIN)/python -m pytest $(PARALLEL) -m "not planted"
-	$(BIN)/python -m pytest -m planted
+	$(TEST) $(PARALLEL) -m "not planted"
+	$(TEST) -m planted
+
+test-fast: $(VENV)/dev-installed ## the unit tests that start no ranks, for working: about a minute
+	$(TEST) $(PARALLEL) tests/unit -m "not slow"
 
 test-long: $(VENV)/dev-installed ## also the tests that take minutes
-	$(BIN)/python -m pytest $(PARALLEL) -m "not planted" --run-long
-	$(BIN)/python -m pytest -m planted --run-long
+	$(TEST) $(PARALLEL) -m "not planted" --run-long
+	$(TEST) -m planted --run-long
 
 gpu-test: ## the tests that need a CUDA device, with the Python at hand: make gpu-test PYTHON=python3
 	$(PYTHON) -m pytest -m gpu

@@ -18,11 +18,7 @@ def pytest_addoption(parser):
     parser.addoption("--run-long", action="store_true", help="also the tests that take minutes")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(config, items):
-    for item in items:  # whoever shares a sweep or a Slurm runs in one process
-        group = "slurm" if "slurm" in item.keywords else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
     if config.getoption("--run-long"):
         return
     for item in items:

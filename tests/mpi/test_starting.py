@@ -39,6 +39,7 @@ def test_a_wrapper_may_print_what_it_likes(saih):
 def test_a_rank_that_never_comes_is_named_within_seconds(saih):
     wrapper(saih, '[ "$PMI_RANK" != 1 ] || exec sleep 1000')
     saih.write("one.yaml", toy_config(size={"n": [8]}, launch={"device": "cpu"}, run={"ranks": [1]}))
+    saih.measure_ceilings = True
     process = saih.start("sweep", "toy.yaml")
     told, deadline_s = [], time.monotonic() + 90
     begun_s = None

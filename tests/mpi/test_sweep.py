@@ -26,7 +26,7 @@ def read(folder):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """One finished sweep that several tests look at; they copy it before they change it."""
-    cli = Cli(tmp_path_factory.mktemp("finished"), reports=True)
+    cli = Cli(tmp_path_factory.mktemp("finished"), reports=True, measure_ceilings=True)
     cli.write("toy.yaml", toy_config(size={"n": [8, 16, 9]}, sweep={"exclude": [{"n": 9}]}))
     cli.done = cli("sweep", "toy.yaml")
     return cli
@@ -251,6 +251,7 @@ def test_what_cannot_run_here_is_one_line_and_writes_no_record(saih, changes, sa
     saih.write("toy.yaml", toy_config(**changes))
     if "cuda" in str(changes) and shutil.which("nvidia-smi"):
         pytest.skip("this machine has a CUDA device")
+    saih.measure_ceilings = True
     err = saih("sweep", "toy.yaml", status=2).stderr
     assert says in err
     assert err.count("\n") == 1
@@ -288,6 +289,7 @@ def test_a_launcher_that_starts_singletons_is_caught_at_once(saih):
     fake.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo HYDRA && exit\n{skip_options}\nexec "$@"\n')
     fake.chmod(0o755)
     saih.write("toy.yaml", toy_config(run={"ranks": [2]}, launch={"device": "cpu", "mpiexec": str(fake)}))
+    saih.measure_ceilings = True
     err = saih("sweep", "toy.yaml", status=2).stderr
     assert "2 ranks were asked for, but MPI counts 1" in err
 

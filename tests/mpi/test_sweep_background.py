@@ -96,6 +96,7 @@ def test_no_reader_stays(swept):
 
 def test_an_application_that_names_no_files_is_one_line(saih):
     saih.write("toy.yaml", toy_config(run={"background_read_mb_s": [0, 100]}))
+    saih.measure_ceilings = True
     err = saih("sweep", "toy.yaml", status=2).stderr
     assert err == "saih: run.background_read_mb_s = 100: the application names no files to read\n"
     assert not list((saih.folder / "runs").rglob("*.json"))

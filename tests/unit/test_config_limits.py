@@ -62,7 +62,7 @@ def test_what_would_crash_or_never_end_is_refused(tmp_path, text, says):
 
 
 def test_a_file_without_an_end_is_not_read_to_it():
-    with pytest.raises(InputError, match=r"/dev/zero: cannot be read \(is larger than 1 MiB\)"):
+    with pytest.raises(InputError, match=r"/dev/zero: cannot be read \(is no regular file\)"):
         config.load(Path("/dev/zero"))
 
 
