@@ -24,7 +24,7 @@ test: $(VENV)/dev-installed ## the tests: first those that bear company, then th
 	$(TEST) -m planted
 
 test-fast: $(VENV)/dev-installed ## the unit tests that start no ranks, for working: about a minute
-	$(TEST) $(PARALLEL) tests/unit -m "not slow"
+	$(TEST) $(PARALLEL) tests/unit -m "not mpi and not slow"
 
 test-long: $(VENV)/dev-installed ## also the tests that take minutes
 	$(TEST) $(PARALLEL) -m "not planted" --run-long

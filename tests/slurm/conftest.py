@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from saih import records
+from tests import ceilings
 from tests.conftest import Cli, toy_config
 from tests.slurm import cluster as real
 
@@ -68,7 +69,9 @@ class Login:
         self.saih.write("toy.yaml", toy_config(**base | changes))
 
     def submit(self, *words):
-        """Submit toy.yaml; returns the numbers of its jobs."""
+        """Submit toy.yaml; returns the numbers of its jobs. They find ceilings, as the sweeps of other tests do."""
+        if not self.saih.measure_ceilings:
+            ceilings.begin(self.folder, self.folder / "toy.yaml")
         said = self.saih("submit", "toy.yaml", "--site", "site.yaml", *words).stdout
         return re.findall(r"^job (\d+):", said, re.MULTILINE)
 
@@ -102,6 +105,7 @@ def measured(cluster, wrapper, tmp_path_factory):
     """A finished sweep over two nodes; other tests go on from copies of it, whose ceilings are known."""
     login = Login(tmp_path_factory.mktemp("measured"), cluster, wrapper)
     login.config()
+    login.saih.measure_ceilings = True
     (login.job,) = login.submit("--nodes", "2")
     cluster.wait_for(login.job, "COMPLETED", 120)
     return login

@@ -145,7 +145,7 @@ def test_a_pipe_is_not_waited_for_and_no_damaged_checkpoint_ends_in_a_traceback(
     with pytest.raises(DataError, match="is no regular file"):
         checkpoint.read(tmp_path / "pipe")
     whole = (tmp_path / "small.pt").read_bytes()
-    for place in range(0, len(whole), 257):
+    for place in range(0, len(whole), 1021):
         (tmp_path / "bad.pt").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
         with contextlib.suppress(DataError):
             checkpoint.read(tmp_path / "bad.pt")

@@ -70,6 +70,7 @@ def sweep(saih, **data):
     "data", [{"recipe": RECIPE, "folder": "$NOT_SET_HERE/x"}, {"path": "${NOT_SET_HERE}/x-{edge}"}]
 )
 def test_an_unset_variable_is_refused_before_anything_is_made(saih, verb, data):
+    saih.measure_ceilings = True  # so that the run's folder is not there yet
     done = sweep(saih, **data)(verb, "x.yaml", status=2)
     assert "a variable in it is not set on" in done.stderr
     assert done.stderr.count("\n") == 1

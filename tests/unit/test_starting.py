@@ -150,6 +150,7 @@ def test_a_batch_script_and_the_shell_of_salloc_may_start_ranks(monkeypatch, ste
 
 
 def test_the_command_line_refuses_before_anything_else(saih):
+    saih.measure_ceilings = True  # so that the run's folder is not there yet
     saih.write("toy.yaml", toy_config())
     saih.env |= {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0", "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0"}
     done = saih("sweep", "toy.yaml", status=2)
