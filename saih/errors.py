@@ -11,9 +11,9 @@ Anything else that reaches the command line is a fault in SAIH.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 
 class SaihError(Exception):
@@ -54,12 +54,29 @@ class Interrupted(SaihError):
         super().__init__(f"stopped by {signal_name}")
 
 
+class Kind(StrEnum):
+    """Kinds of failure of a worker group; saih/groups/failures.py has how each is recognised."""
+
+    INPUT = "input"
+    OOM = "oom"
+    TIMEOUT = "timeout"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a worker group gave no answer: of which rank, during which activity and when (epoch seconds), if known."""
+
+    kind: Kind
+    message: str
+    rank: int | None = None
+    during: str | None = None
+    time: float | None = None
+
+
 class GroupError(SaihError):
-    """A worker group gave no answer and is gone.
+    """A worker group gave no answer and is gone. `log` holds the output of its ranks."""
 
-    ``fault`` is {"kind": input | oom | timeout | failed, "message", "rank" or None}; ``log`` holds what its ranks said.
-    """
-
-    def __init__(self, fault: Mapping[str, Any], log: Path) -> None:
-        super().__init__(str(fault["message"]))
-        self.fault, self.log = dict(fault), log
+    def __init__(self, failure: Failure, log: Path) -> None:
+        super().__init__(failure.message)
+        self.failure, self.log = failure, log

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from saih.common.terminal import outlive_readers, say
-from saih.errors import InputError
+from saih.errors import InputError, Kind
 from saih.processes import interrupt_when_told
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _in_words(error: Any) -> str:
 
     printed = last_words(error.log, 2**16).split("\n")
     last = next((line.strip() for line in reversed(printed) if line.strip()), "")
-    known = error.fault["kind"] == "input" or not last or last in str(error)
+    known = error.failure.kind is Kind.INPUT or not last or last in str(error)
     return str(error) if known else f"{error} (the ranks' last words: {last[:200]})"
 
 

@@ -14,7 +14,6 @@ can be watched so. Of ranks elsewhere, and of signals, the launcher's own words 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import select
@@ -27,6 +26,7 @@ from typing import Any
 
 from saih import processes
 from saih.common.host import limits, memory, shared_memory
+from saih.errors import Failure, Kind
 
 _SIGNALS = {name: number for number in signal.valid_signals() if (name := signal.strsignal(number))}
 _WORDS = (
@@ -136,19 +136,6 @@ def in_words(log: str) -> list[Death]:
     return found
 
 
-def left_by_ranks(folder: Path) -> list[dict[str, Any]]:
-    """Return the faults that ranks wrote down, as far as the files are whole."""
-    return list(filter(None, map(_fault, folder.glob("rank*.json"))))
-
-
-def _fault(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {**found, "kind": str(found["kind"]), "message": str(found["message"]), "time": float(found["time"])}
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return None
-
-
 def oom_kills() -> int | None:
     """Return the kernel's count of OOM kills since it started; None if it does not report it."""
     try:
@@ -158,8 +145,8 @@ def oom_kills() -> int | None:
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), None)
 
 
-def explain(first: Death | None, status: int | None, log: str, oom_before: int | None) -> dict[str, Any]:
-    """The fault {"kind": failed | oom, "message", "rank"} of a group that ended with ``status`` and told no cause.
+def explain(first: Death | None, status: int | None, log: str, oom_before: int | None) -> Failure:
+    """The failure (failed or oom) of a group that ended with ``status`` and named no cause.
 
     ``oom_before``: `oom_kills` as the group began.
     """
@@ -171,22 +158,18 @@ def explain(first: Death | None, status: int | None, log: str, oom_before: int |
         grown = True
     if grown and (status is None or status >= 0) and (first is None or first.signal in (None, signal.SIGKILL)):
         who = f"{first.words} was ended by the kernel" if first else "the kernel ended a process"
-        return {
-            "kind": "oom",
-            "message": f"{who} for want of {_which_memory(first)}",
-            "rank": first.rank if first else None,
-        }
-    return {"kind": "failed", "message": _in_short(first, status, grown), "rank": first.rank if first else None}
+        return Failure(Kind.OOM, f"{who} for want of {_which_memory(first)}", first.rank if first else None)
+    return Failure(Kind.FAILED, _in_short(first, status, grown), first.rank if first else None)
 
 
-def in_view_of_limits(fault: Mapping[str, Any], told: bool) -> dict[str, Any]:
-    """A fault with the resource limits that may be why: where nobody has ``told`` another cause, or one was refused.
+def in_view_of_limits(failure: Failure, told: bool) -> Failure:
+    """A failure with the resource limits that may be why: where nobody has ``told`` another cause, or one was refused.
 
     They are this process's; ranks have theirs from it, or from a site that mostly sets the same everywhere.
     """
-    tight, message = limits.tight(), str(fault["message"])
-    concerns = _REFUSED.search(message) if told else fault["kind"] == "failed"
-    return {**fault, "message": f"{message}; limits that may be why: {tight}"} if tight and concerns else dict(fault)
+    tight, message = limits.tight(), failure.message
+    concerns = _REFUSED.search(message) if told else failure.kind is Kind.FAILED
+    return replace(failure, message=f"{message}; limits that may be why: {tight}") if tight and concerns else failure
 
 
 def _in_short(first: Death | None, status: int | None, oom: bool | None) -> str:

@@ -23,13 +23,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from saih.config.schema import Launch
-from saih.errors import GroupError
-from saih.groups import deaths, protocol
+from saih.errors import Failure, GroupError, Kind
+from saih.groups import deaths, failures, protocol
 from saih.groups.hangs import MARK, Watch
 from saih.groups.log_file import LogFile, last_words, lines
 from saih.groups.starting import Starting
@@ -230,7 +230,7 @@ class Group:
         if self._starting.is_forsaken():
             words = f"the launcher waits, but nothing that could start ranks is left: {self._starting.words()}"
             self.kill()
-            raise GroupError({"kind": "failed", "message": words, "rank": None, "during": signs.doing}, self._log.path)
+            raise GroupError(Failure(Kind.FAILED, words, during=signs.doing), self._log.path)
 
     def _end_if_launcher_has(self, signs: _Signs) -> None:
         """Raise GroupError where the launcher has ended, though a process it left behind holds its outputs open."""
@@ -244,27 +244,24 @@ class Group:
         at = self._watch.words() or (self._starting.words() if self._starting else "")
         self.kill()
         message = f"{what}{f' ({at})' if at else ''}; the worker group was killed"
-        return GroupError({"kind": "timeout", "message": message, "rank": None}, self._log.path)
+        return GroupError(Failure(Kind.TIMEOUT, message), self._log.path)
 
     def _died(self, doing: str) -> GroupError:
-        """Explain why a group ended without an answer while it was `doing` something.
-
-        When one rank fails, others fail in its wake: a lack of memory explains the rest, then the earliest does.
-        """
+        """Explain why a group ended without an answer while it was `doing` something."""
         try:
             status: int | None = self._process.wait(10)
         except subprocess.TimeoutExpired:
             status = None
-        found = deaths.left_by_ranks(self._faults)
-        found.sort(key=lambda fault: (fault["kind"] not in ("input", "oom"), fault["time"]))
+        of_rank = failures.first_cause(failures.left_by_ranks(self._faults))
         self._hear_out()
         self._log.update()
         said = last_words(self._log.path, LAST_WORDS)
-        fault = found[0] if found else deaths.explain(self._deaths.first(said), status, said, self._oom_kills)
-        if not found and self._starting:
-            fault = {**fault, "message": f"{fault['message']}: {self._starting.words()}"}
+        failure = of_rank or deaths.explain(self._deaths.first(said), status, said, self._oom_kills)
+        if not of_rank and self._starting:
+            failure = replace(failure, message=f"{failure.message}: {self._starting.words()}")
         self.kill()
-        return GroupError({"during": doing, **deaths.in_view_of_limits(fault, bool(found))}, self._log.path)
+        failure = deaths.in_view_of_limits(replace(failure, during=failure.during or doing), bool(of_rank))
+        return GroupError(failure, self._log.path)
 
     def _send(self, request: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None

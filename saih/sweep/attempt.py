@@ -11,6 +11,7 @@ from saih import emulate
 from saih.app import App, Point
 from saih.config.schema import Config
 from saih.errors import GroupError, Interrupted
+from saih.groups import failures
 from saih.groups.pool import Groups
 from saih.groups.worker_group import Patience
 from saih.interference import background_load
@@ -111,4 +112,5 @@ class Attempts:
 
 
 def _was_profiling(error: GroupError) -> bool:
-    return error.fault.get("during") == "profiling" or "while profiling" in error.fault["message"]
+    failure = error.failure
+    return failure.during == failures.PROFILING or f"while {failures.PROFILING}" in failure.message

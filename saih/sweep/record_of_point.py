@@ -11,13 +11,14 @@ from saih import emulate, metrics
 from saih.app import App, Point
 from saih.diagnosis import out_of_memory
 from saih.errors import GroupError, InputError
+from saih.groups import failures
 from saih.groups.log_file import last_words
 from saih.judge import Measured, judge
 from saih.measure.blocks import METHOD_VERSION
 from saih.metrics.soundness import not_finite, storable
 from saih.peaks.highest import highest
 from saih.profile.costs import with_costs
-from saih.records.record import STATUSES, Record
+from saih.records.record import Record
 from saih.records.run_folder import SECTIONS
 from saih.sweep.memory_fit import Room
 
@@ -74,9 +75,10 @@ def of_answer(origin: Origin, point: Point, answer: Mapping[str, Any], blank: Re
 
 
 def of_group_error(error: GroupError, point: Point, room: Room, blank: Record) -> Record:
-    """The record of a point whose group gave no answer: its status by the kind of fault, and the end of its log."""
-    status = error.fault["kind"] if error.fault["kind"] in STATUSES else "failed"
-    record = replace(blank, status=status, error={**error.fault, "log_end": last_words(error.log, LOG_CHARACTERS)})
+    """The record of a point whose group gave no answer: its status by the kind of failure, and the end of its log."""
+    status = failures.STATUS[error.failure.kind]
+    about = failures.to_dict(error.failure) | {"log_end": last_words(error.log, LOG_CHARACTERS)}
+    record = replace(blank, status=status, error=about)
     if status != "oom":
         return record
     ranks = point.run.ranks

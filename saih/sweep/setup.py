@@ -13,7 +13,7 @@ from saih import launch, records
 from saih.app import App, Point
 from saih.config.schema import Config
 from saih.emulate.storage import require_disks
-from saih.errors import GroupError, InputError
+from saih.errors import GroupError, InputError, Kind
 from saih.groups.pool import Groups
 from saih.groups.worker_group import Patience
 from saih.interference import background_load
@@ -174,5 +174,5 @@ class Preparation:
         try:
             return self.groups.ask(request, ranks, log, Patience(timeout_s), copies=copies)
         except GroupError as error:
-            where = "" if error.fault["kind"] == "input" else f" (see {error.log})"
+            where = "" if error.failure.kind is Kind.INPUT else f" (see {error.log})"
             raise InputError(f"{error}{where}") from error

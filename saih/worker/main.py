@@ -23,6 +23,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -30,8 +31,8 @@ from saih.app import Point
 from saih.applications import load
 from saih.common import environment
 from saih.common.host import limits
-from saih.errors import InputError, lacking
-from saih.groups import hangs, protocol
+from saih.errors import Kind
+from saih.groups import failures, hangs, protocol
 from saih.interference.background_load import Background
 from saih.processes import die_with_parent, told_rank
 from saih.records.record import write_json
@@ -45,12 +46,10 @@ if TYPE_CHECKING:
     from saih.worker.mpi import World
 
 FAULT_STATUS = 3
-PROFILING = "profiling"
 WAKE_S = 0.5
 """How long a rank whose end others have felt may still count as running."""
 LAUNCHER_S = 5.0
 """How long a launcher may take to say that a rank was killed, and to end the others."""
-_NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allocate memory")
 
 
 def describe(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -188,7 +187,7 @@ def _profile(
     try:
         return profile(work, worker, worker.copy.marked, samples, point.run.execution == "plain")
     except Exception as error:
-        error.add_note(PROFILING)
+        error.add_note(failures.PROFILING)
         raise
 
 
@@ -251,12 +250,13 @@ def main() -> None:
         os._exit(0)  # what torch holds is not taken apart piece by piece, which takes half a second a group
     except BaseException as error:
         traceback.print_exc()
-        found = fault(error)
+        failure = failures.of_exception(error)
         others = ranks[: world.rank] + ranks[world.rank + 1 :] if world else []
-        if found["kind"] == "failed" and hangs.one_has_ended(others, WAKE_S):
+        if failure.kind is Kind.FAILED and hangs.one_has_ended(others, WAKE_S):
             time.sleep(LAUNCHER_S)
         rank = world.rank if world else 0
-        write_json(arguments.faults / f"rank{rank}.json", found | {"rank": rank, "time": time.time()}, False)
+        failure = replace(failure, rank=rank, time=time.time())
+        write_json(arguments.faults / f"rank{rank}.json", failures.to_dict(failure), False)
         descendants.end(ours, grace_s=0)
         if world:
             world.abort(FAULT_STATUS)
@@ -273,19 +273,6 @@ def _serve(worker: Worker, world: World, lines: TextIO, streams: Streams) -> Non
             break
         worker.answer(protocol.answer(request["do"], serve(worker, request, streams)))
     dist.destroy_process_group()
-
-
-def fault(error: BaseException) -> dict[str, Any]:
-    """{"kind": input | oom | failed, "message"} of what ended a rank."""
-    text = " ".join(str(error).split())
-    if PROFILING in getattr(error, "__notes__", ()):
-        return {"kind": "failed", "message": f"{type(error).__name__}: {text[:500]}", "during": PROFILING}
-    lack = lacking(error) if isinstance(error, ImportError) else None
-    if lack or isinstance(error, InputError):
-        return {"kind": "input", "message": str(lack or text)}
-    if isinstance(error, MemoryError) or any(words in text for words in _NO_MEMORY):
-        return {"kind": "oom", "message": text[:500] or "no memory left"}
-    return {"kind": "failed", "message": f"{type(error).__name__}: {text[:500]}"}
 
 
 def _read_requests(lines: TextIO) -> queue.Queue[dict[str, Any] | None]:

@@ -188,6 +188,7 @@ from saih import launch
 from saih.config.schema import Launch
 from saih.errors import GroupError
 from saih.groups.worker_group import Patience
+from saih.groups import failures
 from saih.groups.pool import Groups
 
 asked = Launch(device="cpu", wrapper=sys.argv[3:])
@@ -195,7 +196,7 @@ with Groups(asked, launch.find(asked), Path(sys.argv[1]), lambda *_: None) as gr
     try:
         found = groups.ask({"do": "describe"}, 2, "group", Patience(float(sys.argv[2])))
     except GroupError as error:
-        found = error.fault
+        found = failures.to_dict(error.failure)
 print(json.dumps(found))
 """
 

@@ -12,6 +12,7 @@ import pytest
 
 from saih import processes
 from saih.common.host.memory import Limit
+from saih.errors import Failure, Kind
 from saih.groups import deaths
 from saih.groups.deaths import Death, Deaths, explain
 
@@ -137,7 +138,7 @@ def test_what_had_started_the_ranks_may_be_the_first(ranks):
     watched.close()
     assert (first.pid, first.rank) == (parent.pid, None)
     assert first.words.startswith("python")
-    message = explain(first, 7, "", None)["message"]
+    message = explain(first, 7, "", None).message
     assert message.endswith("ended first, and the worker group with exit status 7 before it answered")
 
 
@@ -199,20 +200,20 @@ KILLED = Death(HERE, 7, 1, signal=signal.SIGKILL)
 def test_the_fault_in_words(monkeypatch, first, status, log, kills, kind, message):
     monkeypatch.setattr(deaths, "oom_kills", lambda: kills[1])
     found = explain(first, status, log, kills[0])
-    assert found["kind"] == kind
-    assert found["message"] == message.format(f"rank 1 (process 7 on {HERE})")
-    assert found["rank"] == (1 if first else None)
+    assert found.kind == kind
+    assert found.message == message.format(f"rank 1 (process 7 on {HERE})")
+    assert found.rank == (1 if first else None)
 
 
 def test_a_bus_error_names_shared_memory_and_a_control_group_that_it_has_less(monkeypatch):
     """A page that shared memory cannot give is a bus error; who limits memory is told where it is not the host."""
     found = explain(Death(HERE, 7, 1, signal=signal.SIGBUS), 9, "", deaths.oom_kills())
     space = r"/dev/shm, where ranks have shared memory, has [\d,.]+ MiB, [\d,.]+ MiB of it free now"
-    assert re.search(rf"was killed by signal 7 \(Bus error\); {space}$", found["message"])
+    assert re.search(rf"was killed by signal 7 \(Bus error\); {space}$", found.message)
     monkeypatch.setattr(deaths.memory, "limit", lambda: Limit(900 * 2**20, "control group /job (memory.max)"))
     monkeypatch.setattr(deaths, "oom_kills", lambda: 4)
     found = explain(KILLED, 9, "", 3)
-    assert found["message"].endswith("for want of host memory: control group /job (memory.max) allows 0.879 GiB in all")
+    assert found.message.endswith("for want of host memory: control group /job (memory.max) allows 0.879 GiB in all")
 
 
 @pytest.mark.parametrize(
@@ -225,6 +226,6 @@ def test_a_bus_error_names_shared_memory_and_a_control_group_that_it_has_less(mo
 )
 def test_resource_limits_are_named_where_they_may_be_why(monkeypatch, message, told, named):
     monkeypatch.setattr(deaths.limits, "tight", lambda: "RLIMIT_NOFILE = 16 open files")
-    found = deaths.in_view_of_limits({"kind": "failed", "message": message, "rank": 0}, told)
+    found = deaths.in_view_of_limits(Failure(Kind.FAILED, message, 0), told)
     suffix = "; limits that may be why: RLIMIT_NOFILE = 16 open files" if named else ""
-    assert found == {"kind": "failed", "message": f"{message}{suffix}", "rank": 0}
+    assert found == Failure(Kind.FAILED, f"{message}{suffix}", 0)

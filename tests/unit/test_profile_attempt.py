@@ -7,7 +7,7 @@ import pytest
 
 from saih.app import Execution, Point
 from saih.config.schema import parse
-from saih.errors import GroupError
+from saih.errors import Failure, GroupError, Kind
 from saih.peaks.highest import highest
 from saih.sweep.attempt import Attempts
 
@@ -40,27 +40,27 @@ def ask(groups):
 
 
 LOST = [
-    {"kind": "failed", "message": "RuntimeError: no", "during": "profiling", "rank": 1},
-    {"kind": "timeout", "message": "no sign of life for 61 s while profiling; the worker group was killed"},
+    Failure(Kind.FAILED, "RuntimeError: no", 1, "profiling"),
+    Failure(Kind.TIMEOUT, "no sign of life for 61 s while profiling; the worker group was killed"),
 ]
 
 
 @pytest.mark.parametrize("fault", LOST)
 def test_a_group_lost_in_the_pass_is_asked_again_without_it(fault):
     groups = Groups(fault)
-    assert ask(groups)["no_profile"] == f"the profiled pass ended the worker group: {fault['message']}"
+    assert ask(groups)["no_profile"] == f"the profiled pass ended the worker group: {fault.message}"
     assert [request["no_profile"] is None for request in groups.asked] == [True, False]
 
 
 def test_a_group_lost_elsewhere_or_twice_is_lost():
-    for faults in ([{"kind": "oom", "message": "no memory left"}], [LOST[0], {"kind": "oom", "message": "none"}]):
+    for faults in ([Failure(Kind.OOM, "no memory left")], [LOST[0], Failure(Kind.OOM, "none")]):
         with pytest.raises(GroupError):
             ask(Groups(*faults))
 
 
 @pytest.mark.parametrize(("measure", "why"), [("", None), ("profile: false", "measure.profile = false")])
 def test_the_configuration_decides_whether_there_is_a_pass(measure, why, tmp_path):
-    groups = Groups({"kind": "failed", "message": "stop here"})
+    groups = Groups(Failure(Kind.FAILED, "stop here"))
     found = attempts(groups, measure)
     around = {"environment": {"NCCL_ALGO": "Ring"}, "settings": {"governor": "performance"}}
     system = {"machine": {}, "software": {}, **around, "data": {}, "git": None, "slurm": None}

@@ -89,7 +89,7 @@ def started(tmp_path_factory):
 def test_a_launcher_that_ended_is_told_within_seconds_with_its_last_line(started, case):
     lines, says = ENDED[case]
     found = started[lines]
-    assert found.error.fault["kind"] == "failed"
+    assert found.error.failure.kind == "failed"
     assert says in str(found.error)
     assert "none of 2 ranks has begun" in str(found.error)
     assert found.after_s < TOLD_S
@@ -110,12 +110,12 @@ def test_what_keeps_a_group_waiting_is_told_within_seconds(started, case):
     assert text.startswith("starting 2 ranks: ")
     assert says in text
     assert after_s < TOLD_S
-    assert found.error.fault["kind"] == "timeout"
+    assert found.error.failure.kind == "timeout"
     assert says in str(found.error)
 
 
 def test_a_launcher_that_has_done_nothing_yet_may_be_loading(started):
-    assert started[LOADING].error.fault["kind"] == "timeout"
+    assert started[LOADING].error.failure.kind == "timeout"
 
 
 def in_step(monkeypatch, **variables):
@@ -183,7 +183,7 @@ BURST = "head -c 1500000 /dev/zero | tr '\\0' x >&2; echo 'the last words' >&2; 
 
 def test_a_group_that_reports_without_a_pause_has_no_more_time_than_others(tmp_path):
     started = Start(script(tmp_path / "chatty", CHATTY), timeout_s=2)
-    assert started.error.fault["kind"] == "timeout"
+    assert started.error.failure.kind == "timeout"
     assert "no answer within 2 s, last while measuring" in str(started.error)
     assert started.after_s < 6
 
