@@ -64,8 +64,8 @@ def waiting_for_nothing(samples: Mapping[str, Any]) -> list[float]:
 
 
 def gaps(samples: Mapping[str, Any], busy_s: float) -> list[float]:
-    """Return the seconds of a step, for each round, in which a GPU is idle and waits for neither input nor
-    communication."""
+    """Return the seconds of a step, for each round, in which a GPU is idle with neither input nor communication to wait
+    for."""
     return [seconds - busy_s for seconds in waiting_for_nothing(samples)]
 
 
