@@ -38,8 +38,8 @@ MEDIAN_BY_MEAN = 1.2
 """The standard error of a median over that of a mean: 1.25 for many independent normal values, less for few or
 correlated ones."""
 MOST_FREE = 300
-"""The most degrees of freedom in the tables; above it Student's distribution with this many is used, at most 0.1 %
-wider."""
+"""The most degrees of freedom in the tables; beyond, Student's distribution with this many is at most 0.1 % too
+wide."""
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95, positive: bool = False) -> Interval:
@@ -74,8 +74,7 @@ def median_interval(values: Sequence[float], confidence: float = 0.95, positive:
 
 
 def drift(values: Sequence[float]) -> tuple[float, float]:
-    """Return the drift: (change from first to last in percent of the median, the chance of such a change without a
-    trend)."""
+    """Return (the change from first to last in percent of the median, the chance of such a change without a trend)."""
     return change_percent(values), trend_chance(values)
 
 
@@ -192,8 +191,7 @@ def _student(free: int) -> tuple[Array, Array]:
 
 
 def _at(score: float, places: Sequence[float], ordered: Sequence[float], spread: float) -> float:
-    """Return the value at a normal score: between neighbours in proportion, beyond the outermost by the values'
-    spread."""
+    """Return the value at a normal score: linear between neighbours, beyond the outermost by the values' spread."""
     if score < places[0]:
         return ordered[0] + (score - places[0]) * spread
     if score > places[-1]:

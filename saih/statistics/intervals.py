@@ -21,13 +21,12 @@ MIN_STEPS = 8
 MSER_BATCHES = 20
 MSER_BATCH = 5
 MOST_MEANS = 200
-"""The most batches: more add no information, and comparing all pairs takes quadratic time, minutes for 100,000
+"""The most batches: more add no information, and all pairs are compared in quadratic time, minutes for 100,000
 steps."""
 FALLING = 0.1
 """Steps count as not steady yet if their fall is less likely than this by chance; an error costs only more steps."""
 OUTLIER = 3.5
-"""Threshold in robust standard deviations (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993: modified
-z-scores)."""
+"""Robust standard deviations (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993: modified z-scores)."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,7 @@ def ranks(values: Sequence[float]) -> list[float]:
 
 @cache
 def student_t(confidence: float, free: int) -> float:
-    """Return Student's two-sided quantile: |t| stays below it with probability `confidence`, `free` degrees of
-    freedom."""
+    """Return Student's two-sided quantile: P(|t| below it) is `confidence`, with `free` degrees of freedom."""
     low, high = 0.0, 1.0
     while _t_within(high, free) < confidence:
         high *= 2
