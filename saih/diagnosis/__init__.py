@@ -92,8 +92,7 @@ def diagnose(
 
 
 def _contradictory(against: Sequence[str]) -> dict[str, Any]:
-    """Return the diagnosis of a point whose data exclude one another; the wrong ones among them cannot be
-    identified."""
+    """Return the diagnosis of a point whose data exclude one another; it is unknown which of them are wrong."""
     return {
         "contradictions": list(against),
         "verdict": UNDETERMINED,
@@ -139,7 +138,7 @@ def _nothing_named(parts: Parts) -> str:
     shares = parts.shares()
     parts_in_words = [f"{_PART.get(name, name)} {words.percent(share)}" for name in NAMES if (share := shares[name])]
     rest = words.percent(shares["rest"] or 0.0)
-    known = ", ".join(parts_in_words) or "No part could be parts_in_words apart"
+    known = ", ".join(parts_in_words) or "No part could be told apart"
     unjudged = f", among them {words.duration(parts.unjudged_s)} of work whose counts or ceilings are not known"
     end = unjudged if parts.unjudged_s > 0 else ""
-    return f"{known[:1].upper()}{known[1:]}; the other {rest} are not parts_in_words apart{end}."
+    return f"{known[:1].upper()}{known[1:]}; the other {rest} are not told apart{end}."

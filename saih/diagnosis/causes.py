@@ -19,8 +19,10 @@ from saih.diagnosis.suspect import suspect
 from saih.diagnosis.words import Told
 
 NAMED_SHARE = 0.12
-"""A part with a smaller share of the step is not called a bottleneck: removing it gains under 14 %. A part of over 15 %
-must always be named, although its share is measured with noise: hence a fifth less."""
+"""The least share of the step that is called a bottleneck: removing a smaller part gains under 14 %.
+
+A part of over 15 % must always be named, although its share is measured with noise: hence a fifth less.
+"""
 VERDICTS = {
     "host": "host-bound",
     "memory": "memory-bandwidth-bound",
@@ -49,7 +51,7 @@ class Measured:
 
 
 def named(parts: Parts, point: Measured) -> list[dict[str, Any]]:
-    """Return the causes of a divided step (form: saih/diagnosis/), largest share first; capacity, without a share,
+    """Return the causes of a divided step (form: saih/diagnosis/), by falling share; capacity, without a share, is
     last."""
     samples, run = point.samples, point.run
     tell: dict[str, Callable[[], Told]] = {

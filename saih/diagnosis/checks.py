@@ -30,19 +30,21 @@ from saih.metrics.roofline import least_traffic
 from saih.telemetry.energy import WINDOW
 
 PROFILED = 1.5
-"""The tolerance of the profiled step. Profiled steps took 0.89 to 1.41 times the timed ones on a busy CPU (16 points),
-on GPUs that set the pace themselves 0.99 to 1.06 (14 points of H200s)."""
+"""The tolerance of the profiled step.
+
+Profiled steps took 0.89 to 1.41 times the timed ones on a busy CPU (16 points), on GPUs that set the pace themselves
+0.99 to 1.06 (14 points of H200s).
+"""
 PROFILER_S = 60e-6
 """The most that the profiler costs the host for an operation: up to 47 us were seen (small steps on an H200)."""
 BUSY = 1.1
-"""The limit of the busy time: it cannot exceed the step, but clocks may differ by some percent (0.997 at most of
+"""The limit of the busy time: it cannot exceed the step, but clocks may differ by a few percent (at most 0.997 of
 32)."""
 TENSOR = 1.1
 FULL_PERCENT = 101.0
 """The limit of a busy share in percent, with a tolerance because counters are means of samples."""
 POWER = 1.15
-"""The limit of the power check: NVML's energy is within 5 % of the truth, and a board may exceed its limit for
-moments."""
+"""The limit of the power check: NVML's energy is within 5 % of the truth, and boards exceed their limit for moments."""
 LEAST_S = 1.0
 """The shortest measurement for energy counters, in seconds."""
 MAY_USE_TENSOR_CORES = ("convolution", "matrix product", "attention", "fused", "other")

@@ -15,7 +15,7 @@ from saih.diagnosis.parts import Part, Parts
 from saih.diagnosis.words import duration, percent
 
 BELOW = -0.10
-"""Share of the step: passes may differ by this much for other reasons than the part that one of them lacks (caches,
+"""Share of the step by which passes may differ for other reasons than the part that one of them lacks (caches,
 clocks)."""
 MORE = 1.02
 """Limit of one part, as a multiple of the step."""
@@ -50,8 +50,7 @@ def _clearly_below(part: Part, step_s: float) -> bool:
 
 
 def _shares(parts: Parts) -> Iterator[str]:
-    """Yield a sentence for each part of impossible size; variants without input or communication are judged in
-    `_variants`."""
+    """Yield a sentence for each part of impossible size; `_variants` judges variants without input or communication."""
     of = {name: part for name, part in parts.of.items() if part.seconds is not None and name != "copy"}
     for name, part in of.items():
         seconds, figures = part.seconds or 0.0, f"{duration(part.seconds or 0.0)} of a step of {duration(parts.step_s)}"

@@ -231,7 +231,7 @@ def _why_open(known: Known) -> str:
 
 
 def _untimed(known: Known) -> Kind:
-    """Return an undetermined kind without timers on the step's path, as in old records; the step may be known not to
+    """Return an undetermined kind for records without timers on the step's path, and any evidence that it does not
     wait."""
     if known.input_wait_s is None:
         return Kind(None, "Waiting for input is not timed: the kind is undetermined.", UNTIMED_HELP)

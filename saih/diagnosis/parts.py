@@ -133,8 +133,7 @@ def _part(metric: Mapping[str, Any], shown: bool | None = None) -> Part:
 
 
 def _copy_s(exposed: Part, metrics: Mapping[str, Mapping[str, Any]]) -> float | None:
-    """Return the device's wait for the copy, a part of the cost of input; None if there are copies without such a
-    timer."""
+    """Return the device's wait for the copy, a part of the cost of input; None if copies were not timed."""
     if metrics.get("h2d_s", {}).get("value") == 0:
         return 0.0
     wait_s = metrics.get("copy_wait_s", {}).get("value")

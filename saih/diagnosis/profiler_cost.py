@@ -39,7 +39,10 @@ LEAST_HAD = 0.5
 def less_profiler(
     found: Sequence[Group], profile: Mapping[str, Any], step_s: float, launch_s: float = 0.0
 ) -> list[Group]:
-    """Return the groups without the profiler's cost; `step_s`: such a step as timed; `launch_s`: cost of one call."""
+    """Return the groups without the profiler's cost.
+
+    `step_s`: such a step as timed; `launch_s`: the cost of one call.
+    """
     count, busy, profiled = (profile.get(name) for name in ("operations", "busy_s", "step_s"))
     if not count or not busy or not profiled:
         return list(found)
