@@ -24,12 +24,12 @@ AHEAD = 0.5
 def told_of_input(parts: Parts, metrics: Mapping[str, Mapping[str, Any]], samples: Mapping[str, Any]) -> Told:
     """Describe the cost of input by difference, and its kind as far as known (input_kind.py)."""
     seconds = parts.of["input"].seconds or 0.0
-    input = input_kind.kind(seconds, metrics, samples)
+    cost_kind = input_kind.kind(seconds, metrics, samples)
     seen = _seen(
         samples, "exposed_input_s", "the host is at the input, or a copy runs, while the device computes nothing,"
     )
-    sentences = " ".join([_without(parts, "input"), input.evidence.strip()])
-    return input.kind, seconds, f"{sentences}{seen}", input.help
+    sentences = " ".join([_without(parts, "input"), cost_kind.evidence.strip()])
+    return cost_kind.kind, seconds, f"{sentences}{seen}", cost_kind.help
 
 
 def told_of_communication(parts: Parts, samples: Mapping[str, Any]) -> Told:

@@ -231,8 +231,7 @@ def _why_open(known: Known) -> str:
 
 
 def _untimed(known: Known) -> Kind:
-    """Return an undetermined kind for records without timers on the step's path, and any evidence that it does not
-    wait."""
+    """Return an undetermined kind for records without timers on the step's path; the step may be known not to wait."""
     if known.input_wait_s is None:
         return Kind(None, "Waiting for input is not timed: the kind is undetermined.", UNTIMED_HELP)
     waits = f"By its timer the step waits {duration(known.input_wait_s)} for a batch"
