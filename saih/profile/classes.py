@@ -119,8 +119,10 @@ def moves_nothing(name: str) -> bool:
 
 
 def _core(name: str) -> str:
-    """Return the bare name: "aten::leaky_relu_" -> leaky_relu, "AddmmBackward0" -> addmm, "aten::_foreach_mul" ->
-    mul."""
+    """Return the bare name.
+
+    "aten::leaky_relu_" -> leaky_relu, "AddmmBackward0" -> addmm, "aten::_foreach_mul_" -> mul.
+    """
     node = _NODE.match(name)
     if node:
         words = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", node.group(3))

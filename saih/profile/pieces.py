@@ -132,7 +132,7 @@ def of_gpu(
 def _device_piece(
     event: Event, node: Node | None, regions: Regions | None, busy_s: float, first: bool, item_bytes: int | None
 ) -> Piece:
-    """Return a kernel as a piece, with the operation that launched it; an operation's `first` kernel has all its
+    """Return a kernel as a piece with the operation that launched it; an operation's `first` kernel has all its
     bytes."""
     if node is None or node.whole is None:
         moved = _event_bytes(event)
@@ -176,7 +176,8 @@ class _Launches:
                     self._by_call[args["correlation"]] = node
 
     def node(self, event: Event) -> Node | None:
-        """Return the operation that launched `event` according to the profiler, else the call that did."""
+        """Return the operation that launched `event` according to the profiler, else the call of the device's
+        library."""
         linked = self._by_id.get(event.args.get("External id"))
         return linked or self._by_call.get(event.args.get("correlation"))
 
