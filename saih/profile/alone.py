@@ -87,8 +87,7 @@ def _measured(
 
 
 def _run(module: nn.Module, seen: Seen, ranks: Ranks, seconds: float) -> tuple[dict[str, float], str | None]:
-    """Return the times of forward and backward, or an error of any rank as the reason; no rank waits for a failed
-    one."""
+    """Return the times of forward and backward, or any rank's error as the reason; no rank waits for a failed one."""
     errors: list[str] = []
 
     def careful(run: Callable[[], Any]) -> Callable[[], Any]:

@@ -88,8 +88,7 @@ def _told(
 
 
 def _exposed_input_s(work: Work, regions: Regions, device: str, steps: int) -> float | None:
-    """Return a GPU's time without computation while the host read input or a copy from it ran; a CPU's time for
-    input."""
+    """Return a GPU's time without computation while the host read input or a copy ran, or a CPU's time for input."""
     marked = regions.of("input")
     if not marked:
         return None

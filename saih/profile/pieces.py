@@ -132,8 +132,7 @@ def of_gpu(
 def _device_piece(
     event: Event, node: Node | None, regions: Regions | None, busy_s: float, first: bool, item_bytes: int | None
 ) -> Piece:
-    """Return a kernel as a piece with the operation that launched it; an operation's `first` kernel has all its
-    bytes."""
+    """Return a kernel as a piece with the operation that launched it; an operation's `first` kernel has all bytes."""
     if node is None or node.whole is None:
         moved = _event_bytes(event)
     else:
@@ -176,8 +175,7 @@ class _Launches:
                     self._by_call[args["correlation"]] = node
 
     def node(self, event: Event) -> Node | None:
-        """Return the operation that launched `event` according to the profiler, else the call of the device's
-        library."""
+        """Return the operation that launched `event` according to the profiler, else the call of a device's library."""
         linked = self._by_id.get(event.args.get("External id"))
         return linked or self._by_call.get(event.args.get("correlation"))
 
