@@ -51,8 +51,7 @@ def _datapath(precision: str) -> Iterator[None]:
 
 
 def _makers(device: str, precision: str) -> list[Callable[[], Operation]]:
-    """Return the set of operations in sizes that fill the kind of device; each is made in turn, so that one is in
-    memory."""
+    """Return the set of operations, in sizes that fill the kind of device; made in turn, so that one is in memory."""
     import torch
 
     types = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -27,8 +27,7 @@ _SHARE_REPORTED = (0.85, 1.02)
 
 
 def datasheet(device_name: str, precision: str, memory_bytes: int | None = None) -> dict[str, Any]:
-    """Return {"flop_per_s", "source"} of a device's dense peak on the datapath of `precision`, or {"why"} there is
-    none.
+    """Return {"flop_per_s", "source"} of a device's dense peak on the datapath of `precision`, or {"why"} none.
 
     `memory_bytes` as reported by the driver, if known: a part of a device must not get the whole's figures.
     """

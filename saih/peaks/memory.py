@@ -22,8 +22,7 @@ from saih.measure.blocks import Ranks
 from saih.peaks.sustained import Operation, WatchedRanks, best_of
 
 LEAST_BYTES = {"cuda": 2**30, "cpu": 64 * 2**20}
-"""The shortest array, also if the cache is small or unknown: many times the data that any such device moves in
-starting."""
+"""The shortest array, also if the cache is small or unknown: long enough for the time of starting to be negligible."""
 CACHES = 4
 ARRAYS = 3
 METHOD = "bytes read and written of long arrays of random FP32 numbers, a device, all ranks at once"

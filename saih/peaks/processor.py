@@ -53,10 +53,10 @@ def core_limit(
     cpus: Path = CPUS,
     sve_bytes: Path = SVE_BYTES,
 ) -> dict[str, Any]:
-    """Return {"flop_per_cycle": {precision: number}, "extensions", "clock_hz", "clock_source", "why": {precision:
-    reason}}.
+    """Return the bound of a core: FLOP a cycle by precision, and the clock.
 
-    "extensions" are those that decided. For an unknown architecture the result is {"why": {"fp32": reason, ...}}.
+    The result is {"flop_per_cycle": {precision: number}, "extensions", "clock_hz", "clock_source", "why": {precision:
+    reason}}. "extensions" are those that decided. For an unknown architecture it is {"why": {"fp32": reason, ...}}.
     """
     architecture = architecture or platform.machine()
     flags = _flags(processors)

@@ -99,8 +99,7 @@ class _Source:
 
     @classmethod
     def written(cls, folder: Path, size: int, ranks: Ranks) -> Self:
-        """Write a file of this rank alone; its name is removed at once, so that nothing is left however this process
-        ends."""
+        """Write a file of this rank alone, and remove its name at once, so that nothing is left in any case."""
         requests = max(LEAST_BYTES, size) // LEAST_BYTES * REPEATS
         fd, name = tempfile.mkstemp(prefix="saih-peaks-", dir=folder)
         try:

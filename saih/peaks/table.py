@@ -55,8 +55,7 @@ def _rate(found: Mapping[str, Any], name: str, unit: str) -> tuple[str, str]:
 
 
 def _sustained(found: Mapping[str, Any], name: str, unit: str) -> tuple[str, str]:
-    """Return the sustained rate, its interval and the fastest repeat; for operations that were no finalists, short
-    repeats."""
+    """Return the sustained rate, its interval and the fastest repeat; without a sustained rate, the short repeats."""
     if name not in found:
         return quantity(found[f"median_{name}"], unit), "median of short repeats: not among the best"
     low, high = (quantity(found[f"{name}_{end}"], unit) for end in ("low", "high"))
