@@ -1,9 +1,8 @@
-"""Deliberate disturbances: slow storage, slow links, a slow or stopped rank, little memory. They are real, and
-labelled.
+"""Deliberate disturbances: slow storage, slow links, a slow or stopped rank, little memory.
 
-They are for tests, which must know the fault of a run in advance, and for configurations that ask how an application
-would run on a lesser machine. Nothing is simulated: the kernel throttles real reads, real ranks talk over real
-interfaces of limited rate, and a rank is slow because it is really stopped most of the time.
+They are real, and labelled. They are for tests, which must know the fault of a run in advance, and for configurations
+that ask how an application would run on a lesser machine. Nothing is simulated: the kernel throttles real reads, real
+ranks talk over real interfaces of limited rate, and a rank is slow because it is really stopped most of the time.
 
     storage_mb_s   all ranks of a host together read no faster from local disks      storage.py
     link_mb_s      each rank is a node of its own, on a link of that rate            links.py

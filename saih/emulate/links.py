@@ -194,7 +194,7 @@ def _name_addresses(rank: int, size: int) -> None:
 
 
 def _take_cores(rank: int, size: int) -> None:
-    """Take a node's share of the host's cores; ranks that believe to be alone on a host would all take the first
+    """Take a node's share of the host's cores, since each rank, alone on its node, would otherwise take the first
     ones."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) >= size:
