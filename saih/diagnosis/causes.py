@@ -51,8 +51,7 @@ class Measured:
 
 
 def named(parts: Parts, point: Measured) -> list[dict[str, Any]]:
-    """Return the causes of a divided step (form: saih/diagnosis/), largest share first and capacity, without one,
-    last."""
+    """Return the causes of a divided step (form: saih/diagnosis/), largest share first, capacity without one last."""
     samples, run = point.samples, point.run
     tell: dict[str, Callable[[], Told]] = {
         "input": partial(evidence.told_of_input, parts, point.metrics, samples),
