@@ -29,8 +29,7 @@ written (torch/_inductor/runtime/benchmarking.py): 60 MiB on an H200. A GPU with
 """
 VARIANTS_WITHOUT_INPUT = 2
 LOSS_NUMBERS = 4 * LABELS + 1
-"""Numbers in float32: labels, the prediction, its gradient and, in lower precision, the prediction once more; the
-loss."""
+"""Numbers in float32: labels, the prediction, its gradient and, in lower precision, a second prediction; the loss."""
 
 
 def cost_of(point: Point, device: str = CUDA, cores: int = 1) -> Cost:

@@ -50,7 +50,7 @@ class Maker(Protocol[Begun]):
         """The number of parts of a batch."""
 
     def begin(self, step: int) -> Begun:
-        """Return what `read` and `finish` need for the batch of a step. Quick; called in order."""
+        """Return the data that `read` and `finish` need for the batch of a step. Quick; called in order."""
 
     def read(self, begun: Begun, part: int) -> Spent:
         """Read one part, in any thread, while others read other parts; return the seconds spent."""
@@ -126,8 +126,7 @@ class Loader(Generic[Begun]):
             self._waited += divided(waited_s, busy_s, times.spent - spent, times.threads_s - threads_s)
 
     def next(self) -> Batch:
-        """Return the next batch, ready for the current stream, within `reading`. Raises the error of a failed
-        thread."""
+        """Return the next batch, ready for the current stream, within `reading`. Raises the error of a thread."""
         with self._progress:
             busy_s = self._ahead[0].times.busy_s(time.perf_counter()) if self._ahead else 0.0
             waited_s = self._wait_for(lambda: bool(self._ahead) and self._ahead[0].decided)
@@ -154,7 +153,7 @@ class Loader(Generic[Begun]):
                 self._pop()
 
     def parts_ahead(self) -> int:
-        """Return the number of parts read or under way, of batches that nobody has taken yet."""
+        """Return the number of parts read or under way, of batches that have not been taken yet."""
         with self._work:
             return self._parts_ahead()
 
@@ -203,8 +202,7 @@ class Loader(Generic[Begun]):
         self._release()
 
     def _pop(self) -> Batch:
-        """Remove the first batch, which must be decided, to make room for another. Raises the error of a failed
-        thread."""
+        """Remove the first batch, which must be decided, to make room. Raises the error of a failed thread."""
         head = self._ahead[0]
         if head.failure:
             raise head.failure

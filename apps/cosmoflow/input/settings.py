@@ -31,8 +31,10 @@ VIEWS = ("symmetries", "shifts")
 
 
 def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `data` with its defaults filled in, of plain types. Raises InputError naming the key and allowed
-    values."""
+    """Return `data` of plain types with its defaults filled in.
+
+    Raises InputError naming the key and the allowed values.
+    """
     _known("data", given, (*_PLACES, *_BESIDE))
     for key in ("folder", "path"):
         if key in given:

@@ -2,8 +2,8 @@
 
 synthetic                  one batch, drawn on the device
 memory                     the rank's share of the samples, read into host memory before timing
-dataset                    the files where they lie, with the page cache as it is found
-dataset-cold               taken out of the page cache before timing, and read past it
+dataset                    the files in their place, with the page cache in its present state
+dataset-cold               dropped from the page cache before timing, and read past it
 dataset-warm               every byte read before timing, so that the page cache holds it
 staged, -cold, -warm       the same of a copy on the host's own storage, made before timing
 """
@@ -101,8 +101,10 @@ def _from_memory(context: Context, point: Point, universes: UniverseSet, threads
 
 
 def hold(universes: UniverseSet, samples: Sequence[int] | NDArray[np.int64], threads: int) -> NDArray[np.int16]:
-    """Read samples with several threads; return counts (len(samples), edge, edge, edge, redshifts). Raises
-    DataError."""
+    """Read samples with several threads; return counts (len(samples), edge, edge, edge, redshifts).
+
+    Raises DataError.
+    """
     held = empty_batch(len(samples), universes.header.sample_shape)
     reader = SampleReader(universes)
     try:

@@ -72,8 +72,8 @@ class Update:
 
 @dataclass(frozen=True)
 class Parts:
-    """The components of a work, most of them shared by its variants; `model` is the objective as executed by a
-    point."""
+    """The components of a work, most of them shared by its variants; `model` is the objective as the point executes
+    it."""
 
     context: Context
     point: Point
@@ -148,8 +148,7 @@ class Training:
         return dict(zip(names(network_of(parts.point)), modules, strict=True))
 
     def check(self) -> str | None:
-        """Return why the steps cannot be believed, or None, the same on every rank; see
-        `apps.cosmoflow.training.sanity`."""
+        """Return why the steps cannot be believed, or None, the same on every rank (apps.cosmoflow.training.sanity)."""
         parts = self._parts
         net, point, device = parts.net, parts.point, torch.device(parts.context.device)
         block = net.blocks[0]
