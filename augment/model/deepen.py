@@ -10,8 +10,8 @@ So a layer with output y, followed by f, becomes
     a layer with output (y, -y), f, a new layer with output (f(y) - f(-y)) / (1 + s) = y, f
 
 the first with twice the channels, the new one from those back to the old number. A block that was deepened to d
-convolutions therefore has d - 1 of twice its width, and one that leads back. Both numbers have opposite signs, so
-nothing is lost by cancellation. The new kernel is zero but for its centre, and free to change.
+convolutions therefore has d - 1 of twice its width, and one that leads back. Both numbers have opposite signs, so no
+digits are lost by cancellation. The new kernel is zero but for its centre, and free to change.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ from augment.model.widen import Grown
 
 
 def deepen(network: Network, layer: int, weights: Sequence[LayerWeights] | None = None) -> Grown:
-    """Add a layer after weighted layer `layer` (counted from 0), which a LeakyReLU must follow; the function is the
-    same.
+    """Add a layer after weighted layer `layer` (counted from 0), which a LeakyReLU must follow; keep the function.
 
     The new layer is of the same kind and kernel, and has the number layer + 1. Raises DataError for a layer that does
     not exist or has no LeakyReLU after it. Optimiser state is not carried over: start with a new one.

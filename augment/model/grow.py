@@ -37,8 +37,7 @@ def grow(network: Network, target: Network, weights: Sequence[LayerWeights] | No
 
 
 def _missing(network: Network, target: Network) -> list[tuple[int, int]]:
-    """Return (layer to deepen, layers that its block lacks), from the output to the input, so that numbers stay
-    valid."""
+    """Return (layer to deepen, layers that its block lacks), from the output to the input, so that numbers hold."""
     blocks, wanted = _blocks(network), _blocks(target)
     if len(blocks) != len(wanted):
         raise DataError(f"the target has {len(wanted)} blocks, the network {len(blocks)}: another plan")

@@ -123,7 +123,7 @@ def _padded_bytes(shape: Shape, number_bytes: int) -> int:
 
 
 def _is_own(layer: Convolution, before: Shape, batch: int, dimensions: int) -> bool:
-    """True if torch computes a float32 convolution on a CPU by itself."""
+    """True if torch uses its own convolution for float32 on a CPU instead of oneDNN's."""
     small = batch * before.channels * before.edge ** min(dimensions, 2) <= OWN_CONVOLUTION_NUMBERS
     return batch == 1 and small and (layer.kernel <= OWN_CONVOLUTION_KERNEL or dimensions == 1)
 

@@ -36,8 +36,7 @@ class Grown:
 def widen(
     network: Network, layer: int, channels_out: int, weights: Sequence[LayerWeights] | None = None, seed: int = 1
 ) -> Grown:
-    """Widen weighted layer `layer` (counted from 0) to `channels_out` channels; the function is the same if weights are
-    given.
+    """Widen weighted layer `layer` (counted from 0) to `channels_out` channels; keep the function if weights are given.
 
     Raises DataError for a layer that does not exist or is the last (its channels are the output), for fewer channels
     than it has, and for weights of another network. Optimiser state is not carried over: start with a new one.
