@@ -61,8 +61,7 @@ class Cosmology:
 
     @classmethod
     def from_labels(cls, u: Sequence[float] | NDArray[np.floating]) -> Cosmology:
-        """Return the universe with labels u, four numbers in the order of LABEL_NAMES. Raises DataError for another
-        number."""
+        """Return the universe with labels u, in the order of LABEL_NAMES. Raises DataError unless there are four."""
         if len(u) != len(LABEL_NAMES):
             raise DataError(f"{len(u)} labels: must be {len(LABEL_NAMES)} ({', '.join(LABEL_NAMES)})")
         return cls(*((1 + SPREAD * float(ui)) * mean for ui, mean in zip(u, FIDUCIAL.values(), strict=True)))
