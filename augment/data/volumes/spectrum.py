@@ -52,7 +52,7 @@ def power(
     frequency; by default 0.5, 1.5, 2.5, ..., whose lowest shells hold 9, 31 and 49 independent waves.
     window: divide by W^2, as is right for counts; False is for a field known at points.
 
-    Raises DataError for a width that is not positive.
+    Raises DataError for a width or shells outside their ranges.
     """
     edge = edge_of(counts)
     if not box_mpc_h > 0:

@@ -63,12 +63,11 @@ def inverse(which: int) -> int:
 
 
 def shifted(counts: NDArray[_Kind], by_voxels: tuple[int, int, int], *, periodic: bool) -> NDArray[_Kind]:
-    """Return counts (edge, edge, edge, channels) moved by whole voxels; those that leave the box return on the other
-    side.
+    """Return counts (edge, edge, edge, channels) moved by whole voxels, periodically.
 
-    Valid for periodic boxes only (`Recipe.periodic`, `Header.periodic`): there every wave exp(ikx) only changes its
-    phase. In a cube cut from a universe it would create a discontinuity at the faces, so without periodic=True this
-    raises DataError. Returns a copy.
+    Voxels that leave the box return on the other side. Valid for periodic boxes only (`Recipe.periodic`,
+    `Header.periodic`): there every wave exp(ikx) only changes its phase. In a cube cut from a universe it would create
+    a discontinuity at the faces, so without periodic=True this raises DataError. Returns a copy.
     """
     edge_of(counts)
     if not periodic:

@@ -25,8 +25,10 @@ class View:
 
 
 def choose(kinds: Sequence[str], seed: int, epoch: int, sample: int, edge: int) -> View:
-    """Return the view of `sample` in `epoch`, any with equal chance; kinds: symmetries, shifts (periodic boxes), or
-    both."""
+    """Return the view of `sample` in `epoch`, drawn with equal chances.
+
+    kinds: symmetries, shifts (periodic boxes), or both.
+    """
     random = np.random.default_rng([seed, epoch, sample])
     symmetry, *shift = (int(i) for i in random.integers((SYMMETRIES, edge, edge, edge)))
     view = View(symmetry if "symmetries" in kinds else 0)
