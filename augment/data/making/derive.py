@@ -48,7 +48,7 @@ def derive(source: UniverseSet, operation: Operation, folder: Path, compression:
 
 
 def memory_bytes(source: UniverseSet, job: Job) -> int:
-    """Return about the memory of a process beyond its libraries: a sample, its results, and intermediate arrays."""
+    """Return an estimate of a process's memory beyond its libraries: a sample, its results, and intermediate arrays."""
     made = job.header(job.universes[0]).sample_bytes
     return source.sample_bytes + 5 * made if made < source.sample_bytes else 2 * source.sample_bytes + 2 * made
 

@@ -42,8 +42,10 @@ def make(
 
 
 def job_of(recipe: Recipe, folder: Path, device: str | torch.device = "cpu", compression: str | None = None) -> Job:
-    """Return the job of making a recipe's data set; universes are independent, so any number of processes may share
-    it."""
+    """Return the job of making a recipe's data set, which any number of processes may share.
+
+    Universes are independent of one another.
+    """
 
     def rows(universe: int, tick: Tick) -> Iterator[Row]:
         return _rows(recipe, universe, device, tick)
