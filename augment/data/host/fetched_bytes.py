@@ -19,8 +19,7 @@ def free_memory_bytes() -> int:
 
 
 def storage_bytes(threads: Iterable[int]) -> int | None:
-    """Return the bytes that the kernel has fetched from storage for these threads (native ids), or None if not
-    reported.
+    """Return the bytes that the kernel has fetched from storage for these threads (native ids); None: not reported.
 
     `read_bytes` of proc_pid_io(5). Network file systems do not always count there.
     """
