@@ -29,7 +29,7 @@ MIN_BLOCK_S = 0.2
 WARMUP_MIN_S = 0.5
 """Minimum warm-up, so that a slow start is visible even when steps are short."""
 WARMUP_MAX_S, WARMUP_LEAST_S = 60.0, 2.0
-"""The longest warm-up, and the limit however short the measurement is; in between the limit is twice the time limit."""
+"""The longest warm-up, and the least limit of a warm-up; in between the limit is twice the time limit."""
 WARMUP_OF_OTHERS = 2
 """Warm-up steps of each variant besides the full work."""
 WARMUP_GROWTH = 1.25
