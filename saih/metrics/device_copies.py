@@ -37,8 +37,7 @@ def part(samples: Mapping[str, Any], copy: int, ranks: int) -> dict[str, Any]:
 
 
 def middle(samples: Mapping[str, Any], run: Execution, copies: int) -> int:
-    """Return the index of the copy with median throughput (the lower one of two); the point's own metrics are taken
-    from it."""
+    """Return the index of the copy with median throughput (the lower one of two), which represents the point."""
     rates = [samples_per_s(part(samples, copy, run.ranks), run) for copy in range(copies)]
     return rates.index(statistics.median_low(rates))
 

@@ -33,8 +33,7 @@ def step_s(samples: Mapping[str, Any], variant: str) -> float:
 
 
 def excess(samples: Mapping[str, Any], variant: str, of: str = "full") -> list[float]:
-    """Return the seconds by which a step of variant `of` exceeds one of `variant`, for each round, on the slowest
-    ranks."""
+    """Return the seconds by which a step of variant `of` exceeds one of `variant`, by round, on the slowest ranks."""
     pairs = zip(_slowest(samples["block_s"][of]), _slowest(samples["block_s"][variant]), strict=False)
     return [(longer - without) / samples["block_steps"] for longer, without in pairs]
 
@@ -47,8 +46,7 @@ def shown(samples: Mapping[str, Any], variant: str, of: str = "full") -> bool | 
 
 
 def waiting_for_nothing(samples: Mapping[str, Any]) -> list[float]:
-    """Return the seconds of a step without waiting for input or communication, for each round of blocks, on the slowest
-    rank.
+    """Return the seconds of a step without waiting for input or communication, by round, on the slowest rank.
 
     Each round's blocks are neighbours in time: the step without input (the full one if there is no such variant), less
     the time that communication adds to the full step. Empty if several ranks have no variant without communication.
@@ -64,8 +62,7 @@ def waiting_for_nothing(samples: Mapping[str, Any]) -> list[float]:
 
 
 def gaps(samples: Mapping[str, Any], busy_s: float) -> list[float]:
-    """Return the seconds of a step, for each round, in which a GPU is idle with neither input nor communication to wait
-    for."""
+    """Return the seconds of a step, by round, in which a GPU is idle without waiting for input or communication."""
     return [seconds - busy_s for seconds in waiting_for_nothing(samples)]
 
 

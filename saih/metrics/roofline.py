@@ -40,8 +40,7 @@ def layer_bound(profile: Mapping[str, Any], ceilings: Mapping[str, Any], flop: f
 
 
 def least_traffic(profile: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the least bytes that the operations of a step move, and those of its layers: {"bytes", "layers"}, or
-    {"why"}.
+    """Return the least bytes that a step's operations move, and those of its layers: {"bytes", "layers"}, or {"why"}.
 
     Bytes are counted between the device's memory and its arithmetic, one operation after the other.
     """

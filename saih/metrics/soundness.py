@@ -32,8 +32,10 @@ from saih.telemetry.energy import PART
 
 NOT_RECORDED = "not recorded"
 FP32_ERROR = 2.0**-14
-"""The largest relative error of an fp32 product. TF32 keeps 10 bits and is wrong by 2^-11; fp32 by less than 2^-20,
-also with Winograd's algorithm."""
+"""The largest relative error of an fp32 product.
+
+TF32 keeps 10 bits and is wrong by 2^-11; fp32 by less than 2^-20, also with Winograd's algorithm.
+"""
 BLANK: Mapping[str, Any] = {"phases_s": {}, "read_bytes": [], "handed_out_s": [], "values": {}, "background": []}
 """Defaults for the parts of the samples that older records may lack."""
 BLANK_RANK: Mapping[str, Any] = {
@@ -150,11 +152,10 @@ def unsound(samples: Mapping[str, Any], ranks: int) -> str | None:
 
 
 def reduced_precision(samples: Mapping[str, Any], precision: str) -> str | None:
-    """Return why a point in fp32 was computed in a shorter type, or None; None also for other precisions or without a
-    check.
+    """Return why a point in fp32 was computed in a shorter type, or None; None also without a check.
 
-    `samples["arithmetic"]`: errors of products with exact results, computed where the point ran
-    (saih/worker/arithmetic.py).
+    Points in other precisions are not checked. `samples["arithmetic"]`: errors of products with exact results, computed
+    on the point's ranks (saih/worker/arithmetic.py).
     """
     for name, error in (samples.get("arithmetic") or {}).items():
         if precision == "fp32" and error > FP32_ERROR:
@@ -222,8 +223,7 @@ def _unsound_energy(samples: Mapping[str, Any]) -> str | None:
 
 
 def storable(value: Any) -> Any:
-    """Return `value` as JSON can hold it: NaN and infinity, which an invalid point's samples may contain, become
-    null."""
+    """Return `value` as JSON can hold it, with null for NaN and infinity, which an invalid point's samples may have."""
     if isinstance(value, dict):
         return {key: storable(each) for key, each in value.items()}
     if isinstance(value, list):

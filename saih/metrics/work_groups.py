@@ -26,8 +26,11 @@ from typing import Any
 NEAR = 0.4
 """Share of a ceiling. Above it better kernels gain at most 2.5-fold; groups below it have more to gain from them."""
 BEYOND = 1.1
-"""Multiple of the fastest memory bandwidth measured. A group that needs up to a tenth more is at that ceiling, for
-clocks differ between the two moments; one that needs still more did not move all of it to and from memory."""
+"""Multiple of the fastest memory bandwidth measured, beyond which data came from caches.
+
+A group that needs up to a tenth more is at that ceiling, for clocks differ between the two moments; one that needs
+still more did not move all of it to and from memory.
+"""
 ARITHMETIC = ("convolution", "matrix product", "attention")
 """Classes of arithmetic: outside layers, they share the step's FLOPs that no layer accounts for."""
 UNCOUNTED = ("fused", "other")
