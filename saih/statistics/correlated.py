@@ -35,11 +35,12 @@ FEWEST_MEANS = 20
 """The fewest batches of neighbours: fewer means than this do not determine their own correlation."""
 FEWEST_FOR_TREND = 8
 MEDIAN_BY_MEAN = 1.2
-"""The standard error of a median over that of a mean: 1.25 for many independent normal values, less for few or
-correlated ones."""
+"""The standard error of a median over that of a mean.
+
+It is 1.25 for many independent normal values, less for few or correlated ones.
+"""
 MOST_FREE = 300
-"""The most degrees of freedom in the tables; beyond, Student's distribution with this many is at most 0.1 % too
-wide."""
+"""The most degrees of freedom in the tables; beyond, Student's distribution with this many is 0.1 % wider at most."""
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95, positive: bool = False) -> Interval:

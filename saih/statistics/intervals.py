@@ -21,8 +21,7 @@ MIN_STEPS = 8
 MSER_BATCHES = 20
 MSER_BATCH = 5
 MOST_MEANS = 200
-"""The most batches: more add no information, and all pairs are compared in quadratic time, minutes for 100,000
-steps."""
+"""The most batches: more add no information, and comparing all pairs takes minutes for 100,000 steps."""
 FALLING = 0.1
 """Steps count as not steady yet if their fall is less likely than this by chance; an error costs only more steps."""
 OUTLIER = 3.5
