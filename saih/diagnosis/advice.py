@@ -18,8 +18,10 @@ GRAPHS = ("graphed", "tuned")
 FUSED = ("compiled", *GRAPHS)
 """Executions in which operations are already fused or launched together."""
 LONG_S = 1e-4
-"""An operation that lasts this long fills the device, and launching it costs at most a few percent of its time. A
-larger batch makes it longer, not faster."""
+"""The seconds from which an operation fills the device, and launching it costs at most a few percent of its time.
+
+A larger batch makes such an operation longer, not faster.
+"""
 ELEMENTWISE = ("elementwise", "normalisation", "random")
 """Classes of operations that a compiler fuses with their neighbours."""
 MATTERS = 0.05

@@ -38,7 +38,7 @@ Profiled steps took 0.89 to 1.41 times the timed ones on a busy CPU (16 points),
 PROFILER_S = 60e-6
 """The most that the profiler costs the host for an operation: up to 47 us were seen (small steps on an H200)."""
 BUSY = 1.1
-"""Limit of the busy time: it cannot exceed the step, but clocks may differ by some percent (at most 0.997 of 32)."""
+"""The limit of the busy time as a multiple of the step: clocks may differ by some percent (0.997 at most of 32)."""
 TENSOR = 1.1
 FULL_PERCENT = 101.0
 """The limit of a busy share in percent, with a tolerance because counters are means of samples."""

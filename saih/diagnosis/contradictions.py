@@ -15,8 +15,7 @@ from saih.diagnosis.parts import Part, Parts
 from saih.diagnosis.words import duration, percent
 
 BELOW = -0.10
-"""Share of the step by which passes may differ for other reasons than the part that one of them lacks (caches,
-clocks)."""
+"""Share of the step by which passes may differ for other reasons than a missing part (caches, clocks)."""
 MORE = 1.02
 """Limit of one part, as a multiple of the step."""
 BEYOND = 1.10

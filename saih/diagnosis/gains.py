@@ -84,5 +84,5 @@ def _of_work(
 
 
 def _times(saved_s: float, step_s: float) -> float | None:
-    """Return the speed-up of a step that saves so much; None if nothing is left."""
+    """Return the speed-up of a step that saves `saved_s`; None if nothing is left."""
     return step_s / (step_s - saved_s) if saved_s < step_s else None

@@ -13,7 +13,7 @@ from typing import Any
 from saih.common.environment import slowed
 
 FALL = 0.05
-"""Clocks, and steps, may drift by this much: noise and the steps of boost clocks (15 MHz of some 1,500) lie within."""
+"""Tolerated drift of clocks and steps: above noise and the steps of boost clocks (15 MHz of some 1,500)."""
 STOLEN = 0.05
 """Tolerated share of the ranks' cores. Timer ticks count time to about 1 %; and a late rank delays all the others."""
 HELD_BACK = 0.01
@@ -41,7 +41,7 @@ CORES_THROTTLED = "cores throttled"
 QUOTA = "quota"
 SLOWER = "slower"
 ENVIRONMENT = "environment"
-"""The causes, as the record has them."""
+"""The causes, in the words of the record."""
 
 Reason = tuple[str, str]
 """A cause, and the observation in words."""
