@@ -15,7 +15,7 @@ from saih.measure.blocks import Ranks
 from saih.peaks.timing import REPEATS, best, repeats_of, together
 
 SIZES = tuple(2**exponent for exponent in range(12, 29, 2))
-"""4 KiB to 256 MiB."""
+"""Sizes of the messages: 4 KiB to 256 MiB."""
 WARM_UPS = 3
 _LARGEST_SUM = 1e30
 """The limit of the sums, which grow n-fold with every run, and must stay finite between two fillings."""

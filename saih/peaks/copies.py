@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
 
 SIZES = tuple(2**exponent for exponent in (16, 20, 24, 28))
-"""64 KiB to 256 MiB."""
+"""Sizes of the copies: 64 KiB to 256 MiB."""
 DIRECTIONS = ("h2d", "d2h")
 _CPU = "the device is the host's own cores: nothing is copied"
 

@@ -27,7 +27,7 @@ _SHARE_REPORTED = (0.85, 1.02)
 
 
 def datasheet(device_name: str, precision: str, memory_bytes: int | None = None) -> dict[str, Any]:
-    """Return {"flop_per_s", "source"} of a device's dense peak on the datapath of `precision`, or {"why"} none.
+    """Return {"flop_per_s", "source"} of a device's dense peak on the datapath of `precision`, or {"why"}.
 
     `memory_bytes` as reported by the driver, if known: a part of a device must not get the whole's figures.
     """
@@ -40,7 +40,7 @@ def datasheet(device_name: str, precision: str, memory_bytes: int | None = None)
 
 
 def bandwidth(device_name: str, memory_bytes: int | None = None) -> dict[str, Any]:
-    """Return {"memory_bytes_per_s", "source"} of a device's own memory, or {"why"} it is not known."""
+    """Return {"memory_bytes_per_s", "source"} of a device's own memory, or {"why"} if it is not known."""
     row = _row(device_name, memory_bytes)
     if isinstance(row, str):
         return {"why": row}

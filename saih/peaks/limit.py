@@ -23,7 +23,7 @@ which an SM does 16 times as many a cycle, is 15 %. One percent is for rounding.
 
 
 def limit(machine: Mapping[str, Any], precision: str, cores: int | None) -> dict[str, Any]:
-    """Return {"flop_per_s", "method"} of a device, or {"why"} nothing is known.
+    """Return {"flop_per_s", "method"} of a device, or {"why"} if nothing is known.
 
     `machine` as in system.json; `cores`: of a rank, which only a CPU's limit depends on.
     """
