@@ -72,8 +72,10 @@ class Source:
         self.size = os.fstat(self._fd).st_size
 
     def read(self, buffer: memoryview, offset: int) -> int:
-        """Fill `buffer` from `offset` on, or up to the end of the file; return the bytes read. Raises OSError
-        beyond."""
+        """Fill `buffer` from `offset` on, or up to the end of the file; return the bytes read.
+
+        Raises OSError if the file ends before `offset`.
+        """
         if not self.direct:
             os.posix_fadvise(self._fd, offset, len(buffer), os.POSIX_FADV_DONTNEED)
         done = os.preadv(self._fd, [buffer], offset)
