@@ -194,8 +194,7 @@ def _name_addresses(rank: int, size: int) -> None:
 
 
 def _take_cores(rank: int, size: int) -> None:
-    """Take a node's share of the host's cores, since each rank, alone on its node, would otherwise take the first
-    ones."""
+    """Take a node's share of the host's cores; each rank, alone on its node, would otherwise take the first ones."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) >= size:
         os.sched_setaffinity(0, cores[rank * len(cores) // size : (rank + 1) * len(cores) // size])
