@@ -72,8 +72,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Parts:
-    """The components of a work, most of them shared by its variants; `model` is the objective as the point executes
-    it."""
+    """The components of a work, most of them shared by its variants; `model` is the objective as the point runs it."""
 
     context: Context
     point: Point
