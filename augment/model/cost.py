@@ -86,8 +86,7 @@ def training_bytes(network: Network, batch: int = 1, number_bytes: int = FLOAT_B
 
 
 def by_layer(network: Network, batch: int = 1, number_bytes: int = FLOAT_BYTES) -> tuple[LayerCost, ...]:
-    """Return the costs of layers with weights and pools; `number_bytes`: of a number in the precision of the
-    computation."""
+    """Return the costs of layers with weights and pools; `number_bytes`: of a number in the computing precision."""
     costs: list[LayerCost] = []
     steps = list(network.shapes())
     for place, (layer, before, after) in enumerate(steps):
