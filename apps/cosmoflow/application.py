@@ -1,4 +1,4 @@
-"""`APP`: CosmoFlow as the harness sees it. Torch comes in with `build` and, for a recipe, with `prepare`."""
+"""`APP`: CosmoFlow in the form of the harness. Torch is imported by `build` and, for a recipe, by `prepare`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from saih.app import Context, Cost, Dial, Layer, MetricSpec, Point, Work
 
 
 class CosmoFlow:
-    """Data-parallel training of CosmoFlow. The protocol's docstrings in saih.app say what each part answers."""
+    """Data-parallel training of CosmoFlow; saih.app documents the methods."""
 
     name = "cosmoflow"
     version = "2"
@@ -24,44 +24,44 @@ class CosmoFlow:
     metrics: Sequence[MetricSpec] = METRICS
 
     def resolve_data(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration's `data` with its defaults; see `apps.cosmoflow.input.settings.resolve`."""
+        """Return the configuration's `data` with its defaults; see `apps.cosmoflow.input.settings.resolve`."""
         return settings.resolve(given)
 
     def validate(self, point: Point) -> None:
-        """Raises InputError naming the key, unless the point can be built."""
+        """Raise InputError naming the key, unless the point can be built."""
         validate(point)
         settings.validate(point)
 
     def cost(self, point: Point) -> Cost:
-        """What one sample of a training step costs."""
+        """Return the cost of one sample in a training step."""
         return cost_of(point)
 
     def cost_on(self, point: Point, device: str, cores: int) -> Cost:
-        """The same with the memory on a kind of device: "cuda", or "cpu" with so many cores a rank."""
+        """Return the cost with the memory on a kind of device: "cuda", or "cpu" with `cores` cores a rank."""
         return cost_of(point, device, cores)
 
     def network(self, point: Point) -> Network:
-        """The layers, which `saih augment model` shows and grows."""
+        """Return the layers, which `saih augment model` shows and grows."""
         return network_of(point)
 
     def layers(self, point: Point) -> tuple[Layer, ...]:
-        """The layers with weights and the pools, and what each computes and moves in a step of one rank."""
+        """Return the layers with weights and the pools, with the operations and bytes of each in a step of one rank."""
         return layers_of(point)
 
     def module(self, point: Point) -> Any:
-        """The same in torch, with the names that its checkpoints have."""
+        """Return the network in torch, with the parameter names of its checkpoints."""
         from apps.cosmoflow.network.module import CosmoFlow as Module
 
         return Module(network_of(point))
 
     def prepare(self, context: Context, points: Sequence[Point]) -> dict[str, Any]:
-        """Makes or checks the data sets of `points`; see `apps.cosmoflow.input.prepare.prepare`."""
+        """Make or check the data sets of `points`; see `apps.cosmoflow.input.prepare.prepare`."""
         from apps.cosmoflow.input.prepare import prepare
 
         return prepare(context, points)
 
     def build(self, context: Context, point: Point) -> Work:
-        """The training step of `point` on this rank."""
+        """Return the training step of `point` on this rank."""
         from apps.cosmoflow.training.step import build
 
         return build(context, point)

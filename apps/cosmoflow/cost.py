@@ -1,4 +1,4 @@
-"""Layers -> what a sample costs in training, and what a step must hold, in closed form; see `augment.model.cost`."""
+"""Layers -> the cost of a sample in training, and the memory of a step, in closed form; see `augment.model.cost`."""
 
 from __future__ import annotations
 
@@ -16,21 +16,26 @@ from saih.app import Cost, Point
 COUNT_BYTES = 2  # int16
 COMPUTE_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2}
 CUBLAS_BYTES = 2 * 33 * 2**20
-"""cuBLAS has 32 MiB on a GPU of Hopper or later for each thread that computes, forward's and autograd's (8 MiB on
-earlier ones; ATen/cuda/CublasHandlePool.cpp), in blocks that may be 1 MiB larger. 65 MiB were seen on H100 and H200."""
+"""The workspaces of cuBLAS.
+
+On a GPU of Hopper or later each computing thread, forward's and autograd's, has 32 MiB (8 MiB on earlier ones;
+ATen/cuda/CublasHandlePool.cpp), in blocks that may be 1 MiB larger. 65 MiB were seen on H100 and H200.
+"""
 FLUSH_BYTES = 60 * 2**20
-"""In the first step compiled kernels are timed in several forms, and between them a buffer of the size of the L2 cache
-is written (torch/_inductor/runtime/benchmarking.py): 60 MiB on an H200. A GPU with a larger cache takes more."""
+"""The buffer for timing compiled kernels.
+
+In the first step compiled kernels are timed in several forms, and between them a buffer of the size of the L2 cache is
+written (torch/_inductor/runtime/benchmarking.py): 60 MiB on an H200. A GPU with a larger cache takes more.
+"""
 VARIANTS_WITHOUT_INPUT = 2
 LOSS_NUMBERS = 4 * LABELS + 1
-"""Of a sample in float32: labels, the prediction and its gradient, in lower precision the prediction once more; and the
-loss."""
+"""Numbers in float32: labels, the prediction, its gradient and, in lower precision, a second prediction; the loss."""
 
 
 def cost_of(point: Point, device: str = CUDA, cores: int = 1) -> Cost:
-    """The cost of a legal point; the memory is that of its batch and precision, the rest is the same for all.
+    """Return the cost of a legal point; the memory is that of its batch and precision, the rest is the same for all.
 
-    device: "cuda", or "cpu" with so many cores a rank.
+    device: "cuda", or "cpu" with `cores` cores a rank.
     """
     network = network_of(point)
     return Cost(
@@ -44,18 +49,18 @@ def cost_of(point: Point, device: str = CUDA, cores: int = 1) -> Cost:
 
 
 def sample_bytes(network: Network) -> int:
-    """Bytes of one sample's int16 counts."""
+    """Return the bytes of one sample's int16 counts."""
     return COUNT_BYTES * network.channels * network.edge**3
 
 
 def _batches(network: Network, point: Point, device: str) -> int:
-    """Most batches of counts on the device at once; where the number of threads is automatic, at most these."""
+    """Return the most batches of counts on the device at once; with an automatic number of threads, an upper bound."""
     if point.run.input == SYNTHETIC:
         return 1
     edge = network.edge
     threads = point.data.get("threads") or MOST_THREADS
     ahead = Shape(point.run.batch, (edge, edge, edge, network.channels)).depth(threads)
-    current = 2 if device == CUDA else 1  # the host runs ahead of the GPU, where the step before needs its own
+    current = 2 if device == CUDA else 1  # the host runs ahead of the GPU, whose current step still needs its batch
     return current + ahead + VARIANTS_WITHOUT_INPUT
 
 

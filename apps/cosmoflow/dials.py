@@ -1,4 +1,4 @@
-"""The dials of CosmoFlow, and which points are legal.
+"""The dials of CosmoFlow, and the rules for legal points.
 
     edge   voxels a side of the input; each block halves it, down to a side of 4 to 7
     width  multiplies every convolution's filters; 1 is the reference: 32 in the first block
@@ -31,17 +31,19 @@ DIALS = {
 }
 
 MOST = {"edge": 4096, "width": 1024, "depth": 1024}
-"""Beyond what devices hold: at edge 4096 a sample of four channels takes 1.1 TB. Without an end, one zero too many in a
-configuration would keep planning busy for hours."""
+"""Limits beyond the capacity of devices: at edge 4096 a sample of four channels takes 1.1 TB.
+
+Without a limit, one zero too many in a configuration would keep planning busy for hours.
+"""
 
 
 def block_count(edge: int) -> int:
-    """Blocks of convolutions and pool that a cube of `edge` voxels a side passes."""
+    """Return the number of blocks of convolutions and pool for a cube of `edge` voxels a side."""
     return edge.bit_length() - 3  # floor(log2 edge) - 2
 
 
 def validate(point: Point) -> None:
-    """Raises InputError naming the key, the value and what is allowed."""
+    """Raise InputError naming the key, the value and the allowed values, unless the point is legal."""
     for name, dial in DIALS.items():
         if name not in point.size:
             raise InputError(f"size.{name}: is required ({dial.help})")

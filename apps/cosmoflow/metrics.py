@@ -1,4 +1,4 @@
-"""The figures that CosmoFlow adds to a record: where its samples came from (`apps.cosmoflow.input.evidence`)."""
+"""CosmoFlow's own figures in a record: the sources of its samples (`apps.cosmoflow.input.evidence`)."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
-"""What a rank's process on a CPU grows by besides tensors and oneDNN's workspace, at most. No torch.
+"""The growth of a rank's process on a CPU besides tensors and oneDNN's workspace, as an upper bound. No torch.
 
-`peak_mem_bytes` of a CPU is the growth of resident memory, so these count. They are no theorem as the tensors are:
+`peak_mem_bytes` of a CPU is the growth of resident memory, which includes these parts. Unlike the tensors they are not
+exact:
 
     libraries   parts of torch, oneDNN and the C library that the first point of a process loads: 97 to 100 MiB with
-                torch 2.13 on x86-64, and 215 MiB where torch's compiler comes too
-    holes       the C library keeps what is freed between blocks that are not. Blocks beyond 32 MiB (the most that
-                glibc's threshold for mmap grows to) go back to the system at once; smaller tensors leave at most as
-                much as they are together, were none to take the place of another
+                torch 2.13 on x86-64, and 215 MiB with torch's compiler
+    holes       the C library keeps freed memory between blocks in use. Blocks beyond 32 MiB (the most that glibc's
+                threshold for mmap grows to) are returned to the system at once; smaller tensors leave at most their
+                sum, if none takes the place of another
     check       the first block once more in float64, which torch computes from a column for each voxel's neighbourhood
 """
 
@@ -24,13 +25,13 @@ DOUBLE_BYTES = 8
 
 
 def growth_bytes(network: Network, batch: int, number_bytes: int, compiled: bool) -> int:
-    """The sum of the three."""
+    """Return the sum of the three."""
     holes = tensors_up_to(MMAP_BYTES, network, batch, number_bytes, CPU)
     return LIBRARIES_BYTES + (COMPILER_BYTES if compiled else 0) + holes + _check_bytes(network)
 
 
 def _check_bytes(network: Network) -> int:
-    """The largest convolution of the block: its columns, and what it reads and writes, twice where layouts differ."""
+    """Return the bytes of the block's largest convolution: columns, input and output, twice if layouts differ."""
     convolutions = [layer for layer in blocks(network)[0] if isinstance(layer, Convolution)]
     dimensions = network.dimensions
     numbers: int = max(

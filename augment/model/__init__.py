@@ -1,5 +1,6 @@
-"""Models that grow: a network as data (`network`), wider (`widen`) and deeper (`deepen`) with the same function,
-what it costs at every size (`cost`), and its weights in torch (`torch_weights`).
+"""Models that grow, and their costs.
 
-Nothing here knows an application. All but `torch_weights` work without torch.
+A network as data (`network`), wider (`widen`) and deeper (`deepen`) with the same function, its cost at every size
+(`cost`), and its weights in torch (`torch_weights`). No module here knows an application. All but `torch_weights` and
+`checkpoint` work without torch.
 """

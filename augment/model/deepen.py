@@ -1,17 +1,17 @@
-"""One more layer, the same function, through a LeakyReLU.
+"""One more layer with the same function, through a LeakyReLU.
 
-An identity layer is not exact here: the LeakyReLU after it would act a second time, and f(f(x)) is not f(x) unless
-f is ReLU. But a pair of channels holds a number through any LeakyReLU f of slope s:
+An identity layer is not exact here: the LeakyReLU after it would act a second time, and f(f(x)) is not f(x) unless f is
+ReLU. But a pair of channels preserves a number through any LeakyReLU f of slope s:
 
     f(y) - f(-y) = (1 + s) y
 
-So a layer that gives y, followed by f, becomes
+So a layer with output y, followed by f, becomes
 
-    a layer that gives (y, -y), f, a new layer that gives (f(y) - f(-y)) / (1 + s) = y, f
+    a layer with output (y, -y), f, a new layer with output (f(y) - f(-y)) / (1 + s) = y, f
 
 the first with twice the channels, the new one from those back to the old number. A block that was deepened to d
-convolutions therefore has d - 1 of twice its width, and one that leads back. Both numbers have opposite signs, so
-nothing is lost by cancellation. The new kernel is zero but for its centre, and free to change.
+convolutions therefore has d - 1 of twice its width, and one that leads back. Both numbers have opposite signs, so no
+digits are lost by cancellation. The new kernel is zero but for its centre, and free to change.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from augment.model.widen import Grown
 
 
 def deepen(network: Network, layer: int, weights: Sequence[LayerWeights] | None = None) -> Grown:
-    """A new layer after weighted layer `layer` (counted from 0), which a LeakyReLU must follow; the same function.
+    """Add a layer after weighted layer `layer` (counted from 0), which a LeakyReLU must follow; keep the function.
 
     The new layer is of the same kind and kernel, and has the number layer + 1. Raises DataError for a layer that does
-    not exist or has no LeakyReLU after it. Optimiser state is not carried: begin it anew.
+    not exist or has no LeakyReLU after it. Optimiser state is not carried over: start with a new one.
     """
     layers = network.weighted()
     if not 0 <= layer < len(layers):

@@ -1,8 +1,8 @@
-"""From one network to a larger one of the same plan, by deepening and then widening, function preserved.
+"""From one network to a larger one of the same plan, by deepening and then widening, with the function preserved.
 
-The plan is what `widen` and `deepen` leave as it is: the input, the pools, the flattening, the output. Blocks, the
-stretches between pools and flattening, are compared one by one: each may gain layers and channels, and lose none. A
-larger edge is another plan (it adds a block with its pool) and is no such growth.
+The plan is the part that `widen` and `deepen` leave unchanged: the input, the pools, the flattening, the output.
+Blocks, the stretches between pools and flattening, are compared one by one: each may gain layers and channels, and lose
+none. A larger edge is another plan (it adds a block with its pool) and no such growth.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from augment.model.widen import Grown, widen
 
 
 def grow(network: Network, target: Network, weights: Sequence[LayerWeights] | None = None, seed: int = 1) -> Grown:
-    """`target`, with weights that make it the same function as `network` if those of `network` are given.
+    """Return `target`, with weights of the same function as `network` if those of `network` are given.
 
-    A block is deepened at the last layer that a LeakyReLU follows. Raises DataError where `target` is not the same
+    A block is deepened at its last layer with a LeakyReLU after it. Raises DataError if `target` is not of the same
     plan, or is smaller somewhere.
     """
     grown = Grown(network, None if weights is None else tuple(weights))
@@ -37,31 +37,31 @@ def grow(network: Network, target: Network, weights: Sequence[LayerWeights] | No
 
 
 def _missing(network: Network, target: Network) -> list[tuple[int, int]]:
-    """(layer to deepen, layers that its block lacks), from the output to the input, so that numbers stay true."""
+    """Return (layer to deepen, layers that its block lacks), from the output to the input, so that numbers hold."""
     blocks, wanted = _blocks(network), _blocks(target)
     if len(blocks) != len(wanted):
         raise DataError(f"the target has {len(wanted)} blocks, the network {len(blocks)}: another plan")
-    found = []
+    lacking = []
     for place, ((had, last), (wants, _)) in enumerate(zip(blocks, wanted, strict=True)):
         if wants < had or (wants > had and last is None):
             raise DataError(f"block {place}: has {had} layers with weights, the target {wants}: it can only grow")
         if last is not None:
-            found.append((last, wants - had))
-    return found[::-1]
+            lacking.append((last, wants - had))
+    return lacking[::-1]
 
 
 def _blocks(network: Network) -> list[tuple[int, int | None]]:
-    """Of each block: how many layers have weights, and the number of the last that a LeakyReLU follows."""
-    found: list[tuple[int, int | None]] = [(0, None)]
+    """Return for each block its number of layers with weights, and its last layer with a LeakyReLU after it."""
+    counted: list[tuple[int, int | None]] = [(0, None)]
     number = -1
     for layer, after in zip(network.layers, [*network.layers[1:], None], strict=True):
-        count, last = found[-1]
+        count, last = counted[-1]
         if isinstance(layer, Weighted):
             number += 1
-            found[-1] = (count + 1, number if isinstance(after, LeakyReLU) else last)
+            counted[-1] = (count + 1, number if isinstance(after, LeakyReLU) else last)
         if isinstance(layer, MaxPool | Flatten):
-            found.append((0, None))
-    return found
+            counted.append((0, None))
+    return counted
 
 
 def _short(network: Network) -> str:

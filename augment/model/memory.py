@@ -1,14 +1,14 @@
-"""The most memory that a training step holds at once, in closed form and from above. No torch.
+"""The peak memory of a training step, in closed form and from above. No torch.
 
-A step is followed tensor by tensor, as autograd keeps and frees them. Forward keeps what backward will need: the
-input of every layer with weights, the output of every LeakyReLU (which works in place), the input of every pool and
-its indices. Backward goes back through them; a gradient lives until the layer before has its own. The largest sum on
-the way is the peak. With Y the output of the first convolution that is often at its LeakyReLU on the way back, when all
-later activations are gone: its output, the gradient that comes in and the one that goes out, 3 Y.
+A step is followed tensor by tensor, as autograd keeps and frees them. Forward keeps the data for backward: the input of
+every layer with weights, the output of every LeakyReLU (which works in place), the input of every pool and its indices.
+Backward goes back through them; a gradient lives until the layer before has its own. The largest sum on the way is the
+peak. With Y the output of the first convolution that is often at its LeakyReLU on the way back, when all later
+activations are gone: its output, the incoming gradient and the outgoing one, 3 Y.
 
-Held throughout: weights and momentum in fp32; their gradients from backward on. The input, float32, is the caller's
-until forward ends. What a kind of device does in its own way is in `augment.model.memory_steps`. Not in it: what
-libraries hold besides torch's tensors, and what the allocator keeps in reserve.
+In memory throughout: weights and momentum in fp32; their gradients from backward on. The input, float32, is the
+caller's until forward ends. Differences between kinds of devices are in `augment.model.memory_steps`. Not included:
+memory of libraries besides torch's tensors, and the allocator's reserve.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ def training_peak_bytes(
     device: str = CUDA,
     in_buckets: bool = False,
 ) -> int:
-    """Most that tensors take in a step with momentum; `held_bytes` is what is held besides, such as the counts.
+    """Return the most that tensors take in a step with momentum; `held_bytes` is memory besides, such as the counts.
 
-    number_bytes: of a number in the precision computed with, 4 or 2; weights, gradients and momentum are fp32.
-    device: "cuda" or "cpu". in_buckets: gradients are copied, layer by layer, into buckets that are always there, as
-    DistributedDataParallel does it with gradient_as_bucket_view.
+    number_bytes: of a number in the computing precision, 4 or 2; weights, gradients and momentum are fp32. device:
+    "cuda" or "cpu". in_buckets: gradients are copied, layer by layer, into permanent buckets, as by
+    DistributedDataParallel with gradient_as_bucket_view.
     """
     return _followed(network, batch, number_bytes, held_bytes, device, in_buckets).peak
 
@@ -40,7 +40,7 @@ def training_peak_bytes(
 def tensors_up_to(
     most_bytes: int, network: Network, batch: int, number_bytes: int = FLOAT_BYTES, device: str = CUDA
 ) -> int:
-    """Bytes of all tensors of at most `most_bytes` that a step makes, as if none took the place of another."""
+    """Return the bytes of all tensors of at most `most_bytes` that a step makes, as if none reused another's memory."""
     sizes = _followed(network, batch, number_bytes, 0, device, False).sizes
     return sum(size for size in sizes if size <= most_bytes)
 
@@ -59,7 +59,7 @@ def _followed(
 
 @dataclass
 class _Ledger:
-    """What is held, by whom each volume is still needed, and the most that ever was held."""
+    """The memory in use, the number of holders of each volume, and the peak."""
 
     device: str
     held: int
@@ -68,7 +68,7 @@ class _Ledger:
     needed: list[int] = field(default_factory=list)
 
     def take(self, size: int) -> int:
-        """A new tensor that one holder needs; its number."""
+        """Add a new tensor with one holder; return its number."""
         taken = block_bytes(size, self.device)
         self.sizes.append(taken)
         self.needed.append(1)
@@ -77,22 +77,22 @@ class _Ledger:
         return len(self.sizes) - 1
 
     def pass_by(self, size: int) -> None:
-        """Memory that is taken and at once given back."""
+        """Take memory and release it at once."""
         self.drop(self.take(size))
 
     def keep(self, tensor: int) -> None:
-        """One more holder."""
+        """Add a holder."""
         self.needed[tensor] += 1
 
     def drop(self, tensor: int) -> None:
-        """One holder less; without any the memory is free."""
+        """Remove a holder; without any the memory is free."""
         self.needed[tensor] -= 1
         if not self.needed[tensor]:
             self.held -= self.sizes[tensor]
 
 
 def _forward(ledger: _Ledger, layers: list[Step]) -> list[list[int]]:
-    """For each layer, what it keeps for backward."""
+    """Follow forward; return the tensors that each layer keeps for backward."""
     given = now = block = ledger.take(layers[0].before_bytes)
     ledger.keep(given)
     ledger.keep(block)
@@ -114,7 +114,7 @@ def _forward(ledger: _Ledger, layers: list[Step]) -> list[list[int]]:
         kept.append(own + shared)
         if step.casts:
             ledger.drop(read)
-        if isinstance(step.layer, MaxPool):  # whoever calls a block holds what it reads until the block ends
+        if isinstance(step.layer, MaxPool):  # the caller of a block holds its input until the block ends
             ledger.keep(after)
             ledger.drop(block)
             block = after

@@ -1,7 +1,7 @@
-"""What the layers of a network take of memory in a training step, on each kind of device. No torch.
+"""The memory of a network's layers in a training step, on each kind of device. No torch.
 
-On both kinds the input is float32, and in lower precision autocast copies into it what a convolution or a dense layer
-reads: volumes in another precision, and the weights. A CPU differs in three ways (torch 2.11 to 2.13):
+On both kinds the input is float32, and in lower precision autocast converts the inputs of a convolution or a dense
+layer: volumes in another precision, and the weights. A CPU differs in four ways (torch 2.11 to 2.13):
 
     pools          max_pool3d is on autocast's list of operations that stay in float32 (ATen/autocast_mode.cpp,
                    KERNEL_CPU): its input is copied to float32, its output stays so, and the next layer casts again
@@ -9,20 +9,20 @@ reads: volumes in another precision, and the weights. A CPU differs in three way
                    (ATen/native/Convolution.cpp, use_mkldnn). Torch's own makes a column of every voxel's
                    neighbourhood, channels_in x kernel^d x voxels numbers, and copies its arguments out of
                    channels_last (ATen/native/ConvolutionMM3d.cpp)
-    optimiser      the fused SGD copies, one at a time, what does not lie in torch's default layout
+    optimiser      the fused SGD copies, one at a time, arrays outside torch's default layout
     dense layers   in lower precision the gradient of their weights is summed in float32 before it is rounded
 
 A GPU differs in three others (torch 2.11, cuDNN 9.19, H100 and H200):
 
     blocks         the caching allocator gives multiples of 512 bytes, and beyond 1 MiB it leaves up to 1 MiB more with
                    a tensor rather than to split a block for it (c10/cuda/CUDACachingAllocator.cpp, should_split)
-    channels       in 16 bit cuDNN pads channels to a multiple of 8, so that tensor cores can take them: copies of what
-                   a convolution reads or writes for as long as it runs
-    trying out     cuDNN.benchmark runs every algorithm once, each with its workspace. At peaks that were measured the
-                   largest is a float32 copy of what the gradient of a convolution's weights is computed from
+    channels       in 16 bit cuDNN pads channels to a multiple of 8 for tensor cores: copies of a convolution's input
+                   and output for as long as it runs
+    trying out     cuDNN.benchmark runs every algorithm once, each with its workspace. At measured peaks the largest
+                   is a float32 copy of the data from which the gradient of a convolution's weights is computed
 
-Volumes and weights of convolutions are taken to lie in channels_last, which torch is fastest with. All of it is an
-upper bound: what only some shapes take is taken for all.
+Volumes and weights of convolutions are assumed to be in channels_last, which is fastest in torch. All of it is an upper
+bound: memory that only some shapes take is counted for all.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ TENSOR_CORE_CHANNELS = 8  # in 16 bit
 
 @dataclass(frozen=True)
 class Step:
-    """One layer, in bytes of the batch.
+    """The memory of one layer, in bytes of the batch.
 
-    before, reads, after   the volume that comes, the same as the layer reads it (a copy where `casts`), what goes out
-    besides                what the layer makes for backward alone: a pool's indices, a dropout's mask
+    before, reads, after   the input volume, the same as the layer reads it (a copy if `casts`), the output volume
+    besides                data for backward alone: a pool's indices, a dropout's mask
     lowered, weights       the copy of its weights in lower precision, and their gradient in float32
-    scratch                what its kernel takes besides, for as long as it runs
+    scratch                further memory of its kernel, for as long as it runs
     gradient_scratch       the same of the kernel for the gradient of its weights
     """
 
@@ -64,7 +64,7 @@ class Step:
 
 
 def block_bytes(size: int, device: str) -> int:
-    """The most that the allocator takes for a tensor of so many bytes."""
+    """Return the most that the allocator takes for a tensor of `size` bytes."""
     if device == CPU:
         return size
     rounded = -(-size // CUDA_ROUND_BYTES) * CUDA_ROUND_BYTES
@@ -72,7 +72,7 @@ def block_bytes(size: int, device: str) -> int:
 
 
 def steps(network: Network, batch: int, number_bytes: int, device: str) -> Iterator[Step]:
-    """The layers in order. number_bytes: of a number that layers with weights compute with."""
+    """Yield the layers in order. number_bytes: of a number in the computation of layers with weights."""
     now, channels_last = FLOAT_BYTES, True
     for layer, before, after in network.shapes():
         reads = _reads(layer, network.dimensions, now, number_bytes, device)
@@ -106,7 +106,7 @@ def steps(network: Network, batch: int, number_bytes: int, device: str) -> Itera
 
 
 def _reads(layer: Layer, dimensions: int, now: int, number_bytes: int, device: str) -> int:
-    """Bytes of a number that the layer reads and writes; `now`: of those that come."""
+    """Return the bytes of a number in the layer's input and output; `now`: of those of the incoming volume."""
     if isinstance(layer, Weighted):
         return number_bytes
     if isinstance(layer, MaxPool) and device == CPU and dimensions == 3:
@@ -115,7 +115,7 @@ def _reads(layer: Layer, dimensions: int, now: int, number_bytes: int, device: s
 
 
 def _padded_bytes(shape: Shape, number_bytes: int) -> int:
-    """The copy of a volume with so many channels that tensor cores take it; 0 if it has them."""
+    """Return the bytes of a copy padded to a number of channels for tensor cores; 0 if none is needed."""
     if number_bytes == FLOAT_BYTES or shape.channels % TENSOR_CORE_CHANNELS == 0:
         return 0
     channels = -(-shape.channels // TENSOR_CORE_CHANNELS) * TENSOR_CORE_CHANNELS
@@ -123,7 +123,7 @@ def _padded_bytes(shape: Shape, number_bytes: int) -> int:
 
 
 def _is_own(layer: Convolution, before: Shape, batch: int, dimensions: int) -> bool:
-    """True if torch computes a float32 convolution on a CPU by itself."""
+    """True if torch uses its own convolution for float32 on a CPU instead of oneDNN's."""
     small = batch * before.channels * before.edge ** min(dimensions, 2) <= OWN_CONVOLUTION_NUMBERS
     return batch == 1 and small and (layer.kernel <= OWN_CONVOLUTION_KERNEL or dimensions == 1)
 

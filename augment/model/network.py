@@ -1,10 +1,10 @@
-"""A network as data: its layers in order, and the shape between them. No torch.
+"""A network as data: its layers in order, and the shapes between them. No torch.
 
-What is described is a chain: convolutions (stride 1, "same" padding, bias), LeakyReLU, max-pooling, dropout,
-flattening, dense layers (bias) and a bounded output. Volumes have `dimensions` axes of `edge` voxels and some
-channels; after flattening there are features only, which count as channels of a volume of edge 1.
+A network is a chain: convolutions (stride 1, "same" padding, bias), LeakyReLU, max-pooling, dropout, flattening, dense
+layers (bias) and a bounded output. Volumes have `dimensions` axes of `edge` voxels and some channels; after flattening
+there are features only, which count as channels of a volume of edge 1.
 
-Layers with weights are numbered on their own, from 0: "layer 2" of `widen` is the third that has weights.
+Layers with weights are numbered separately, from 0: "layer 2" of `widen` is the third with weights.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from augment.errors import DataError
 
 @dataclass(frozen=True)
 class Convolution:
-    """kernel^dimensions convolution with bias that keeps the edge; the kernel is odd, so that it has a centre."""
+    """A kernel^dimensions convolution with bias that preserves the edge; the kernel is odd, so that it has a centre."""
 
     channels_in: int
     channels_out: int
@@ -26,7 +26,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Dense:
-    """Fully connected layer with bias."""
+    """A fully connected layer with bias."""
 
     channels_in: int
     channels_out: int
@@ -34,7 +34,7 @@ class Dense:
 
 @dataclass(frozen=True)
 class LeakyReLU:
-    """x where x > 0, else slope * x with a slope of at least 0, which is ReLU."""
+    """x for x > 0, else slope * x with a slope of at least 0, which is ReLU."""
 
     slope: float
 
@@ -48,14 +48,14 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class Dropout:
-    """Zeroes each number with this probability in training; nothing in evaluation."""
+    """Zeroes each number with this probability in training; no effect in evaluation."""
 
     probability: float
 
 
 @dataclass(frozen=True)
 class Flatten:
-    """Volumes to features, voxel by voxel with the channels of a voxel together, or channel by channel."""
+    """Volumes to features, voxel by voxel with a voxel's channels adjacent, or channel by channel."""
 
     channels_last: bool = True
 
@@ -73,7 +73,7 @@ Layer = Weighted | LeakyReLU | MaxPool | Dropout | Flatten | Tanh
 
 @dataclass(frozen=True)
 class Shape:
-    """What lies between two layers: channels of a volume with `edge` voxels along each axis."""
+    """The volume between two layers: channels, with `edge` voxels along each axis."""
 
     channels: int
     edge: int
@@ -99,7 +99,7 @@ class Network:
             pass
 
     def shapes(self) -> Iterator[tuple[Layer, Shape, Shape]]:
-        """Every layer with what goes into it and what comes out."""
+        """Yield every layer with its input and output shapes."""
         shape = Shape(self.channels, self.edge, self.edge**self.dimensions)
         for place, layer in enumerate(self.layers):
             out = self._after(layer, shape, place)
@@ -107,7 +107,7 @@ class Network:
             shape = out
 
     def weighted(self) -> tuple[tuple[int, Weighted], ...]:
-        """The layers that have weights, each with its place in `layers`."""
+        """Return the layers with weights, each with its place in `layers`."""
         return tuple((i, layer) for i, layer in enumerate(self.layers) if isinstance(layer, Weighted))
 
     def _after(self, layer: Layer, shape: Shape, place: int) -> Shape:

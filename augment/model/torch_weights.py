@@ -1,7 +1,7 @@
 """A network and its weights in torch: the module of a description, and weights out of and into modules.
 
-Any module whose convolutions and dense layers come in the order of its description will do: `weights_of` and
-`load_weights` look at nothing else. `module_of` makes one.
+`weights_of` and `load_weights` accept any module with its convolutions and dense layers in the order of its
+description. `module_of` makes one.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _POOLS = {1: nn.MaxPool1d, 2: nn.MaxPool2d, 3: nn.MaxPool3d}
 
 
 class FlattenVoxels(nn.Module):
-    """(B, C, e, ..., e) -> (B, features), the channels of a voxel together; copies nothing in channels_last."""
+    """(B, C, e, ..., e) -> (B, features), with the channels of a voxel adjacent; no copy in channels_last."""
 
     def forward(self, volumes: Tensor) -> Tensor:
-        """Features (B, e^d C)."""
+        """Return features (B, e^d C)."""
         return volumes.movedim(1, -1).flatten(1)
 
 
@@ -38,22 +38,22 @@ class ScaledTanh(nn.Module):
         self.scale = scale
 
     def forward(self, x: Tensor) -> Tensor:
-        """Bounded by +-scale."""
+        """Return a result bounded by +-scale."""
         return self.scale * x.tanh()
 
 
 def module_of(network: Network) -> nn.Sequential:
-    """The network as a module: (B, channels, edge, ..., edge) -> (B, outputs), initialised as torch does."""
+    """Return the network as a module: (B, channels, edge, ..., edge) -> (B, outputs), with torch's initialisation."""
     return modules_of(network.layers, network.dimensions)
 
 
 def modules_of(layers: Sequence[Layer], dimensions: int) -> nn.Sequential:
-    """A stretch of a network as a module."""
+    """Return a part of a network as a module."""
     return nn.Sequential(*(_module(layer, dimensions) for layer in layers))
 
 
 def weights_of(module: nn.Module, network: Network) -> Weights:
-    """Copies of the weights of a module's convolutions and dense layers, in their order, on the CPU.
+    """Return copies of the weights of a module's convolutions and dense layers, in their order, on the CPU.
 
     Raises DataError if they are not those of `network`.
     """
@@ -61,7 +61,7 @@ def weights_of(module: nn.Module, network: Network) -> Weights:
 
 
 def load_weights(module: nn.Module, weights: Sequence[LayerWeights]) -> None:
-    """Copies weights into a module's convolutions and dense layers; raises DataError where they do not fit."""
+    """Copy weights into a module's convolutions and dense layers. Raises DataError if they do not fit."""
     layers = _weighted(module)
     if len(layers) != len(weights):
         raise DataError(f"weights of {len(weights)} layers: the module has {len(layers)} with weights")

@@ -1,15 +1,15 @@
-"""More channels, the same function (Net2WiderNet: Chen, Goodfellow & Shlens 2016, arXiv:1511.05641).
+"""More channels with the same function (Net2WiderNet: Chen, Goodfellow & Shlens 2016, arXiv:1511.05641).
 
-Every new channel j replicates an old one, g(j), with its kernel and bias, so it holds the same values. The next layer
-with weights reads channel j with a fraction of the weight with which it read g(j):
+Every new channel j replicates an old one, g(j), with its kernel and bias, so it has the same values. The next layer
+with weights reads channel j with a fraction of its former weight for g(j):
 
     kernel'[j] = kernel[g(j)]      next'[:, j] = f(j) next[:, g(j)]      sum of f over the replicas of a channel = 1
 
-What lies between (LeakyReLU, max-pool, dropout in evaluation, flattening) treats channels alike, so the sum that the
-next layer forms is the old one. In exact arithmetic this holds for any input; in floating point to rounding.
+The layers between (LeakyReLU, max-pool, dropout in evaluation, flattening) treat channels alike, so the sum in the next
+layer is the old one. In exact arithmetic this holds for any input; in floating point to rounding.
 
-The fractions are random and unequal. With equal ones all replicas would get equal gradients and stay replicas for
-ever; with unequal ones the gradients differ from the first step.
+The fractions are random and unequal. With equal ones all replicas would get equal gradients and stay replicas for ever;
+with unequal ones the gradients differ from the first step.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from augment.model.weights import LayerWeights, Weights, check
 
 @dataclass(frozen=True)
 class Grown:
-    """A larger network and, where weights were given, the weights with which it is the same function."""
+    """A larger network and, if weights were given, its weights with the same function."""
 
     network: Network
     weights: Weights | None = None
@@ -36,10 +36,10 @@ class Grown:
 def widen(
     network: Network, layer: int, channels_out: int, weights: Sequence[LayerWeights] | None = None, seed: int = 1
 ) -> Grown:
-    """Weighted layer `layer` (counted from 0) with `channels_out` channels; the same function if weights are given.
+    """Widen weighted layer `layer` (counted from 0) to `channels_out` channels; keep the function if weights are given.
 
     Raises DataError for a layer that does not exist or is the last (its channels are the output), for fewer channels
-    than it has, and for weights of another network. Optimiser state is not carried: begin it anew.
+    than it has, and for weights of another network. Optimiser state is not carried over: start with a new one.
     """
     first, second = _pair(network, layer)
     had = network.weighted()[layer][1].channels_out
@@ -61,7 +61,7 @@ def widen(
 
 
 def _pair(network: Network, layer: int) -> tuple[int, int]:
-    """Places of this weighted layer and of the next."""
+    """Return the places of this weighted layer and of the next. Raises DataError if there are none."""
     places = [place for place, _ in network.weighted()]
     if not 0 <= layer < len(places) - 1:
         raise DataError(f"layer {layer}: must be from 0 to {len(places) - 2}; the last layer's channels are the output")
@@ -69,7 +69,7 @@ def _pair(network: Network, layer: int) -> tuple[int, int]:
 
 
 def _between(network: Network, first: int, second: int) -> list[tuple[Layer, Shape]]:
-    """The layers between two places, each with the shape that goes into it."""
+    """Return the layers between two places, each with its input shape."""
     return [(layer, before) for layer, before, _ in network.shapes()][first + 1 : second]
 
 
@@ -85,16 +85,16 @@ def _described(network: Network, first: int, second: int, channels_out: int) -> 
 
 
 def _fractions(origin: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.float64]:
-    """Random shares (channels,), which sum to 1 over the replicas of a channel."""
+    """Return random shares (channels,), which sum to 1 over the replicas of a channel."""
     shares = random.uniform(0.5, 1.5, len(origin))
-    found: NDArray[np.float64] = shares / np.bincount(origin, shares)[origin]
-    return found
+    fractions: NDArray[np.float64] = shares / np.bincount(origin, shares)[origin]
+    return fractions
 
 
 def _through(
     between: list[tuple[Layer, Shape]], origin: NDArray[np.int64], fraction: NDArray[np.float64], had: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Origins and fractions of what the next layer reads: of features, where the channels were flattened."""
+    """Return origins and fractions of the next layer's inputs: of features, if the channels were flattened."""
     for layer, shape in between:
         if isinstance(layer, Flatten):
             voxels = np.arange(shape.voxels)

@@ -1,7 +1,7 @@
-"""Advice against a cause, given how the point ran and what its work is. Pure.
+"""Advice against a cause, given the settings of the point and the kind of its work. Pure.
 
-Nothing is advised that the point has already, or that cannot help it. ``run`` is a record's point["run"]; what it does
-not say counts as not there yet.
+Nothing is advised that the point has already, or that cannot help it. `run` is a record's point["run"]; settings
+missing from it count as not in use yet.
 """
 
 from __future__ import annotations
@@ -12,40 +12,45 @@ from typing import Any
 from saih.metrics.work_groups import Group
 
 WIDE = ("fp64", "fp32", "tf32")
-"""Precisions below which there is a lower one with a faster datapath."""
+"""Precisions for which there is a lower one with a faster datapath."""
 GRAPHS = ("graphed", "tuned")
-"""Executions whose operations the host launches many at a time."""
+"""Executions in which the host launches many operations at a time."""
 FUSED = ("compiled", *GRAPHS)
-"""Executions for which something has fused operations or handed them out together."""
+"""Executions in which operations are already fused or launched together."""
 LONG_S = 1e-4
-"""An operation that lasts so long has enough to do: launching it costs at most a few percent of it, and it fills the
-device. A larger batch makes it longer, not faster."""
+"""The seconds from which an operation fills the device, and launching it costs at most a few percent of its time.
+
+A larger batch makes such an operation longer, not faster.
+"""
 ELEMENTWISE = ("elementwise", "normalisation", "random")
 """Classes of operations that a compiler fuses with their neighbours."""
 MATTERS = 0.05
-"""Less elementwise work than this share of a cause's time is nothing to fuse for."""
+"""Fusing is advised only if elementwise work takes at least this share of a cause's time."""
 
 
 def for_host(run: Mapping[str, Any], kind: str | None, busy_s: float, operations: float) -> str:
-    """``busy_s``, ``operations``: the device's busy time a step, and how many operations it went to."""
+    """Return advice against gaps for want of work from the host.
+
+    `busy_s`, `operations`: the device's busy time a step, and the number of operations in it.
+    """
     fewer = [*([] if _is(run, FUSED) else ["compiled execution"]), *([] if _is(run, GRAPHS) else ["CUDA graphs"])]
     ways = [f"hand out less often ({' or '.join(fewer)})"] if fewer else []
     if busy_s < LONG_S * operations:
         ways.append("give each kernel more work by a larger batch")
     if kind == "framework":
         ways.append("find in a profile of the interpreter what it does between launches")
-    told = ", or ".join(ways) or "see in a profile of the host what it does while the device waits"
-    return f"{told[0].upper()}{told[1:]}. Waiting for the device within the step leaves the same gaps."
+    advice = ", or ".join(ways) or "see in a profile of the host what it does while the device waits"
+    return f"{advice[0].upper()}{advice[1:]}. Waiting for the device within the step leaves the same gaps."
 
 
 def for_calls(run: Mapping[str, Any]) -> str:
-    """Operations of a CPU that are little else than calls."""
+    """Return advice against operations of a CPU that consist of little besides the call."""
     ways = ["a larger batch", *([] if _is(run, FUSED) else ["compiled execution"]), "fused operations"]
     return f"Do more in each operation: {', '.join(ways[:-1])} or {ways[-1]}."
 
 
 def for_memory(run: Mapping[str, Any], found: Sequence[Group]) -> str:
-    """Fewer bytes for the same, or a wider road."""
+    """Return advice against work bound by memory bandwidth: move fewer bytes, or use a device with more bandwidth."""
     ways = []
     if _elementwise_s(found) >= MATTERS * _seconds(found):
         how = "" if _is(run, FUSED) else " (compiled execution)"
@@ -57,7 +62,10 @@ def for_memory(run: Mapping[str, Any], found: Sequence[Group]) -> str:
 
 
 def for_compute(run: Mapping[str, Any], reached: float, high: float) -> str:
-    """``reached``: share of the ceiling of arithmetic; from ``high`` on, the device does what it is for."""
+    """Return advice against work bound by arithmetic.
+
+    `reached`: share of the ceiling of arithmetic; from `high` on, the device works as intended.
+    """
     datapath = ["a faster datapath (lower precision)"] if _lower_precision(run) else []
     left = f"fewer operations, {', '.join([*datapath, 'or a faster device'])}"
     if reached >= high:
@@ -66,7 +74,7 @@ def for_compute(run: Mapping[str, Any], reached: float, high: float) -> str:
 
 
 def for_kernels(run: Mapping[str, Any], found: Sequence[Group]) -> str:
-    """More to do in each operation where they are short; other kernels in any case."""
+    """Return advice against work at neither ceiling: larger operations if they are short, other kernels in any case."""
     ways = ["another memory layout", *([] if _is(run, FUSED) else ["compiled execution"]), "another library version"]
     others = f"ther kernels for the same: {', '.join(ways[:-1])} or {ways[-1]}"
     long_s = sum(group.own_s for group in found if group.calls and group.own_s >= LONG_S * group.calls)
@@ -76,7 +84,7 @@ def for_kernels(run: Mapping[str, Any], found: Sequence[Group]) -> str:
 
 
 def for_capacity(run: Mapping[str, Any]) -> str:
-    """Less memory."""
+    """Return advice on using less memory."""
     lower = "" if str(run.get("precision")) in ("bf16", "fp16") else "lower precision (bf16), "
     return (
         f"Less memory a device is needed by a smaller batch, {lower}activations computed anew in backward, or a model "

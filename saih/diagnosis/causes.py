@@ -1,8 +1,8 @@
-"""Parts of a step -> the causes that are named, each with its evidence, what would help, and its gain. Pure.
+"""Parts of a step -> the causes that are named, each with its evidence, advice and gain. Pure.
 
-Named is a part that takes at least `NAMED_SHARE` of the step, and that is no noise (parts.Part). Work from caches never
-is: no ceiling of caches is measured, so nobody knows whether it could be faster. What removing a cause gains is told by
-gains.py.
+A part is named if it takes at least `NAMED_SHARE` of the step and is more than noise (parts.Part). Work from caches is
+never named: no ceiling of caches is measured, so that its possible speed is unknown. The gain from removing a cause is
+computed in gains.py.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from saih.diagnosis.suspect import suspect
 from saih.diagnosis.words import Told
 
 NAMED_SHARE = 0.12
-"""A part that costs less of the step than this is not called a bottleneck: removing it gains under 14 %. What costs
-over 15 % is to be named without fail, although its share is seen with noise: hence a fifth less."""
+"""The least share of the step that is called a bottleneck: removing a smaller part gains under 14 %.
+
+A part of over 15 % must always be named, although its share is measured with noise: hence a fifth less.
+"""
 VERDICTS = {
     "host": "host-bound",
     "memory": "memory-bandwidth-bound",
@@ -31,15 +33,15 @@ VERDICTS = {
     "straggler": "straggler",
     "capacity": "capacity-limited",
 }
-"""What a cause is called in a verdict; "input-bound" and "host-bound" go with their kind in brackets, where known."""
+"""The name of a cause in a verdict; "input-bound" and "host-bound" have their kind in brackets, if known."""
 
 TELEMETRY = {"host", "device", "gpu", "host_cpu", "allocation_retries"}
-"""Of a rank, without which nothing is said of what disturbed it."""
+"""The fields of a rank's telemetry without which nothing is said about disturbances."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Facts about a point besides its parts. `run`: the record's point["run"], or {}."""
+    """Facts about a point besides its parts; `run`: the record's point["run"], or {}."""
 
     metrics: Mapping[str, Mapping[str, Any]]
     samples: Mapping[str, Any]
@@ -49,7 +51,7 @@ class Measured:
 
 
 def named(parts: Parts, point: Measured) -> list[dict[str, Any]]:
-    """The causes of a divided step (form: saih/diagnosis/), largest share first; capacity, which has none, last."""
+    """Return the causes of a divided step (form: saih/diagnosis/), largest share first, capacity without one last."""
     samples, run = point.samples, point.run
     tell: dict[str, Callable[[], Told]] = {
         "input": partial(evidence.told_of_input, parts, point.metrics, samples),
@@ -60,18 +62,18 @@ def named(parts: Parts, point: Measured) -> list[dict[str, Any]]:
         "compute": partial(work.told_of_compute, parts, run, point.ceilings),
         "kernels": partial(work.told_of_kernels, parts, run),
     }
-    found = [_cause(parts, point, name, tell[name]()) for name in tell if _large(parts.of[name], parts)]
-    found.sort(key=lambda cause: -cause["share"])
-    return [*found, *_capacity(samples, run)]
+    causes = [_cause(parts, point, name, tell[name]()) for name in tell if _large(parts.of[name], parts)]
+    causes.sort(key=lambda cause: -cause["share"])
+    return [*causes, *_capacity(samples, run)]
 
 
 def verdict(cause: str, kind: str | None) -> str:
-    """A cause as the verdict has it."""
+    """Return a cause in the words of a verdict."""
     return f"{VERDICTS[cause]} ({kind})" if kind else VERDICTS[cause]
 
 
 def alone(cause: str, told_of_it: str, help_: str) -> dict[str, Any]:
-    """A cause whose cost in time is not known."""
+    """Return a cause without a known cost in time."""
     numbers = dict.fromkeys(("share", "saved_s", "low_s", "high_s", "gain", "gain_low", "gain_high", "gain_interval"))
     told = {"cause": cause, "kind": None, "verdict": verdict(cause, None)}
     return {**told, **numbers, "caveat": None, "evidence": told_of_it, "help": help_}
@@ -104,20 +106,20 @@ def _cause(parts: Parts, point: Measured, name: str, told: Told) -> dict[str, An
 
 
 def _caveat(samples: Mapping[str, Any]) -> str | None:
-    """Return the caution that figures of this point may not repeat, or ""."""
+    """Return the caution that figures of this point may not repeat, or None."""
     telemetry = samples.get("telemetry") or []
-    complete = all(set(rank) >= TELEMETRY for rank in telemetry)  # older versions watched less
-    found = [each["words"] for each in suspect(telemetry if complete else [], samples)]
-    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    return f"this point is suspect: {found[0]}{more}" if found else None
+    complete = all(set(rank) >= TELEMETRY for rank in telemetry)  # older versions recorded less
+    reasons = [reason["words"] for reason in suspect(telemetry if complete else [], samples)]
+    more = f" and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+    return f"this point is suspect: {reasons[0]}{more}" if reasons else None
 
 
 def _capacity(samples: Mapping[str, Any], run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     retries = {i: rank.get("allocation_retries") or 0 for i, rank in enumerate(samples.get("telemetry") or [])}
     if any(retries.values()):
         rank, most = max(retries.items(), key=lambda item: item[1])
-        told = (
+        sentence = (
             f"Memory is nearly used up: while it was measured, rank {rank}'s allocator emptied its cache and asked the "
             f"driver again {most} time{'s' * (most > 1)}, which stops the device."
         )
-        yield alone("capacity", told, advice.for_capacity(run))
+        yield alone("capacity", sentence, advice.for_capacity(run))

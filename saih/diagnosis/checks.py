@@ -1,7 +1,7 @@
-"""Checks of a point that can fail: what was timed against what other instruments saw of the same steps. Pure.
+"""Checks of a point's timed steps against other instruments that observed the same steps. Pure.
 
-On a GPU the parts of a step add up by construction: the gaps are what the busy time leaves of the timed step. What says
-whether they can be believed is whether instruments that know nothing of one another agree.
+On a GPU the parts of a step add up by construction: the gaps are the timed step less the busy time. Evidence that they
+are right comes from the agreement of independent instruments.
 
     profiled step    the step under the profiler over the timed one, rank 0's both. The profiler costs the host up to
                      `PROFILER_S` an operation, and so a step that waits for the host is much longer under it; a few
@@ -12,10 +12,10 @@ whether they can be believed is whether instruments that know nothing of one ano
                      may use them
     counters         busy shares of memory and tensor cores
     power            the mean power of a board, by its energy counter, over its limit
-    traffic          bytes that a step moved, by counter, over the least that its work must move: no limit is set to it,
+    traffic          bytes that a step moved, by counter, over the least that its work must move; without a limit,
                      for caches save traffic and kernels move some twice
 
-Timed and profiled steps are others, and clocks, caches and neighbours change between them: hence the tolerances.
+Timed and profiled steps differ, and clocks, caches and neighbours change between them: hence the tolerances.
 """
 
 from __future__ import annotations
@@ -30,25 +30,28 @@ from saih.metrics.roofline import least_traffic
 from saih.telemetry.energy import WINDOW
 
 PROFILED = 1.5
-"""Profiled steps took 0.89 to 1.41 times the timed ones on a busy CPU (16 points), on GPUs that set the pace
-themselves 0.99 to 1.06 (14 points of H200s)."""
+"""The tolerance of the profiled step.
+
+Profiled steps took 0.89 to 1.41 times the timed ones on a busy CPU (16 points), on GPUs that set the pace themselves
+0.99 to 1.06 (14 points of H200s).
+"""
 PROFILER_S = 60e-6
-"""The most that the profiler costs the host an operation: up to 47 us were seen (small steps on an H200)."""
+"""The most that the profiler costs the host for an operation: up to 47 us were seen (small steps on an H200)."""
 BUSY = 1.1
-"""A device cannot be busy for longer than the step, but clocks may differ by some percent (0.997 at most of 32)."""
+"""The limit of the busy time as a multiple of the step: clocks may differ by some percent (0.997 at most of 32)."""
 TENSOR = 1.1
 FULL_PERCENT = 101.0
-"""Counters are means of samples."""
+"""The limit of a busy share in percent, with a tolerance because counters are means of samples."""
 POWER = 1.15
-"""NVML's energy is within 5 % of the truth, and a board may exceed its limit for moments."""
+"""The limit of the power check: NVML's energy is within 5 % of the truth, and boards exceed their limit for moments."""
 LEAST_S = 1.0
-"""Counters of energy say little of less."""
+"""The shortest measurement for energy counters, in seconds."""
 MAY_USE_TENSOR_CORES = ("convolution", "matrix product", "attention", "fused", "other")
 
 
 @dataclass(frozen=True)
 class Check:
-    """``value`` must lie between ``low`` and ``high``; None: no limit. ``words`` say both figures."""
+    """A value that must lie between `low` and `high`; None: no limit. `words` name both figures."""
 
     check: str
     value: float
@@ -62,15 +65,15 @@ class Check:
         return (self.low is None or self.value >= self.low) and (self.high is None or self.value <= self.high)
 
     def to_dict(self) -> dict[str, Any]:
-        """The form that the diagnosis holds."""
+        """Return the check in the form of the diagnosis."""
         return asdict(self) | {"holds": self.holds}
 
 
 def checks(metrics: Mapping[str, Mapping[str, Any]], samples: Mapping[str, Any], device_kind: str) -> list[Check]:
-    """All checks that the data of a point allow; ``metrics`` and ``samples`` as in the record."""
+    """Return all checks that the data of a point allow; `metrics` and `samples` as in the record."""
     profile = samples.get("profile") or {}
-    found = list(_profile(profile, samples, device_kind)) if profile.get("step_s") else []
-    return [*found, *_counters(metrics, samples, profile), *_power(samples)]
+    of_profile = list(_profile(profile, samples, device_kind)) if profile.get("step_s") else []
+    return [*of_profile, *_counters(metrics, samples, profile), *_power(samples)]
 
 
 def _profile(profile: Mapping[str, Any], samples: Mapping[str, Any], device_kind: str) -> Iterator[Check]:
@@ -78,17 +81,17 @@ def _profile(profile: Mapping[str, Any], samples: Mapping[str, Any], device_kind
     timed_s = _step_s(samples, variant)
     cost_s = PROFILER_S * (profile.get("operations") or 0.0)
     which = "" if variant == "full" else f" {variant.replace('_', ' ')}"
-    told = f"profiled steps{which} took {duration(profile['step_s'])}, timed ones {duration(timed_s)}"
+    words = f"profiled steps{which} took {duration(profile['step_s'])}, timed ones {duration(timed_s)}"
     calm_s = min(_step_s(samples, each) for each in samples["block_s"])
     low, high = calm_s / timed_s / PROFILED, PROFILED + cost_s / timed_s
-    yield Check("profiled step", profile["step_s"] / timed_s, low, high, told)
+    yield Check("profiled step", profile["step_s"] / timed_s, low, high, words)
     if device_kind == "cuda" and profile.get("busy_s") is not None:
-        told = f"the device was busy for {duration(profile['busy_s'])} of a timed step of {duration(timed_s)}"
-        yield Check("busy time", profile["busy_s"] / timed_s, None, BUSY, told)
+        words = f"the device was busy for {duration(profile['busy_s'])} of a timed step of {duration(timed_s)}"
+        yield Check("busy time", profile["busy_s"] / timed_s, None, BUSY, words)
 
 
 def _step_s(samples: Mapping[str, Any], variant: str) -> float:
-    """Rank 0's median step, as it is rank 0 that is profiled."""
+    """Return rank 0's median step, since rank 0 is profiled."""
     return float(statistics.median(ranks[0] for ranks in samples["block_s"][variant]) / samples["block_steps"])
 
 
@@ -98,20 +101,20 @@ def _counters(
     for name, what in (("tensor_busy_percent", "tensor cores were"), ("dram_busy_percent", "the memory was")):
         value = (metrics.get(name) or {}).get("value")
         if value is not None:
-            told = f"{what} busy for {value:.4g} % of the time by hardware counter"
-            yield Check(f"{name.split('_')[0]} counter", value / 100, 0.0, FULL_PERCENT / 100, told)
+            words = f"{what} busy for {value:.4g} % of the time by hardware counter"
+            yield Check(f"{name.split('_')[0]} counter", value / 100, 0.0, FULL_PERCENT / 100, words)
     yield from _tensor_cores(metrics, samples, profile)
     moved = (metrics.get("dram_bytes_per_step") or {}).get("value")
     least = least_traffic(profile).get("bytes")
     if moved is not None and least:
-        told = f"a step moved {moved / 1e9:.3g} GB by hardware counter, its work must move {least / 1e9:.3g} GB"
-        yield Check("traffic", moved / least, None, None, told)
+        words = f"a step moved {moved / 1e9:.3g} GB by hardware counter, its work must move {least / 1e9:.3g} GB"
+        yield Check("traffic", moved / least, None, None, words)
 
 
 def _tensor_cores(
     metrics: Mapping[str, Mapping[str, Any]], samples: Mapping[str, Any], profile: Mapping[str, Any]
 ) -> Iterator[Check]:
-    """Tensor cores work only within kernels that may use them, however little each of those uses them."""
+    """Check that tensor cores were busy no longer than the kernels that may use them ran."""
     share = (metrics.get("tensor_busy_percent") or {}).get("value")
     classes = profile.get("classes") or []
     there_s = sum(each["busy_s"] for each in classes if each["class"] in MAY_USE_TENSOR_CORES)
@@ -119,22 +122,22 @@ def _tensor_cores(
         return
     steps = samples["block_steps"] * sum(len(blocks) for blocks in samples["block_s"].values())
     seconds = share / 100 * statistics.fmean(rank["seconds"].get(WINDOW, 0.0) for rank in samples["telemetry"]) / steps
-    told = f"tensor cores were busy for {duration(seconds)} a step by hardware counter"
-    told += f", kernels that may use them ran for {duration(there_s)} a profiled step"
-    yield Check("tensor cores", seconds / there_s, None, TENSOR, told)
+    words = f"tensor cores were busy for {duration(seconds)} a step by hardware counter"
+    words += f", kernels that may use them ran for {duration(there_s)} a profiled step"
+    yield Check("tensor cores", seconds / there_s, None, TENSOR, words)
 
 
 def _power(samples: Mapping[str, Any]) -> Iterator[Check]:
-    """Of the rank whose board came nearest to its limit, or farthest beyond."""
-    found = [each for rank in samples.get("telemetry") or [] if (each := _watts(rank))]
-    if found:
-        watts, limit = max(found, key=lambda each: each[0] / each[1])
-        told = f"a board took {watts:.0f} W on average by its energy counter, its limit is {limit:.0f} W"
-        yield Check("power", watts / limit, None, POWER, told)
+    """Check the power of the rank whose board came nearest to its limit, or exceeded it most."""
+    boards = [each for rank in samples.get("telemetry") or [] if (each := _watts(rank))]
+    if boards:
+        watts, limit = max(boards, key=lambda each: each[0] / each[1])
+        words = f"a board took {watts:.0f} W on average by its energy counter, its limit is {limit:.0f} W"
+        yield Check("power", watts / limit, None, POWER, words)
 
 
 def _watts(rank: Mapping[str, Any]) -> Sequence[float] | None:
-    """Mean power and limit of a rank's GPU, where both are known."""
+    """Return the mean power and the limit of a rank's GPU, or None if either is unknown."""
     gpu = rank.get("gpu") or {}
     limit, joules = gpu.get("power_limit_w"), (gpu.get("energy_j") or {}).get(WINDOW)
     seconds = (rank.get("seconds") or {}).get(WINDOW, 0.0)
@@ -142,7 +145,7 @@ def _watts(rank: Mapping[str, Any]) -> Sequence[float] | None:
 
 
 def failing(found: Sequence[Check]) -> list[str]:
-    """A sentence for each check that fails, with both figures."""
+    """Return a sentence for each failing check, with both figures."""
     return [f"{each.words[:1].upper()}{each.words[1:]} ({_beyond(each)})." for each in found if not each.holds]
 
 

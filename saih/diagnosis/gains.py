@@ -1,19 +1,19 @@
 """Seconds saved and speed-up from removing a cause, with an interval. Pure.
 
-Removed alone, all else as it is, a cause saves
+If only this cause is removed, it saves
 
     input, communication, host, straggler      the part itself
     memory     its groups then take their arithmetic's time:          sum of t - c
-    compute    arithmetic takes no time, what must be moved remains:  sum of t - m
+    compute    arithmetic takes no time, memory traffic remains:      sum of t - m
     kernels    its groups reach the nearer ceiling:                   sum of t - max(c, m)
 
 and the gain is step / (step - saved). Its interval:
 
-    parts that blocks tell   the ends of the part's interval, of the median step. The step's own interval is not added:
-                             both are of the same blocks, and what lengthens those lengthens both
-    work                     the spread of the ceilings that c and m rest on, and the step's interval, which is of
-                             other steps. t is of one profiled pass, which tells no spread; where the ceilings tell
-                             none either, there is no interval, and `interval` says why
+    parts from blocks        the ends of the part's interval, of the median step. The step's own interval is not added:
+                             both are of the same blocks, and a longer block lengthens both
+    work                     the spread of the ceilings behind c and m, and the step's interval, which is of other
+                             steps. t is of one profiled pass, which shows no spread; if the ceilings show none
+                             either, there is no interval, and `interval` gives the reason
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ ESTIMATE = "no interval: an estimate"
 
 @dataclass(frozen=True)
 class Gain:
-    """Speed-up of a step without a cause; None: nothing would be left of it.
+    """The speed-up of a step without a cause; None: nothing of the step would be left.
 
-    ``low``, ``high``: None both where there is no interval; ``high`` alone where it has no upper end. ``interval``: of
-    what it is made, or why there is none.
+    `low`, `high`: both None without an interval; `high` alone if there is no upper end. `interval`: its source, or the
+    reason why there is none.
     """
 
     value: float | None
@@ -46,7 +46,7 @@ class Gain:
 
 
 def work_saved_s(found: Sequence[Group], cause: str, arithmetic: float = 1.0, memory: float = 1.0) -> float:
-    """Seconds that ``found``, the groups of a cause, would save, were the ceilings so many times as high."""
+    """Return the seconds saved by `found`, the groups of a cause, if the ceilings were higher by these factors."""
     return sum(max(0.0, group.own_s - _left_s(group, cause, arithmetic, memory)) for group in found)
 
 
@@ -56,7 +56,7 @@ def _left_s(group: Group, cause: str, arithmetic: float, memory: float) -> float
 
 
 def gain(parts: Parts, cause: str, saved_s: float, step: Mapping[str, Any], ceilings: Mapping[str, Any]) -> Gain:
-    """The gain of removing a cause. ``step``: the metric step_s."""
+    """Return the gain of removing a cause; `step`: the metric step_s."""
     value = _times(saved_s, parts.step_s)
     if cause in WORK:
         return _of_work(parts, cause, value, step, ceilings)
@@ -73,9 +73,9 @@ def _of_part(part: Part, value: float | None, step_s: float) -> Gain:
 def _of_work(
     parts: Parts, cause: str, value: float | None, step: Mapping[str, Any], ceilings: Mapping[str, Any]
 ) -> Gain:
-    found = [group for group in parts.groups if group.cause == cause]
+    of_cause = [group for group in parts.groups if group.cause == cause]
     ends = zip(spread(ceilings, "flop_per_s"), spread(ceilings, "memory_bytes_per_s"), strict=True)
-    least_s, most_s = (work_saved_s(found, cause, *rates) for rates in ends)
+    least_s, most_s = (work_saved_s(of_cause, cause, *rates) for rates in ends)
     if least_s == most_s:
         return Gain(value, None, None, ONE_PASS)
     shortest, longest = step.get("low") or parts.step_s, step.get("high") or parts.step_s
@@ -84,5 +84,5 @@ def _of_work(
 
 
 def _times(saved_s: float, step_s: float) -> float | None:
-    """Return the speed-up of a step that saves so much; None if nothing is left."""
+    """Return the speed-up of a step that saves `saved_s`; None if nothing is left."""
     return step_s / (step_s - saved_s) if saved_s < step_s else None

@@ -1,4 +1,4 @@
-"""Diagnoses along a path of growth -> where the leading cause changes, from what to what, and what ends it. Pure."""
+"""Diagnoses along a growth path -> changes of the leading cause, and the end of the path. Pure."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 LEAD = 0.05
-"""A cause leads another by more than this share of the step; closer ones take turns by chance."""
+"""A cause leads another by more than this share of the step; the order of closer ones is chance."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Between the sizes ``after`` and ``at`` the leading cause changes from ``before`` to ``now`` (words of a verdict).
+    """A change of the leading cause between the sizes `after` and `at`, from `before` to `now` (words of a verdict).
 
-    ``between``: sizes from one to the other at which nothing is named.
+    `between`: sizes from one to the other without a named cause.
     """
 
     after: str
@@ -26,9 +26,9 @@ class Turn:
 
 @dataclass(frozen=True)
 class End:
-    """The size ``at`` that gave no result, why (a record's status, or any other word), and the last one that gave one.
+    """The end of a path: the size `at` without a result, and the reason `what` (a record's status, or any other word).
 
-    ``then`` is what led at that one, ``after``; None where nothing was measured, or named.
+    `after`: the last size with a result, and `then` its leading cause; None if nothing was measured, or named.
     """
 
     at: str
@@ -46,29 +46,29 @@ class Path:
 
 
 def turns(steps: Sequence[tuple[str, Mapping[str, Any] | str]]) -> Path:
-    """The turns of a path and its end.
+    """Return the turns of a path and its end.
 
-    ``steps``: in order of size, (the size in words, its diagnosis); a size without result has its status instead
-    ("oom", "failed", ...), as has a last entry that says what else ended the path ("flat", ...). A size without result
-    amid others is passed over.
+    `steps`: in order of size, (the size in words, its diagnosis). A size without result has its status instead ("oom",
+    "failed", ...), as has a last entry with another end of the path ("flat", ...). A size without result between others
+    is skipped.
     """
-    found: list[Turn] = []
-    led: tuple[str, str] | None = None  # at which size, which cause
+    path_turns: list[Turn] = []
+    led: tuple[str, str] | None = None  # (size, cause)
     between: list[str] = []
-    measured = [(label, told) for label, told in steps if not isinstance(told, str)]
-    for label, told in measured:
-        now = _leader(told, led[1] if led else None)
+    measured = [(label, diagnosis) for label, diagnosis in steps if not isinstance(diagnosis, str)]
+    for label, diagnosis in measured:
+        now = _leader(diagnosis, led[1] if led else None)
         if now is None:
             between.append(label)
             continue
         if led and now != led[1]:
-            found.append(Turn(led[0], label, led[1], now, tuple(between)))
+            path_turns.append(Turn(led[0], label, led[1], now, tuple(between)))
         led, between = (label, now), []
-    return Path(tuple(found), _end(steps, measured, led))
+    return Path(tuple(path_turns), _end(steps, measured, led))
 
 
 def _leader(diagnosis: Mapping[str, Any], before: str | None) -> str | None:
-    """The cause that takes most; the one before leads on until another takes clearly more. None: none is named."""
+    """Return the cause with the largest share, or None; the previous one leads until another is clearly larger."""
     causes = [cause for cause in diagnosis.get("causes") or [] if cause["share"] is not None]
     if not causes:
         return None
@@ -84,9 +84,9 @@ def _end(
     measured: Sequence[tuple[str, Mapping[str, Any]]],
     led: tuple[str, str] | None,
 ) -> End | None:
-    """The first of the sizes without result that close the path."""
+    """Return the end of the path: the first of the last sizes without result, or None."""
     last = measured[-1][0] if measured else None
-    after = max((i for i, (_, told) in enumerate(steps) if not isinstance(told, str)), default=-1)
+    after = max((i for i, (_, diagnosis) in enumerate(steps) if not isinstance(diagnosis, str)), default=-1)
     rest = steps[after + 1 :]
     if not rest:
         return None

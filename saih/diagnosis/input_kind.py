@@ -1,16 +1,16 @@
 """Kind of the cost of input: storage, decoding, the copy, or readers that compete with the step. Pure.
 
-The cost is the full step less the one without input. It has two parts, which blocks of a third kind tell apart, in
-which input is read but not waited for:
+The cost is the full step less the one without input. It has two parts, which are separated by blocks of a third kind,
+in which input is read but not waited for:
 
     contention   that step less the one without input: readers slow down a step that does not wait for them
-    waiting      the full step less that step. Wall-clock timers on the step's own path say what for: while the batch
-                 that is waited for is fetched (storage), decoded (decode), or copied to the device (copy)
+    waiting      the full step less that step. Wall-clock timers on the step's own path show the reason: the batch is
+                 being fetched (storage), decoded (decode), or copied to the device (copy)
 
-A kind is named where it is at least `OF_INPUT` of the cost: contention, where its blocks show it beyond noise; what is
-waited for, where waiting is that much, too, and its timer is `CLEARLY` longer than the others. It is called storage
-only where bytes did come from storage: reads that the page cache answers are timed alike. Otherwise the kind stays
-open, and the evidence says why. Seconds that are added up over threads decide nothing: they are no time of the step.
+A kind is named if it is at least `OF_INPUT` of the cost: contention, if its blocks show it beyond noise; otherwise the
+longest timer, if waiting is that much, too, and the timer is `CLEARLY` longer than the others. It is called storage
+only if bytes did come from storage: reads from the page cache are timed alike. Otherwise the kind is undetermined, and
+the evidence gives the reason. Seconds added up over threads decide nothing: they are no time of the step.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from saih.diagnosis.words import duration, listed, percent
 from saih.metrics.from_blocks import shown
 
 OF_INPUT = 0.5
-"""What explains less than this share of the cost is not what the cost is due to."""
+"""The least share of the cost of input that counts as its explanation."""
 CLEARLY = 1.5
-"""A timer that is less than so many times the next one does not decide: threads' times vary as much."""
+"""The least ratio of the longest timer to the next one for a decision: threads' times vary as much."""
 FROM_STORAGE = 0.05
 """With less than this share of the bytes read from storage, reading measures memory."""
 HARDLY = 0.1
-"""A step that waits for less than this share of what input costs is not slow for want of batches."""
+"""A step that waits for less than this share of the cost of input is not slow for want of batches."""
 NEXT_TO_NOTHING = 0.01
-"""Timers that show less than this share of the cost are not told."""
+"""Timers with less than this share of the cost are not mentioned."""
 OVERLAPPED = 0.9
 """Copies that the device waits for in less than this share of their time are made ahead of the step already."""
 
@@ -88,17 +88,17 @@ class Known:
 
     @property
     def contends(self) -> bool:
-        """True if contention is what input costs, beyond noise."""
+        """True if contention explains the cost of input, beyond noise."""
         return bool(self.contention_shown) and (self.contention_s or 0.0) >= OF_INPUT * self.cost_s
 
     @property
     def waits(self) -> bool:
-        """True if waiting may be what input costs, as far as blocks tell."""
+        """True if waiting may explain the cost of input, according to the blocks."""
         return self.waiting_s is None or self.waiting_s >= OF_INPUT * self.cost_s
 
     @property
     def longest(self) -> str | None:
-        """What the step waits for longest, if that is enough of the cost and clearly more than the others."""
+        """The longest wait of the step, if it is enough of the cost and clearly more than the others; else None."""
         ordered = sorted(((s or 0.0, name) for name, s in self.timers_s.items()), reverse=True)
         (first_s, name), (second_s, _) = ordered[:2]
         enough = first_s >= OF_INPUT * self.cost_s and first_s >= CLEARLY * second_s and first_s > 0
@@ -106,13 +106,13 @@ class Known:
 
     @property
     def timed(self) -> bool:
-        """True if any of the timers on the step's path is there."""
+        """True if any of the timers on the step's path was recorded."""
         return any(seconds is not None for seconds in self.timers_s.values())
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Kind of the cost (None: open), the evidence in sentences, and advice."""
+    """The kind of the cost (None: undetermined), the evidence in sentences, and advice."""
 
     kind: str | None
     evidence: str
@@ -120,7 +120,7 @@ class Kind:
 
 
 def kind(cost_s: float, metrics: Mapping[str, Mapping[str, Any]], samples: Mapping[str, Any]) -> Kind:
-    """The kind of a cost of input. ``metrics``, ``samples``: as in the record, of any version."""
+    """Return the kind of a cost of input; `metrics`, `samples`: as in the record, of any version."""
     known = know(cost_s, metrics, samples)
     if known.contends:
         return Kind("contention", f"{_split(known)}{_waits_for(known)}", CONTENTION_HELP)
@@ -150,36 +150,36 @@ def know(cost_s: float, metrics: Mapping[str, Mapping[str, Any]], samples: Mappi
 
 
 def from_storage(samples: Mapping[str, Any]) -> float | None:
-    """Bytes that came from storage, of the bytes of the samples that were read; None: not known, or none was read."""
+    """Return bytes from storage over bytes of the samples read; None: not known, or none was read."""
     if "storage_bytes" not in samples:
         return _from_storage_by_the_application(samples)
-    fetched = [each for block in samples["storage_bytes"] for each in block]
-    read = sum(each for block in samples["read_bytes"] for each in block)
-    if not read or any(each is None for each in fetched):
+    fetched = [count for block in samples["storage_bytes"] for count in block]
+    read = sum(count for block in samples["read_bytes"] for count in block)
+    if not read or any(count is None for count in fetched):
         return None
     return float(sum(fetched) / read)
 
 
 def _from_storage_by_the_application(samples: Mapping[str, Any]) -> float | None:
-    """The same in records of method versions up to 7, by the metric that the application declared, if it did."""
+    """Return the same for records of method versions up to 7, from the application's own metric if there is one."""
     percentage = (samples.get("values") or {}).get("from_storage_percent")
     return None if percentage is None else float(percentage) / 100
 
 
 def _by_timers(known: Known) -> Kind:
-    """What is waited for, where waiting is the cost; else what keeps it open."""
-    longest, told = known.longest, f"{_split(known)}{_waits_for(known)}"
+    """Return the kind with the longest timer if waiting is the cost; else an undetermined kind with the reason."""
+    longest, sentences = known.longest, f"{_split(known)}{_waits_for(known)}"
     if longest is None or not known.waits:
-        return Kind(None, f"{told}{_why_open(known)}", OPEN_HELP)
+        return Kind(None, f"{sentences}{_why_open(known)}", OPEN_HELP)
     if longest != "storage":
-        return Kind(longest, told, _help(longest, known))
+        return Kind(longest, sentences, _help(longest, known))
     if known.from_storage is None:
         why = " Whether the bytes came from storage or from memory is not known, so that the kind is undetermined."
-        return Kind(None, f"{told}{why}", FROM_WHERE_HELP)
-    told += f" {_came(known.from_storage).capitalize()} of the bytes read came from storage"
+        return Kind(None, f"{sentences}{why}", FROM_WHERE_HELP)
+    sentences += f" {_came(known.from_storage).capitalize()} of the bytes read came from storage"
     if known.from_storage < FROM_STORAGE:
-        return Kind(None, f"{told}: it is memory that is read, and the kind is undetermined.", MEMORY_HELP)
-    return Kind("storage", f"{told}.", STORAGE_HELP)
+        return Kind(None, f"{sentences}: it is memory that is read, and the kind is undetermined.", MEMORY_HELP)
+    return Kind("storage", f"{sentences}.", STORAGE_HELP)
 
 
 def _came(share: float) -> str:
@@ -187,9 +187,9 @@ def _came(share: float) -> str:
 
 
 def _help(longest: str, known: Known) -> str:
-    """What would help against decoding or copying, without what is done already."""
+    """Return advice against decoding or copying, without measures already in use."""
     if longest == "decode":
-        plain = known.from_storage is not None and known.from_storage >= 1  # as many bytes as the samples have
+        plain = known.from_storage is not None and known.from_storage >= 1  # no compression: the bytes of the samples
         cheaper = "in fewer steps" if plain else "without compression, or with a faster one, if it is compressed"
         return DECODE_HELP.format(cheaper=cheaper)
     stall_s, copies_s = known.timers_s["copy"] or 0.0, known.copies_s
@@ -198,7 +198,7 @@ def _help(longest: str, known: Known) -> str:
 
 
 def _split(known: Known) -> str:
-    """The cost, divided by blocks into contention and waiting."""
+    """Describe the cost, divided by blocks into contention and waiting."""
     if known.contention_s is None or known.waiting_s is None:
         return ""
     between = " to ".join(map(duration, known.contention_between or ()))
@@ -210,7 +210,7 @@ def _split(known: Known) -> str:
 
 
 def _waits_for(known: Known) -> str:
-    """Describe the timers that are there."""
+    """Describe the timers that were recorded."""
     least_s = NEXT_TO_NOTHING * known.cost_s
     awaited = [f"{duration(s)} {AWAITED[name]}" for name, s in known.timers_s.items() if s and s >= least_s]
     if not awaited:
@@ -231,7 +231,7 @@ def _why_open(known: Known) -> str:
 
 
 def _untimed(known: Known) -> Kind:
-    """Without timers on the step's path, as in old records: no kind, but the step may be known not to wait."""
+    """Return an undetermined kind for records without timers on the step's path; the step may be known not to wait."""
     if known.input_wait_s is None:
         return Kind(None, "Waiting for input is not timed: the kind is undetermined.", UNTIMED_HELP)
     waits = f"By its timer the step waits {duration(known.input_wait_s)} for a batch"
@@ -245,8 +245,8 @@ def _untimed(known: Known) -> Kind:
         likely += (
             f", or the device waits for copies, which last {duration(known.copies_s or 0.0)} a step and overlap with it"
         )
-    told = (
+    sentences = (
         f"{waits}{storage}. So it is hardly slow for want of batches: {likely}, which was not measured. The kind is "
         "undetermined."
     )
-    return Kind(None, told, AGAIN_HELP)
+    return Kind(None, sentences, AGAIN_HELP)

@@ -1,6 +1,7 @@
-"""Telemetry -> why a point's figures may not be repeatable: each reason in words, with its numbers. Pure.
+"""Telemetry -> reasons for which a point's figures may not be repeatable, in words with their numbers. Pure.
 
-A suspect point was measured rightly, but its machine was not left alone or did not keep its pace. It keeps its figures.
+A suspect point was measured correctly, but its machine was shared or did not keep its pace. The point keeps its
+figures.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import Any
 from saih.common.environment import binds, slowed
 
 FALL = 0.05
-"""Clocks, and steps, may drift by this much: noise and the steps of boost clocks (15 MHz of some 1,500) lie within."""
+"""Tolerated drift of clocks and steps: above noise and the steps of boost clocks (15 MHz of some 1,500)."""
 STOLEN = 0.05
-"""Share of the ranks' cores. Timer ticks count time to about 1 %; and a late rank holds up all the others."""
+"""Tolerated share of the ranks' cores. Timer ticks count time to about 1 %; and a late rank delays all the others."""
 HELD_BACK = 0.01
-"""Share of the periods in which a CPU quota ended a rank's turn: a stop for all the ranks that wait for it."""
+"""Tolerated share of the periods in which a CPU quota ended a rank's turn: all ranks that wait for it stop, too."""
 FEWEST_BLOCKS = 9
-"""Three a third: that all of the last three are slower than all of the first three happens by chance in 1 of 20."""
+"""Three a third: all of the last three are slower than all of the first three by chance in 1 case of 20."""
 
 HARDWARE = {
     "hw_slowdown": "was slowed down by its hardware (heat, power brake or supply)",
@@ -28,7 +29,7 @@ HARDWARE = {
     "board_limit": "was held back by a limit of its board",
     "reliability": "was held back for the voltage's sake",
 }
-"""NVML's reasons that no healthy, well cooled device shows: one sample of them is enough."""
+"""NVML's reasons that no healthy, well cooled device shows; a single sample of them is enough."""
 
 
 MEMORY = "memory"
@@ -41,35 +42,35 @@ QUOTA = "quota"
 SLOWER = "slower"
 ENVIRONMENT = "environment"
 SETTINGS = "settings"
-"""The causes, as the record has them."""
+"""The causes, in the words of the record."""
 
 Reason = tuple[str, str]
-"""A cause, and what was seen of it in words."""
+"""A cause, and the observation in words."""
 
 
 def suspect(telemetry: Sequence[Mapping[str, Any]], samples: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the reasons why the point is suspect, {"cause", "words"} each.
 
-    ``telemetry``: what `saih.telemetry.watch.Telemetry.end` gave on every rank; ``samples``: raw times, as in the
+    `telemetry`: the result of `saih.telemetry.watch.Telemetry.end` on every rank; `samples`: raw times, as in the
     record.
     """
-    return [*disturbances(telemetry), *({"cause": cause, "words": told} for cause, told in _slower(samples))]
+    return [*disturbances(telemetry), *({"cause": cause, "words": words} for cause, words in _slower(samples))]
 
 
 def disturbances(telemetry: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return the reasons that telemetry gives, around a point's blocks or a ceiling's repeats."""
-    found: list[Reason] = []
+    """Return the reasons found by telemetry during a point's blocks or a ceiling's repeats."""
+    reasons: list[Reason] = []
     for number, rank in enumerate(telemetry):
-        found += [(cause, f"rank {number} on {rank['host']}: {text}") for cause, text in _rank(rank)]
-        found += [(cause, f"{rank['host']}: {text}") for cause, text in _host(rank["host_cpu"])]
-    return [{"cause": cause, "words": told} for cause, told in found]
+        reasons += [(cause, f"rank {number} on {rank['host']}: {text}") for cause, text in _rank(rank)]
+        reasons += [(cause, f"{rank['host']}: {text}") for cause, text in _host(rank["host_cpu"])]
+    return [{"cause": cause, "words": words} for cause, words in reasons]
 
 
 def of_environment(environment: Mapping[str, str], places: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Variables that slow ranks down, or that ranks have otherwise than the sweep.
+    """Return variables that slow ranks down, or that ranks have otherwise than the sweep.
 
-    ``environment``: the sweep's listed variables; ``places`` as in record.system["ranks"], where "environment" holds
-    what a rank has otherwise. Ranks that are each bound to their own adapters or cores may differ in that.
+    `environment`: the sweep's listed variables; `places` as in record.system["ranks"], where "environment" holds what
+    a rank has otherwise. Ranks that are each bound to their own adapters or cores may differ in that.
     """
     ranks = [place.get("environment") or {} for place in places]
     everywhere = _common(ranks)
@@ -139,7 +140,7 @@ def _rank(rank: Mapping[str, Any]) -> Iterable[Reason]:
 
 
 def _throttled(gpu: Mapping[str, Any]) -> Iterable[Reason]:
-    """By its hardware. The set power limit is left out: large GPUs work at theirs whenever they work hard."""
+    """Yield throttling by hardware, without the set power limit, which large GPUs reach whenever they work hard."""
     shares = gpu["throttle_share"] or {}
     for reason, words in HARDWARE.items():
         if reason in shares:

@@ -12,67 +12,73 @@ from saih.diagnosis.words import Told, duration, listed, percent
 from saih.metrics.work_groups import NEAR, Group
 
 HIGH = 0.8
-"""Of a ceiling. From here on better kernels gain a quarter at most: the device does what it is for."""
+"""Share of a ceiling. Above it better kernels gain a quarter at most: the device works as intended."""
 OWN_SHAPE = 0.6
-"""A layer that takes, alone, at least this much of what it takes in the step is as slow alone: its kernel is slow."""
+"""The kernel is slow if a layer run alone takes at least this share of its time in the step."""
 MOST_NAMED = 3
 LEAST_NAMED = 0.05
-"""Groups that a sentence names: the longest few, and none below this share of the cause's time."""
+"""A sentence names the longest few groups, and none below this share of the cause's time."""
 NEARLY_ALL = 0.995
-"""A group that had its cores for more of its time than this was left alone: its sentence does not speak of others."""
+"""A group that had its cores for more of its time than this was undisturbed: its sentence does not mention others."""
 
 
 def told_of_memory(parts: Parts, run: Mapping[str, Any]) -> Told:
-    """Groups near the memory bandwidth."""
-    found = _of(parts, "memory")
-    told = (
+    """Describe groups near the memory bandwidth."""
+    near_memory = _of(parts, "memory")
+    sentence = (
         f"{_long(parts, 'memory')} reaches at least {percent(NEAR)} of the measured memory bandwidth, and arithmetic "
-        f"limits it less: {_names(found)}."
+        f"limits it less: {_names(near_memory)}."
     )
-    return None, work_saved_s(found, "memory"), told, advice.for_memory(run, found)
+    return None, work_saved_s(near_memory, "memory"), sentence, advice.for_memory(run, near_memory)
 
 
 def told_of_compute(parts: Parts, run: Mapping[str, Any], ceilings: Mapping[str, Any]) -> Told:
-    """Groups near the ceiling of arithmetic: how near they come all together."""
-    found = _of(parts, "compute")
-    reached = sum(group.compute_s or 0.0 for group in found) / sum(group.had * group.own_s for group in found)
-    beyond = _beyond(found, ceilings.get("flop_per_s_limit"))
-    told = (
-        f"{_long(parts, 'compute')} reaches {'the whole' if reached > 1 else percent(reached)} of the ceiling of "
-        f"arithmetic, no group less than {percent(NEAR)}: {_names(found)}.{beyond}"
+    """Describe groups near the ceiling of arithmetic, and the share of it that they reach together."""
+    near_arithmetic = _of(parts, "compute")
+    reached = sum(group.compute_s or 0.0 for group in near_arithmetic) / sum(
+        group.had * group.own_s for group in near_arithmetic
     )
-    return None, work_saved_s(found, "compute"), told, advice.for_compute(run, reached, HIGH)
+    beyond = _beyond(near_arithmetic, ceilings.get("flop_per_s_limit"))
+    sentence = (
+        f"{_long(parts, 'compute')} reaches {'the whole' if reached > 1 else percent(reached)} of the ceiling of "
+        f"arithmetic, no group less than {percent(NEAR)}: {_names(near_arithmetic)}.{beyond}"
+    )
+    return None, work_saved_s(near_arithmetic, "compute"), sentence, advice.for_compute(run, reached, HIGH)
 
 
 def told_of_kernels(parts: Parts, run: Mapping[str, Any]) -> Told:
-    """Groups that reach neither ceiling, and whether that is due to their kernels or to their place in the step."""
-    found = _of(parts, "kernels")
-    told, help_ = (
-        f"{_long(parts, 'kernels')} comes near neither ceiling: {_names(found)}.",
-        advice.for_kernels(run, found),
+    """Describe groups that reach neither ceiling, with the reason: their kernels or their place in the step."""
+    near_neither = _of(parts, "kernels")
+    sentences, help_ = (
+        f"{_long(parts, 'kernels')} comes near neither ceiling: {_names(near_neither)}.",
+        advice.for_kernels(run, near_neither),
     )
-    timed = [(group.own_s, group.alone_s) for group in found if group.alone_s is not None]
-    half = sum(group.own_s for group in found) / 2
+    timed = [(group.own_s, group.alone_s) for group in near_neither if group.alone_s is not None]
+    half = sum(group.own_s for group in near_neither) / 2
     slow_s = sum(own for own, alone in timed if alone >= OWN_SHAPE * own)
     if slow_s >= half:
-        told += f" {duration(slow_s)} of it is as slow alone: that is due to the library's kernels for these shapes."
+        sentences += (
+            f" {duration(slow_s)} of it is as slow alone: that is due to the library's kernels for these shapes."
+        )
     elif sum(own for own, alone in timed if alone < OWN_SHAPE * own) >= half:
-        told += f" Alone, {duration(sum(own for own, _ in timed))} of it take {duration(sum(a for _, a in timed))}."
+        sentences += (
+            f" Alone, {duration(sum(own for own, _ in timed))} of it take {duration(sum(a for _, a in timed))}."
+        )
         help_ = (
             "Look for what slows it down in the step, for it is faster alone: others on the device or its cores, cold "
             "caches, conversions between layouts or types."
         )
-    return None, work_saved_s(found, "kernels"), told, help_
+    return None, work_saved_s(near_neither, "kernels"), sentences, help_
 
 
 def told_of_cache(parts: Parts) -> str:
-    """Work from caches: how much, and that nothing says how fast it could be; empty where there is none."""
-    found = _of(parts, "cache")
-    if not found:
+    """Describe the amount of work from caches, whose possible speed is unknown; empty if there is none."""
+    in_caches = _of(parts, "cache")
+    if not in_caches:
         return ""
     return (
         f"{_long(parts, 'cache')} runs from caches, for the memory could not move its least traffic in that time: "
-        f"{_names(found)}. No ceiling of caches was measured, so that it is not known how fast it could be."
+        f"{_names(in_caches)}. No ceiling of caches was measured, so that it is not known how fast it could be."
     )
 
 
@@ -86,12 +92,12 @@ def _long(parts: Parts, cause: str) -> str:
 
 
 def _names(found: Sequence[Group]) -> str:
-    """The longest groups with how near they come to their ceiling, and what they take alone."""
+    """Name the longest groups with the shares of their ceilings that they reach, and their times alone."""
     least_s = LEAST_NAMED * sum(group.own_s for group in found)
     shown = [group for group in found[:MOST_NAMED] if group.own_s >= least_s]
-    told = [f"{group.label} {duration(group.own_s)}{_beside(group)}" for group in shown]
+    groups_in_words = [f"{group.label} {duration(group.own_s)}{_beside(group)}" for group in shown]
     more = len(found) - len(shown)
-    return listed([*told, f"{more} more"] if more else told)
+    return listed([*groups_in_words, f"{more} more"] if more else groups_in_words)
 
 
 def _beside(group: Group) -> str:
@@ -107,9 +113,9 @@ def _beside(group: Group) -> str:
 
 
 def _beyond(found: Sequence[Group], limit_flop_per_s: float | None) -> str:
-    """Why some arithmetic is faster than its ceiling, also if it had its cores all the time.
+    """Explain arithmetic faster than its ceiling, even if it had its cores all the time; empty if there is none.
 
-    ``limit_flop_per_s``: more than that no clock allows; None: not known.
+    `limit_flop_per_s`: the most at any clock; None: not known.
     """
     most = max((group.compute_s or 0.0) / group.own_s for group in found)
     if most <= 1:

@@ -1,18 +1,18 @@
-"""Disturbances on purpose: slow storage, slow links, a slow or stopped rank, little memory. Real ones, and labelled.
+"""Deliberate disturbances: slow storage, slow links, a slow or stopped rank, little memory.
 
-They are for tests, which must know what is wrong with a run before it is measured, and for configurations that ask what
-an application would do on a lesser machine. Nothing is simulated: the kernel throttles real reads, real ranks talk over
-real interfaces of limited rate, and a rank is slow because it is really stopped most of the time.
+They are real, and labelled. They are for tests, which must know the fault of a run in advance, and for configurations
+that ask how an application would run on a lesser machine. Nothing is simulated: the kernel throttles real reads, real
+ranks talk over real interfaces of limited rate, and a rank is slow because it is really stopped most of the time.
 
     storage_mb_s   all ranks of a host together read no faster from local disks      storage.py
     link_mb_s      each rank is a node of its own, on a link of that rate            links.py
     slow_rank      one rank runs for that share of the time                          pauses.py
     stop_rank      one rank stops for good, so many seconds after its start          pauses.py
-    memory_gib     a rank may hold so much private memory, libraries included        here
+    memory_gib     a rank may use so much private memory, libraries included         here
 
-``python -m saih.emulate [settings] -- command`` is put before each rank's command line, does what concerns its rank,
-and becomes the command. It leaves a label in the environment, so that a worker knows under which disturbances it runs,
-whoever asked for them. docs/emulate.md has the limits of each.
+`python -m saih.emulate [settings] -- command` is put before each rank's command line, sets up its rank's disturbances,
+and becomes the command. It leaves a label in the environment, so that a worker knows its disturbances, whoever
+requested them. docs/emulate.md has the limits of each.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ TRY_TIMEOUT_S = 120.0
 
 @dataclass(frozen=True)
 class Settings:
-    """What is asked for; None: that is left as it is.
+    """The requested disturbances; None: not disturbed.
 
-    ``slow_rank``: (rank, share of the time it runs, in (0, 1)); ``stop_rank``: (rank, seconds after its start).
-    Rates are in MB/s (10^6 bytes a second).
+    `slow_rank`: (rank, share of the time it runs, in (0, 1)); `stop_rank`: (rank, seconds after its start). Rates are
+    in MB/s (10^6 bytes a second).
     """
 
     storage_mb_s: float | None = None
@@ -75,50 +75,50 @@ class Settings:
         )
 
     def wrapper(self) -> list[str]:
-        """The words to put before each rank's command line; none where nothing is asked for."""
+        """Return the words before each rank's command line; none without any disturbance."""
         words: list[str] = []
         for name, value in vars(self).items():
             if value is not None:
                 numbers = value if isinstance(value, tuple) else (value,)
                 words += [f"--{name.replace('_', '-')}", *map(str, numbers)]
-        # -P as in saih.groups.worker_group: the working folder must not stand in for our packages
+        # -P as in saih.groups.worker_group: the working folder must not shadow our packages
         return [sys.executable, "-P", "-m", "saih.emulate", *words, "--"] if words else []
 
     def at(self, rank: int, size: int) -> dict[str, Any]:
         """Return the label of one rank of `size`: the disturbances that apply to it, as in the configuration."""
-        found: dict[str, Any] = {}
+        disturbances: dict[str, Any] = {}
         if self.storage_mb_s is not None:
-            found["storage_mb_s"] = self.storage_mb_s
+            disturbances["storage_mb_s"] = self.storage_mb_s
         if self.link_mb_s is not None and size > 1:
-            found["link_mb_s"] = self.link_mb_s
+            disturbances["link_mb_s"] = self.link_mb_s
         if self.slow_rank and self.slow_rank[0] == rank:
-            found["slow_rank"] = {"rank": rank, "share": self.slow_rank[1]}
+            disturbances["slow_rank"] = {"rank": rank, "share": self.slow_rank[1]}
         if self.stop_rank and self.stop_rank[0] == rank:
-            found["stop_rank"] = {"rank": rank, "after_s": self.stop_rank[1]}
+            disturbances["stop_rank"] = {"rank": rank, "after_s": self.stop_rank[1]}
         if self.memory_gib is not None:
-            found["memory_gib"] = self.memory_gib
-        return found
+            disturbances["memory_gib"] = self.memory_gib
+        return disturbances
 
 
 def label(environment: Mapping[str, str] = os.environ) -> dict[str, Any] | None:
-    """The disturbances that this process runs under, in the form of the configuration; None where there are none.
+    """Return the disturbances of this process, in the form of the configuration; None if there are none.
 
-    Raises InputError for a label that none of our disturbances leaves.
+    Raises InputError for a label that does not come from our disturbances.
     """
     given = environment.get(LABEL)
     if not given:
         return None
     try:
-        found = json.loads(given)
+        disturbances = json.loads(given)
     except ValueError:
-        found = None
-    if not isinstance(found, dict) or fault(EMULATED, found):
+        disturbances = None
+    if not isinstance(disturbances, dict) or fault(EMULATED, disturbances):
         raise InputError(f"{LABEL} = {short(given)}: must be what saih.emulate leaves there; unset it")
-    return found
+    return disturbances
 
 
 def together(labels: Iterable[Mapping[str, Any] | None]) -> dict[str, Any] | None:
-    """The labels of all ranks as one; None where no rank has any."""
+    """Return the labels of all ranks as one; None if no rank has any."""
     merged: dict[str, Any] = {}
     for each in labels:
         merged |= each or {}
@@ -126,23 +126,23 @@ def together(labels: Iterable[Mapping[str, Any] | None]) -> dict[str, Any] | Non
 
 
 def in_words(emulated: Mapping[str, Any]) -> str:
-    """A label for people: "storage at 50 MB/s, rank 1 running 50 % of the time"."""
-    told = []
+    """Return a label for people: "storage at 50 MB/s, rank 1 running 50 % of the time"."""
+    sentences = []
     if "storage_mb_s" in emulated:
-        told.append(f"storage at {emulated['storage_mb_s']:g} MB/s")
+        sentences.append(f"storage at {emulated['storage_mb_s']:g} MB/s")
     if "link_mb_s" in emulated:
-        told.append(f"links at {emulated['link_mb_s']:g} MB/s")
+        sentences.append(f"links at {emulated['link_mb_s']:g} MB/s")
     if slow := emulated.get("slow_rank"):
-        told.append(f"rank {slow['rank']} running {100 * slow['share']:g} % of the time")
+        sentences.append(f"rank {slow['rank']} running {100 * slow['share']:g} % of the time")
     if stop := emulated.get("stop_rank"):
-        told.append(f"rank {stop['rank']} stopped after {stop['after_s']:g} s")
+        sentences.append(f"rank {stop['rank']} stopped after {stop['after_s']:g} s")
     if "memory_gib" in emulated:
-        told.append(f"{emulated['memory_gib']:g} GiB of memory a rank")
-    return ", ".join(told)
+        sentences.append(f"{emulated['memory_gib']:g} GiB of memory a rank")
+    return ", ".join(sentences)
 
 
 def require(settings: Settings) -> None:
-    """Try on this host, as one rank of one, what is asked for. Raises InputError with the reason where it cannot be."""
+    """Try the disturbances on this host, as one rank of one. Raises InputError with the reason if that fails."""
     wrapper = settings.wrapper()
     if not wrapper:
         return
@@ -155,5 +155,5 @@ def require(settings: Settings) -> None:
 
 
 def limit_memory(gib: float) -> None:
-    """Let this process, and what it becomes, hold ``gib`` of private writable memory: RLIMIT_DATA, setrlimit(2)."""
+    """Limit this process and its command to `gib` of private writable memory: RLIMIT_DATA, setrlimit(2)."""
     limits.allow_data(int(gib * GIB))

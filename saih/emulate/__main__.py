@@ -1,7 +1,7 @@
-"""The wrapper before a rank's command line: does what concerns its rank, then becomes the command.
+"""The wrapper before a rank's command line: sets up its rank's disturbances, then becomes the command.
 
-It stays the same process, so that the launcher's pipes, signals and exit statuses reach the command itself; and it is
-ended by the kernel when the launcher ends.
+It stays the same process, so that the launcher's pipes, signals and exit statuses reach the command itself; and the
+kernel ends it when the launcher ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from saih.errors import InputError
 
 
 def main() -> NoReturn:
-    """Disturb this rank and become the command after ``--``."""
+    """Disturb this rank and become the command after `--`."""
     arguments, command = _arguments()
     try:
         rank, size = processes.place(os.environ)
@@ -39,21 +39,21 @@ def _end(why: str) -> NoReturn:
 
 
 def _disturb(settings: emulate.Settings, rank: int, size: int, trying: bool) -> dict[str, str]:
-    """Do what concerns this rank; the environment to go on in. ``trying``: links even where there is one rank."""
+    """Set up this rank's disturbances; return the environment of the command. `trying`: links even with one rank."""
     processes.die_with_parent()
-    found = settings.at(rank, size)
+    disturbances = settings.at(rank, size)
     extra: dict[str, str] = {}
     if settings.storage_mb_s is not None:
         storage.throttle(settings.storage_mb_s)
     if settings.link_mb_s is not None and (size > 1 or trying):
         extra = links.join(settings.link_mb_s, rank, size)
-    if "slow_rank" in found:
-        pauses.slow(found["slow_rank"]["share"])
-    if "stop_rank" in found:
-        pauses.stop(found["stop_rank"]["after_s"])
+    if "slow_rank" in disturbances:
+        pauses.slow(disturbances["slow_rank"]["share"])
+    if "stop_rank" in disturbances:
+        pauses.stop(disturbances["stop_rank"]["after_s"])
     if settings.memory_gib is not None:
         emulate.limit_memory(settings.memory_gib)
-    label = {**(emulate.label() or {}), **found}
+    label = {**(emulate.label() or {}), **disturbances}
     return {**os.environ, **extra, **({emulate.LABEL: json.dumps(label)} if label else {})}
 
 
@@ -80,7 +80,7 @@ def _arguments() -> tuple[argparse.Namespace, list[str]]:
 
 
 def _number(least: float, most: float) -> Callable[[str], float]:
-    """A number within both bounds, as argparse takes a type."""
+    """Return a type for argparse: a number within both bounds."""
 
     def read(text: str) -> float:
         try:

@@ -1,4 +1,4 @@
-"""The kernel's calls that Python 3.11 lacks: namespaces and mounts. Flags are from linux/sched.h and sys/mount.h."""
+"""System calls that Python 3.11 lacks: namespaces and mounts. Flags are from linux/sched.h and sys/mount.h."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ _MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
 
 
 def unshare(flags: int) -> None:
-    """Go on in new namespaces. Raises OSError."""
+    """Continue in new namespaces. Raises OSError."""
     _call("unshare", flags)
 
 
 def enter(namespace: int) -> None:
-    """Go on in the namespace that the descriptor stands for. Raises OSError."""
+    """Continue in the namespace of the descriptor. Raises OSError."""
     _call("setns", namespace, 0)
 
 
 def keep_mounts_private() -> None:
-    """Let no mount of this process's namespace reach another's. Raises OSError."""
+    """Keep the mounts of this process's namespace from other namespaces. Raises OSError."""
     _call("mount", None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_PRIVATE), None)
 
 
 def bind(source: Path, target: Path) -> None:
-    """Put one file in the place of another, for this namespace. Raises OSError."""
+    """Mount one file in the place of another, for this namespace. Raises OSError."""
     _call("mount", os.fsencode(source), os.fsencode(target), None, ctypes.c_ulong(_MS_BIND), None)
 
 

@@ -4,13 +4,13 @@
                                      bridge (a namespace)     the bridge and the other ends in one more;
     rank 1 [saih0]---tbf---tbf---[n1]                     both ends send through a token bucket (tc-tbf(8))
 
-Rank 0 sets all up before any rank has become its command, and hands each of the others the descriptor of its
-namespace through a socket. Nothing gets a name on the host: the kernel takes a namespace away when its last process or
-descriptor goes, however that comes about. MPICH is told to use the network between these ranks, gloo finds its
-interface by GLOO_SOCKET_IFNAME, and the host's name means, in an /etc/hosts that only the rank sees, its own address.
+Rank 0 sets everything up before any rank has become its command, and sends each of the others the descriptor of its
+namespace through a socket. Nothing gets a name on the host: the kernel removes a namespace when its last process or
+descriptor is gone, for whatever reason. MPICH is set to use the network between these ranks, gloo finds its interface
+by GLOO_SOCKET_IFNAME, and in an /etc/hosts that only the rank sees the host's name has the rank's own address.
 
-The rate is the link's own, frames with all headers, as that of a real one; of large messages 95 to 99 % of it arrived.
-Needs iproute2 and root, or a kernel that lets users have namespaces of their own.
+The rate is the link's own, frames with all headers, like that of a real one; large messages reached 95 to 99 % of it.
+Needs iproute2 and root, or a kernel that lets users create namespaces.
 """
 
 from __future__ import annotations
@@ -32,22 +32,24 @@ MB = 1_000_000
 KEY = "emulate.link_mb_s"
 INTERFACE = "saih0"
 MTU_BYTES = 9000
-"""As clusters have it: each frame costs the host work, and larger ones cost less of it."""
+"""The usual size on clusters: each frame costs the host work, and larger frames cost less of it."""
 BURST_MS = 1.0
-"""What may go at once after a pause, as time on the link: messages below it are not slowed. With less, a busy host
-falls behind, since the kernel comes late to fill the bucket and what does not fit into it is lost."""
+"""The burst after a pause, as time on the link: shorter messages are not slowed.
+
+With less, a busy host falls behind, since the kernel is late in filling the bucket and the overflow is lost.
+"""
 LEAST_BURST_BYTES = 16 * 1024
 QUEUE_MS = 50
-"""How long a frame may wait for its turn before it is dropped."""
+"""The time that a frame may wait for its turn before it is dropped."""
 JOIN_TIMEOUT_S = 60.0
 MOST_RANKS = 250
 SYSTEM_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
 def join(mb_s: float, rank: int, size: int) -> dict[str, str]:
-    """Put this process on its link of ``mb_s`` MB/s; returns what its environment needs for traffic to take it.
+    """Put this process on its link of `mb_s` MB/s; return the environment variables that direct traffic to it.
 
-    Every one of the ``size`` ranks calls it. Raises InputError where it cannot be done.
+    Every one of the `size` ranks calls it. Raises InputError if that fails.
     """
     if "OMPI_COMM_WORLD_RANK" in os.environ:
         raise InputError(f"{KEY} = {mb_s:g}: Open MPI's ranks cannot leave their daemon's network; use MPICH")
@@ -63,7 +65,7 @@ def join(mb_s: float, rank: int, size: int) -> dict[str, str]:
     _take_cores(rank, size)
     return {
         "GLOO_SOCKET_IFNAME": INTERFACE,
-        "MPIR_CVAR_NOLOCAL": "1",  # else MPICH's ranks go on through shared memory, which namespaces don't part
+        "MPIR_CVAR_NOLOCAL": "1",  # else MPICH's ranks use shared memory, which namespaces do not separate
         "MPIR_CVAR_CH4_NETMOD": "ofi",
         "FI_PROVIDER": "tcp",
         "FI_TCP_IFACE": INTERFACE,
@@ -71,7 +73,7 @@ def join(mb_s: float, rank: int, size: int) -> dict[str, str]:
 
 
 def address(rank: int) -> str:
-    """A rank's address, the same in every run: its network is nobody else's."""
+    """Return a rank's address, the same in every run: its network is private."""
     return f"10.77.0.{rank + 1}"
 
 
@@ -79,19 +81,19 @@ def address(rank: int) -> str:
 
 
 def _meeting_point() -> str:
-    """A name in the abstract namespace of sockets that only the ranks of one launcher share: unix(7)."""
+    """Return a name in the abstract namespace of sockets that only the ranks of one launcher share: unix(7)."""
     return f"\0saih-links-{launcher()}"
 
 
 def _lead(mb_s: float, size: int) -> list[int]:
-    """Set up every rank's namespace and hand them out; rank 0's own."""
+    """Set up every rank's namespace and hand them out; return rank 0's own."""
     with socket.socket(socket.AF_UNIX) as meeting:
         meeting.settimeout(JOIN_TIMEOUT_S)
         meeting.bind(_meeting_point())
         meeting.listen(size)
         others = [meeting.accept()[0] for _ in range(size - 1)]
     users, networks = _set_up(mb_s, size)
-    for other in others:  # where anything has failed they find their sockets closed
+    for other in others:  # after a failure they find their sockets closed
         rank = int(other.recv(16))
         socket.send_fds(other, [b"."], [*users, networks[rank]])
         other.close()
@@ -99,7 +101,10 @@ def _lead(mb_s: float, size: int) -> list[int]:
 
 
 def _follow(rank: int) -> list[int]:
-    """This rank's namespaces, from rank 0: its users' where there is one, and its network's."""
+    """Return this rank's namespaces, from rank 0: that of users if there is one, and its network's.
+
+    Raises InputError if rank 0 failed.
+    """
     with socket.socket(socket.AF_UNIX) as leader:
         leader.settimeout(JOIN_TIMEOUT_S)
         _connect(leader)
@@ -122,13 +127,13 @@ def _connect(leader: socket.socket) -> None:
 
 
 def _set_up(mb_s: float, size: int) -> tuple[list[int], list[int]]:
-    """([the namespace of users if one was needed], every rank's network), as descriptors."""
+    """Return ([the namespace of users if one was needed], every rank's network), as descriptors."""
     users: list[int] = []
     if os.geteuid():
         _become_root()
         users = [os.open("/proc/self/ns/user", os.O_RDONLY)]
     networks = [_new_network() for _ in range(size)]
-    os.set_inheritable(_new_network(), True)  # the bridge's, which lasts as long as rank 0 holds it
+    os.set_inheritable(_new_network(), True)  # the bridge's, which lasts as long as rank 0 keeps it open
     commands = ["link add name bridge type bridge", "link set bridge up"]
     for rank, network in enumerate(networks):
         commands += [f"link add name n{rank} type veth peer name {INTERFACE} netns /proc/self/fd/{network}"]
@@ -150,13 +155,13 @@ def _limit(interface: str, mb_s: float) -> str:
 
 
 def _new_network() -> int:
-    """Go on in a new network; its descriptor."""
+    """Continue in a new network; return its descriptor."""
     kernel.unshare(kernel.NEW_NETWORK)
     return os.open("/proc/self/ns/net", os.O_RDONLY)
 
 
 def _become_root() -> None:
-    """Go on as root of a new namespace of users, in which only this user exists: user_namespaces(7)."""
+    """Continue as root of a new namespace of users, in which only this user exists: user_namespaces(7)."""
     user, group = os.geteuid(), os.getegid()
     kernel.unshare(kernel.NEW_USERS)
     Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
@@ -165,7 +170,7 @@ def _become_root() -> None:
 
 
 def _batch(program: str, commands: Sequence[str], descriptors: Sequence[int] = ()) -> None:
-    """Have ip or tc do several things. Raises InputError with its own words where it cannot."""
+    """Run several commands of ip or tc. Raises InputError with the program's own words if they fail."""
     path = shutil.which(program, path=SYSTEM_PATH)
     if path is None:
         raise InputError(f"{KEY}: needs the program {program} (of iproute2)")
@@ -177,11 +182,11 @@ def _batch(program: str, commands: Sequence[str], descriptors: Sequence[int] = (
 
 
 def _name_addresses(rank: int, size: int) -> None:
-    """Have the host's name mean this rank's address, in an /etc/hosts of its own that names the others too."""
+    """Give the host's name this rank's address, in an /etc/hosts of its own that also names the others."""
     names = [socket.gethostname() if each == rank else f"node{each}" for each in range(size)]
     kernel.unshare(kernel.NEW_MOUNTS)
     kernel.keep_mounts_private()
-    with tempfile.NamedTemporaryFile("w", encoding="ascii") as hosts:  # the mount keeps it after it has lost its name
+    with tempfile.NamedTemporaryFile("w", encoding="ascii") as hosts:  # the mount keeps the file without its name
         hosts.write("127.0.0.1 localhost\n" + "".join(f"{address(i)} {name}\n" for i, name in enumerate(names)))
         hosts.flush()
         Path(hosts.name).chmod(0o644)
@@ -189,7 +194,7 @@ def _name_addresses(rank: int, size: int) -> None:
 
 
 def _take_cores(rank: int, size: int) -> None:
-    """A node's share of the host's cores: ranks that each find themselves alone on a host would all take the first."""
+    """Take a node's share of the host's cores; each rank, alone on its node, would otherwise take the first ones."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) >= size:
         os.sched_setaffinity(0, cores[rank * len(cores) // size : (rank + 1) * len(cores) // size])

@@ -1,9 +1,9 @@
-"""A rank that is slow, or stops: a helper process sends it SIGSTOP and SIGCONT. Needs no rights.
+"""A rank that is slow, or stops: a helper process sends it SIGSTOP and SIGCONT. Needs no privileges.
 
 The rank is really stopped, all its threads at once, and neither computes nor answers meanwhile. That is slicing of
 time, not a slower clock: with a period of 10 ms, work that takes much longer takes 1 / share times as long on cores of
-its own; on cores that others use too, the share is an upper limit. Processes that the
-rank starts are not stopped, and neither is a GPU that has work.
+its own; on cores that others use too, the share is an upper limit. Processes started by the rank are not stopped, and
+neither is a busy GPU.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ PERIOD_S = 0.01
 
 
 def slow(share: float) -> None:
-    """Have this process, and what it becomes, run for ``share`` of the time from now on."""
+    """Let this process and its command run for `share` of the time from now on."""
     _start(lambda rank: _alternate(rank, share))
 
 
 def stop(after_s: float) -> None:
-    """Have this process, and what it becomes, stop for good in ``after_s`` seconds."""
+    """Stop this process and its command for good in `after_s` seconds."""
     _start(lambda rank: _stop_once(rank, after_s))
 
 
 def _start(helper: Callable[[int], None]) -> None:
-    """Run ``helper`` on this process's pid in a child that ends with it, however it ends."""
+    """Run `helper` on this process's pid in a child that ends with this process in any case."""
     rank = os.getpid()
     if os.fork():
         return
@@ -38,17 +38,20 @@ def _start(helper: Callable[[int], None]) -> None:
         die_with_parent(rank)
         close_all()
         helper(rank)
-    finally:  # never back into what the parent does
+    finally:  # never return into the parent's code
         os._exit(0)
 
 
 def close_all() -> None:
-    """Let go of every descriptor: an end of file elsewhere must not wait for a helper."""
+    """Close every descriptor: an end of file elsewhere must not wait for a helper."""
     os.closerange(0, 1024)
 
 
 def _alternate(rank: int, share: float) -> None:
-    """A stop is as long as the run before it really was, so that the share holds on busy cores too."""
+    """Stop and resume the rank in turn.
+
+    A stop is as long as required by the real length of the run before it, so that the share is right on busy cores too.
+    """
     owed_s = 0.0
     with contextlib.suppress(ProcessLookupError):
         while True:

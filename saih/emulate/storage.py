@@ -1,11 +1,11 @@
-"""Storage that is slow: a control group with a limit on what its processes read from the host's disks.
+"""Slow storage: a control group with a limit on the rate at which its processes read from the host's disks.
 
-The kernel delays each request to a block device until the limit allows it (blk-throttle; its documentation has it in
-cgroup-v1/blkio-controller.rst). Reads that the page cache answers are not delayed, nor are those of file systems
-without a disk of this host, which `require_disks` refuses. All ranks of a host share one group, and so one limit, as
-they share storage.
+The kernel delays each request to a block device until the limit allows it (blk-throttle, documented in
+cgroup-v1/blkio-controller.rst). Reads from the page cache are not delayed, nor are those of file systems without a disk
+of this host, which `require_disks` refuses. All ranks of a host share one group, and so one limit, as they share
+storage.
 
-Needs the right to make a group in the hierarchy of the blkio controller (cgroup version 1), which root mostly has.
+Needs the right to make a group in the hierarchy of the blkio controller (cgroup version 1), usually root's.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ LIMIT = "blkio.throttle.read_bps_device"
 
 
 def throttle(mb_s: float) -> None:
-    """Have this process, and what it becomes and starts, read ``mb_s`` MB/s at most, together with the other ranks.
+    """Limit this process, its command and their children to reading `mb_s` MB/s, together with the other ranks.
 
-    Raises InputError where that is not possible here.
+    Raises InputError if that is not possible here.
     """
     parent = _own_group(mb_s)
-    for left in parent.glob("saih-*"):  # where even the process that removes them was killed
+    for left in parent.glob("saih-*"):  # left if even the process that removes them was killed
         with contextlib.suppress(OSError):  # busy: another run's
             left.rmdir()
     group = parent / _name(mb_s)
@@ -54,23 +54,23 @@ def throttle(mb_s: float) -> None:
 
 
 def _name(mb_s: float) -> str:
-    """The same for all ranks that a launcher has started on this host, and for no others."""
+    """Return a name that is the same for all ranks of a launcher on this host, and for no others."""
     return f"saih-{launcher()}-{int(mb_s * MB)}"
 
 
 def disks() -> list[str]:
-    """major:minor of every block device of this host that holds anything."""
+    """Return major:minor of every block device of this host that is not empty."""
     devices = sorted(Path("/sys/block").iterdir())
     return [_word(device / "dev") for device in devices if int(_word(device / "size"))]
 
 
 def require_disks(mb_s: float | None, paths: Iterable[str]) -> None:
-    """Raise InputError where ``mb_s`` is asked for and one of the paths lies on no block device of this host."""
+    """Raise InputError if `mb_s` is set and one of the paths is on no block device of this host."""
     for path in paths if mb_s is not None else ():
         mount = _mount_of(Path(path))
         if not mount.source.startswith("/dev/"):
-            told = f"{path} lies on {mount.kind} ({mount.source}), which has no disk here that could be slowed"
-            raise InputError(f"{KEY} = {mb_s:g}: {told}")
+            reason = f"{path} lies on {mount.kind} ({mount.source}), which has no disk here that could be slowed"
+            raise InputError(f"{KEY} = {mb_s:g}: {reason}")
 
 
 class _Mount:
@@ -88,14 +88,14 @@ def _mounts() -> list[_Mount]:
 
 
 def _mount_of(path: Path) -> _Mount:
-    """The mount that a path lies on: of those above it the deepest, and of several there the last."""
+    """Return the mount of a path: of those above it the deepest, and of several there the last."""
     real = path.resolve()
     above = [mount for mount in _mounts() if real.is_relative_to(mount.where)]
     return max(reversed(above), key=lambda mount: len(mount.where.parts))
 
 
 def _own_group(mb_s: float) -> Path:
-    """The folder of this process's group in the blkio hierarchy."""
+    """Return the folder of this process's group in the blkio hierarchy. Raises InputError if there is none."""
     mounted = [mount for mount in _mounts() if mount.kind == "cgroup" and "blkio" in mount.options.split(",")]
     lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     paths = [path for _, names, path in (line.split(":", 2) for line in lines) if "blkio" in names.split(",")]
@@ -107,9 +107,9 @@ def _own_group(mb_s: float) -> Path:
 
 
 def _remove_when_empty(group: Path) -> None:
-    """Leave a process behind that removes the group, once this one has become its command and the last in it has ended.
+    """Leave a process behind that removes the group after its last process, once this one has become its command.
 
-    It is there before the group is: this process may be killed at any time.
+    That process exists before the group does: this one may be killed at any time.
     """
     waiting, held = os.pipe()  # closed when this process becomes its command, or ends
     child = os.fork()
@@ -118,8 +118,8 @@ def _remove_when_empty(group: Path) -> None:
         os.waitpid(child, 0)
         return
     try:
-        os.setsid()  # out of reach of what ends the ranks
-        if os.fork() == 0:  # a grandchild belongs to init: the rank has no child that it doesn't know of
+        os.setsid()  # not ended with the ranks
+        if os.fork() == 0:  # a grandchild belongs to init: the rank has no unknown child
             os.close(held)
             os.read(waiting, 1)
             close_all()

@@ -1,1 +1,1 @@
-"""Background reading that a point may ask for."""
+"""Background reading at the request of a point."""

@@ -1,9 +1,9 @@
 """Background reading: processes that read the data set's own file system at a set rate while a point is measured.
 
-It shows at which load of others an application slows down. One reader a host (background_reader.py) is started by its
-first rank before the warm-up and counted over the measurement: from the end of the warm-up to the last block. It reads
-the files that the application says its input comes from, so it stands on the same storage; and runs on cores that no
-rank owns, where the host has any.
+It shows the load of others at which an application slows down. One reader a host (background_reader.py) is started by
+its first rank before the warm-up and counted over the measurement: from the end of the warm-up to the last block. The
+reader uses the files that the application names as its input, so that it loads the same storage. It runs on cores
+without ranks, if the host has any.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ CORES_FOR_READERS = 1
 
 
 def paths_named(facts: object) -> list[str]:
-    """The files and folders that an application's facts name, at any depth, each once.
+    """Return the files and folders named in an application's facts, at any depth, each once.
 
-    They stand under ``path`` and ``paths``; where a mapping has both, only ``paths`` is read.
+    They are under `path` and `paths`; if a mapping has both, only `paths` is read.
     """
-    found: dict[str, None] = {}
+    paths: dict[str, None] = {}
     if isinstance(facts, Mapping):
         for key, value in facts.items():
             if key == "path" and "paths" in facts:
                 continue
             if key in ("path", "paths"):
-                found |= dict.fromkeys([value] if isinstance(value, str) else value)
+                paths |= dict.fromkeys([value] if isinstance(value, str) else value)
             else:
-                found |= dict.fromkeys(paths_named(value))
-    return list(found)
+                paths |= dict.fromkeys(paths_named(value))
+    return list(paths)
 
 
 def require_paths(asked_mb_s: float, facts: object) -> None:
-    """Raise InputError where something is to be read and the application names no files."""
+    """Raise InputError if background reading is requested and the application names no files."""
     if asked_mb_s and not paths_named(facts):
         raise InputError(f"{KEY} = {asked_mb_s:g}: the application names no files to read")
 
@@ -50,12 +50,12 @@ def require_paths(asked_mb_s: float, facts: object) -> None:
 class Background:
     """The reading of one host; a context manager that ends it.
 
-    ``cores``: where it may run; ``shared``: whether ranks run there too.
+    `cores`: the reader's cores; `shared`: True if ranks run on them too.
     """
 
     def __init__(self, mb_s: float, paths: Sequence[str], cores: Sequence[int], shared: bool) -> None:
-        """Start reading ``mb_s`` MB/s. Raises InputError where nothing can be read."""
-        # -P as in saih.groups.worker_group: the working folder must not stand in for our packages
+        """Start reading `mb_s` MB/s. Raises InputError if nothing can be read."""
+        # -P as in saih.groups.worker_group: the working folder must not shadow our packages
         words = [sys.executable, "-P", "-m", "saih.interference.background_reader"]
         self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         task = {"parent": os.getpid(), "paths": list(paths), "bytes_per_s": mb_s * MB, "cores": list(cores)}
@@ -68,7 +68,7 @@ class Background:
         self._facts = {"mb_s": mb_s, "cores": list(cores), "shares_cores": shared, **files}
 
     def begin(self) -> None:
-        """The measurement starts."""
+        """Start counting for the measurement."""
         self._first = self._ask("now")
 
     def end(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class Background:
         return self._facts | counted
 
     def _ask(self, line: str) -> dict[str, Any]:
-        """The reader's answer. Raises InputError with the reader's reason if it could not go on."""
+        """Return the reader's answer. Raises InputError with the reader's reason if it failed."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:

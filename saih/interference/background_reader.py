@@ -1,14 +1,14 @@
-"""Reads files at a set rate while others work: a process that plays the other users of a file system.
+"""Reads files at a set rate while others work: a process in the role of a file system's other users.
 
 Started by saih.interference.background_load. The first line on stdin is the task, {"parent", "paths", "bytes_per_s",
 "cores"}; the answer is one line about the files. Every further line is answered by the bytes read so far and the time;
 end of file ends the process. A line with "error" means that reading has ended.
 
-Requests of up to 4 MiB go to random, aligned places of random files, a file being drawn in proportion to its size. They
-are direct (O_DIRECT), so that each reaches the file system and none leaves anything in the page cache. A file system
-that refuses direct reads is read through the page cache, and the pages are dropped before and after each request
-(posix_fadvise). The rate is held by a token bucket: request i may start when the bytes of the requests before it are
-due, and at most a quarter of a second may be made up for.
+Requests of up to 4 MiB go to random, aligned places of random files, drawn in proportion to their size. They are direct
+(O_DIRECT), so that each reaches the file system and none leaves anything in the page cache. A file system that refuses
+direct reads is read through the page cache, and the pages are dropped before and after each request (posix_fadvise).
+The rate is held by a token bucket: request i may start when the bytes of the requests before it are due, and at most a
+quarter of a second may be made up for.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from saih.processes import die_with_parent
 REQUEST_BYTES = 4 * 2**20
 SMALLEST_REQUEST_BYTES = 64 * 2**10
 REQUESTS_PER_S = 10
-"""At low rates requests get smaller rather than fewer than this, so that a short measurement sees an even load."""
+"""At low rates requests get smaller rather than fewer than this, so that the load is even in a short measurement."""
 ALIGNMENT = 4096
 THREADS = 8
 MOST_FILES = 256
@@ -42,9 +42,9 @@ _NOT_DIRECT = (errno.EINVAL, errno.EOPNOTSUPP)
 
 
 def files_below(paths: Sequence[str]) -> list[Path]:
-    """The files that are or lie below ``paths`` and hold anything, evenly thinned out to `MOST_FILES`.
+    """Return the files at or below `paths` that are not empty, evenly thinned out to `MOST_FILES`.
 
-    Raises InputError where there is none.
+    Raises InputError if there is none.
     """
     every = list(itertools.islice(_files(paths), MOST_FILES_LOOKED_AT))
     if not every:
@@ -56,11 +56,11 @@ def files_below(paths: Sequence[str]) -> list[Path]:
 def _files(paths: Iterable[str]) -> Iterator[Path]:
     for path in map(Path, paths):
         below = [path] if path.is_file() else sorted(path.rglob("*"))
-        yield from (each for each in below if each.is_file() and each.stat().st_size)
+        yield from (file for file in below if file.is_file() and file.stat().st_size)
 
 
 class Source:
-    """An open file, read directly where its file system allows that."""
+    """An open file, read directly if its file system allows that."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -72,7 +72,10 @@ class Source:
         self.size = os.fstat(self._fd).st_size
 
     def read(self, buffer: memoryview, offset: int) -> int:
-        """Fill ``buffer`` from ``offset`` on, or up to the end of the file; returns the bytes read."""
+        """Fill `buffer` from `offset` on, or up to the end of the file; return the bytes read.
+
+        Raises OSError if the file ends before `offset`.
+        """
         if not self.direct:
             os.posix_fadvise(self._fd, offset, len(buffer), os.POSIX_FADV_DONTNEED)
         done = os.preadv(self._fd, [buffer], offset)
@@ -84,7 +87,7 @@ class Source:
 
 
 def takes_direct(path: Path) -> bool:
-    """Return True if a direct read of the file works: some file systems refuse it at opening, some at reading."""
+    """True if a direct read of the file works: some file systems refuse it at opening, some at reading."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECT)
     except OSError as error:
@@ -104,7 +107,7 @@ def takes_direct(path: Path) -> bool:
 
 
 class Pacer:
-    """Token bucket over all threads: says when the next request may start."""
+    """A token bucket over all threads, which schedules the next request."""
 
     def __init__(self, bytes_per_s: float) -> None:
         self._bytes_per_s = bytes_per_s
@@ -112,7 +115,7 @@ class Pacer:
         self._lock = threading.Lock()
 
     def delay_s(self, size: int, now: float) -> float:
-        """Return how long a request of `size` bytes must wait. Budget older than a burst is lost."""
+        """Return the seconds that a request of `size` bytes must wait. Budget older than a burst is lost."""
         with self._lock:
             due = max(self._due, now - BURST_S)
             self._due = due + size / self._bytes_per_s
@@ -120,7 +123,7 @@ class Pacer:
 
 
 class Readers:
-    """Threads that read ``sources`` at ``bytes_per_s`` together."""
+    """Threads that read `sources` at `bytes_per_s` together."""
 
     def __init__(self, sources: Sequence[Source], bytes_per_s: float) -> None:
         self.error: str | None = None
@@ -133,11 +136,11 @@ class Readers:
             threading.Thread(target=self._run, args=(i,), daemon=True).start()
 
     def bytes(self) -> int:
-        """Bytes read so far."""
+        """Return the bytes read so far."""
         return sum(self._bytes)
 
     def _run(self, place: int) -> None:
-        buffer = memoryview(mmap.mmap(-1, self._request))  # begins at a page, as direct reads need it
+        buffer = memoryview(mmap.mmap(-1, self._request))  # page-aligned, as direct reads require
         draw = random.Random(place)
         while self.error is None:
             (source,) = draw.choices(self._sources, cum_weights=self._shares)
@@ -150,7 +153,7 @@ class Readers:
 
 
 def serve() -> None:
-    """Do the task on stdin until its end of file."""
+    """Serve the task on stdin until its end of file."""
     line = sys.stdin.readline()
     if not line:
         return
@@ -167,8 +170,8 @@ def serve() -> None:
         return
     readers = Readers(sources, task["bytes_per_s"])
     direct = sum(source.direct for source in sources)
-    held = sum(source.size for source in sources)
-    _answer({"files": len(sources), "direct_files": direct, "file_bytes": held, "threads": THREADS})
+    file_bytes = sum(source.size for source in sources)
+    _answer({"files": len(sources), "direct_files": direct, "file_bytes": file_bytes, "threads": THREADS})
     for _ in sys.stdin:
         state = {"bytes": readers.bytes(), "at_s": time.monotonic()}
         _answer(state if readers.error is None else {"error": readers.error})

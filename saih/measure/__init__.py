@@ -1,4 +1,4 @@
-"""Timed blocks of steps, and when to stop."""
+"""Timed blocks of steps, and the rule for stopping."""
 
 from saih.measure.blocks import MIN_BLOCK_S, measure
 

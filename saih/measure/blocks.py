@@ -1,10 +1,10 @@
 """Timing protocol: warm up, perhaps soak, then blocks of steps, variants in turn, until the rate is known.
 
-A block is n steps between two points where the device has finished: one synchronisation a block, not a step. Every
-rank starts a block together (barrier) and times it alone; the slowest rank's time is the block's. Blocks of the full
-work alternate with blocks of the same work without input, without waiting for input, and without communication, so
-that drift of the machine hits all alike and their differences tell what each costs. Rank 0 decides, so that all ranks
-do the same.
+A block is n steps between two points where the device has finished: one synchronisation a block, not a step. Every rank
+starts a block together (barrier) and times it alone; the slowest rank's time is the block's. Blocks of the full work
+alternate with blocks of the same work without input, without waiting for input, and without communication. Drift of the
+machine thus affects all alike, and their differences show the cost of each. Rank 0 decides, so that all ranks do the
+same.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from saih.measure.stopping import End
 from saih.statistics.intervals import MIN_STEPS, steady_from
 
 METHOD_VERSION = 8
-"""Raised whenever figures measured before could differ from figures measured after."""
+"""Raised with every change after which figures may differ from those measured before."""
 
 MIN_BLOCK_S = 0.2
-"""A block lasts at least this long, so that its start and its synchronisation are under 1 % of it."""
+"""The minimum length of a block, so that its start and its synchronisation are under 1 % of it."""
 WARMUP_MIN_S = 0.5
-"""Short steps are many until then: what is slow at first for a while shows."""
+"""Minimum warm-up, so that a slow start is visible even when steps are short."""
 WARMUP_MAX_S, WARMUP_LEAST_S = 60.0, 2.0
-"""The longest warm-up, and how long one may last however short the measurement is; between them twice that."""
+"""The longest warm-up, and the least limit of a warm-up; in between the limit is twice the time limit."""
 WARMUP_OF_OTHERS = 2
-"""Steps of each variant besides the full work."""
+"""Warm-up steps of each variant besides the full work."""
 WARMUP_GROWTH = 1.25
-"""The warm-up is looked at again when it has so many times the steps: every look is a chance to end it by luck."""
+"""The warm-up is checked again after growing by this factor: every check is a chance to end it by luck."""
 PARTS = ("input", "input_wait", "communication")
 
 
 class Ranks(Protocol):
-    """The interface of a worker for measuring: ranks that agree, and a device to wait for."""
+    """The interface of a worker for measuring: ranks in agreement, and a device to synchronise."""
 
     rank: int
     device: str
 
     def broadcast(self, value: Any) -> Any:
-        """Rank 0's value on all ranks."""
+        """Return rank 0's value on all ranks."""
 
     def gather(self, value: Any) -> list[Any]:
-        """All ranks' values on all ranks."""
+        """Return all ranks' values on all ranks."""
 
     def barrier(self) -> None:
         """Wait for all ranks."""
@@ -56,7 +56,7 @@ class Ranks(Protocol):
         """Wait for the device."""
 
     def progress(self, what: str, done: float, total: float, block_s: float | None = None) -> None:
-        """Tell whoever watches; ``block_s``: how long the next sign of life takes, where steps run already."""
+        """Report progress; `block_s`: once steps run, the time until the next report."""
 
 
 def measure(
@@ -68,14 +68,14 @@ def measure(
     around: Callable[[str], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext,
     soak_s: float = 0.0,
 ) -> dict[str, Any]:
-    """Raw samples of ``work`` as the record holds them (saih/records/record.py), equal on all ranks.
+    """Measure `work`; return raw samples as in the record (saih/records/record.py), equal on all ranks.
 
-    ``begin`` is called once, on every rank, right before the first block that counts; ``around(variant)`` is
-    entered on every rank around each block of that variant, and ``around("soak")`` around the ``soak_s`` seconds of
-    full steps, if any, that come between the warm-up and ``begin``.
+    `begin` is called once, on every rank, right before the first block that counts; `around(variant)` is entered on
+    every rank around each block of that variant, and `around("soak")` around the `soak_s` seconds of full steps, if
+    any, that come between the warm-up and `begin`.
 
-    Stops when the interval of the rate has a half-width of ``target_percent`` ("precise") or ``max_s`` seconds have
-    passed ("limit"), whichever is first; where rounds are long, the few that are needed take longer (enough.py).
+    Stops when the interval of the rate has a half-width of `target_percent` ("precise") or after `max_s` seconds
+    ("limit"), whichever is first; if rounds are long, the few that are needed take longer (stopping.py).
     """
     variants = {"full": work}
     for part in PARTS:
@@ -89,25 +89,25 @@ def measure(
         with around("soak"):
             soaked, step_s = _soak(work, ranks, n, n * step_s, soak_s)
         n = _steps_of_a_block(ranks, step_s)
-    found, end = _Samples(n, list(variants)), End(target_percent, max_s)
+    samples, end = _Samples(n, list(variants)), End(target_percent, max_s)
     begin()
     started = time.perf_counter()
     stopped, rounds_s = None, [step_s * n * len(variants)]
     while stopped is None:
         ranks.progress("measuring", min(sum(rounds_s[1:]), max_s), max_s, max(rounds_s))
         round_began = time.perf_counter()
-        for name in _turn(list(variants), len(found.block_s["full"])):
+        for name in _turn(list(variants), len(samples.block_s["full"])):
             with around(name):
                 ended = _block(variants[name], n, ranks)
-            found.add(name, ended)
+            samples.add(name, ended)
         rounds_s.append(time.perf_counter() - round_began)
-        stopped = ranks.broadcast(end.reached(found.slowest_s(), time.perf_counter() - started))
-    return found.to_dict() | warmup | {"soak": soaked, "stopped": stopped}
+        stopped = ranks.broadcast(end.reached(samples.slowest_s(), time.perf_counter() - started))
+    return samples.to_dict() | warmup | {"soak": soaked, "stopped": stopped}
 
 
 @dataclass(frozen=True)
 class _Ended:
-    """A block, each a list over ranks: seconds it took, seconds until ``run`` had returned, and what it returned."""
+    """A timed block, as lists over ranks: its seconds, the seconds until `run` returned, and the result of `run`."""
 
     seconds: list[float]
     handed_out_s: list[float]
@@ -115,7 +115,7 @@ class _Ended:
 
 
 class _Samples:
-    """Results of the blocks, rank by rank."""
+    """The results of the blocks, rank by rank."""
 
     def __init__(self, block_steps: int, variants: list[str]) -> None:
         self.block_steps = block_steps
@@ -134,7 +134,7 @@ class _Samples:
         self.handed_out_s.append(ended.handed_out_s)
         for phase in ran[0].phases:
             if any(phase not in each.phases for each in ran):
-                continue  # the work's check tells of it
+                continue  # reported by the work's check
             self.phases_s.setdefault(phase, []).append([each.phases[phase] for each in ran])
         self.read_bytes.append([each.read_bytes for each in ran])
         self.storage_bytes.append([each.storage_bytes for each in ran])
@@ -148,8 +148,8 @@ class _Samples:
 
 
 def _steps_of_a_block(ranks: Ranks, step_s: float) -> int:
-    found: int = ranks.broadcast(max(1, math.ceil(MIN_BLOCK_S / step_s)))
-    return found
+    steps: int = ranks.broadcast(max(1, math.ceil(MIN_BLOCK_S / step_s)))
+    return steps
 
 
 def _block(work: Work, n: int, ranks: Ranks) -> _Ended:
@@ -160,29 +160,31 @@ def _block(work: Work, n: int, ranks: Ranks) -> _Ended:
     handed_out_s = time.perf_counter() - start
     ranks.synchronise()
     seconds = time.perf_counter() - start
-    told = ranks.gather((seconds, handed_out_s, ran.finished()))
-    return _Ended([each[0] for each in told], [each[1] for each in told], [each[2] for each in told])
+    gathered = ranks.gather((seconds, handed_out_s, ran.finished()))
+    return _Ended(
+        [of_rank[0] for of_rank in gathered], [of_rank[1] for of_rank in gathered], [of_rank[2] for of_rank in gathered]
+    )
 
 
 def _soak(work: Work, ranks: Ranks, n: int, block_s: float, soak_s: float) -> tuple[dict[str, Any], float]:
-    """Blocks of the full work for so many seconds; (what the record keeps of them, seconds of a step at the end)."""
-    found, longest_s = Soaked(soak_s, n), block_s
+    """Run blocks of the full work for `soak_s` seconds; return (the soak's record, seconds of a step at its end)."""
+    soaked, longest_s = Soaked(soak_s, n), block_s
     start, left_s = time.perf_counter(), soak_s
     while left_s > 0:
         ranks.progress(f"soaking, {left_s:.0f} s left", soak_s - left_s, soak_s, longest_s)
         block_s = max(_block(work, n, ranks).seconds)
-        found.add(time.perf_counter() - start, block_s)
+        soaked.add(time.perf_counter() - start, block_s)
         longest_s = max(longest_s, block_s)
         left_s = ranks.broadcast(soak_s - (time.perf_counter() - start))
-    kept = ranks.broadcast(found.to_dict())
+    kept = ranks.broadcast(soaked.to_dict())
     return kept, kept["last_step_s"]
 
 
 def _warm_up(variants: Mapping[str, Work], ranks: Ranks, limit_s: float) -> tuple[dict[str, Any], float]:
-    """Single steps of every variant until the full one is steady, or the time is up; (what it took, seconds of a step).
+    """Run single steps of every variant until the full one is steady or the time is up.
 
-    What it took, as the record's samples hold it: steps, seconds, and which of the two ended it. The first step, which
-    may compile, counts for neither.
+    Returns (steps, seconds and which of the two ended it, as the record's samples hold them; seconds of a step). The
+    first step, which may compile, counts for neither.
     """
     times: list[float] = []
     look_at = MIN_STEPS
@@ -191,7 +193,7 @@ def _warm_up(variants: Mapping[str, Work], ranks: Ranks, limit_s: float) -> tupl
         for name, work in variants.items():
             if name == "full":
                 times.append(max(_block(work, 1, ranks).seconds))
-            elif len(times) <= WARMUP_OF_OTHERS:  # they share what the full work has warmed
+            elif len(times) <= WARMUP_OF_OTHERS:  # the full work has warmed up all that they share
                 _block(work, 1, ranks)
         if len(times) == 1:
             steps_start = time.perf_counter()
@@ -208,6 +210,6 @@ def _warm_up(variants: Mapping[str, Work], ranks: Ranks, limit_s: float) -> tupl
 
 
 def _turn(names: list[str], round_number: int) -> list[str]:
-    """The variants in the order of this round: each comes first as often as the others."""
+    """Return the variants in the order of this round; each comes first equally often."""
     first = round_number % len(names)
     return names[first:] + names[:first]

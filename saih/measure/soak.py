@@ -1,4 +1,4 @@
-"""Times of a soak's blocks, at most a fixed number however long it lasts. Pure."""
+"""The times of a soak's blocks: at most a fixed number, however long it lasts. Pure."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import statistics
 from typing import Any
 
 MOST_KEPT = 200
-"""Blocks kept of a soak; it may last for hours."""
+"""The most blocks kept of a soak, which may last for hours."""
 ENDS = 10
-"""The first and the last of so many equal parts tell how the step went."""
+"""The first and the last of this many equal parts show the change of the step time."""
 
 
 class Soaked:
-    """Blocks of ``block_steps`` steps that were run for ``asked_s`` seconds before anything counted."""
+    """Blocks of `block_steps` steps that were run for `asked_s` seconds before the measurement."""
 
     def __init__(self, asked_s: float, block_steps: int) -> None:
         self._asked_s, self._block_steps = asked_s, block_steps
@@ -20,7 +20,7 @@ class Soaked:
         self._kept: list[tuple[float, float]] = []
 
     def add(self, ended_s: float, block_s: float) -> None:
-        """A block has ended ``ended_s`` seconds after the soak began, and took the slowest rank ``block_s``."""
+        """Add a block that ended `ended_s` seconds after the soak began, and took `block_s` on the slowest rank."""
         if self._blocks % self._every == 0:
             self._kept.append((ended_s, block_s / self._block_steps))
         self._blocks, self._seconds = self._blocks + 1, ended_s
@@ -28,9 +28,10 @@ class Soaked:
             self._kept, self._every = self._kept[::2], 2 * self._every
 
     def to_dict(self) -> dict[str, Any]:
-        """For the record: `at_s` and ``step_s`` are of every ``every``-th block, seconds since the start.
+        """Return the soak in the form of the record.
 
-        ``first_step_s`` and ``last_step_s`` are the medians of the first and of the last tenth of those.
+        `at_s`, in seconds since the start, and `step_s` are of every `every`-th block. `first_step_s` and `last_step_s`
+        are the medians of the first and of the last tenth of those.
         """
         steps = [step_s for _, step_s in self._kept]
         end = max(1, len(steps) // ENDS)

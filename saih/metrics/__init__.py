@@ -1,4 +1,4 @@
-"""Metrics of a point: their catalogue, and how each follows from raw samples."""
+"""The metrics of a point: the catalogue, and their computation from raw samples."""
 
 from saih.metrics.compute import compute, declared, invalid_because, metric, peak_memory, unknown, withheld
 

@@ -1,4 +1,4 @@
-"""The core metrics by name, with their units, and the form that a metric has in a record. Pure."""
+"""The catalogue of core metrics with their units, and the form of a metric in a record. Pure."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ UNITS: dict[str, tuple[str, str]] = {
     "parameters": ("1", "none"),
     "rank_imbalance_percent": ("%", "lower"),
 }
-"""The core metrics: unit and which direction is better."""
+"""The core metrics: unit, and the direction that is better."""
 
 
 def metric(name: str, value: float, method: str, **more: Any) -> Metric:
-    """A core metric with a value."""
+    """Return a core metric with a value."""
     unit, better = UNITS[name]
     return {"value": value, "unit": unit, "better": better, "method": method, **more}
 
 
 def unknown(name: str, why: str) -> Metric:
-    """A core metric whose value is not known, and why."""
+    """Return a core metric without a value, and the reason."""
     return metric(name, 0.0, "not measured") | {"value": None, "why": why}

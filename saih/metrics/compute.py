@@ -8,7 +8,7 @@ Definitions (docs/method.md says more): with b blocks of n steps on r ranks, eac
     exposed_x_s     median of (T_i - T'_i) / n, T'_i the block run next to it without x
     input_contention_s    the same of the block without waiting for input less the one without input
 
-What shares of a peak are, and which rate cannot be, is in shares.py.
+Shares of a peak, and the rates that physics excludes, are in shares.py.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ PHASES = {
     "read_s": "timers in the reading threads, thread-seconds: added up over threads, and not to be held against time",
     "decode_s": "timers in the reading threads, thread-seconds: added up over threads, and not to be held against time",
 }
-"""Phases that an application may time, and how."""
+"""Phases that an application may time, and the method of each."""
 
 DIFFERENCES = {
     "exposed_input_s": ("full", "without_input"),
@@ -58,7 +58,7 @@ DIFFERENCES = {
     "input_contention_s": ("without_input_wait", "without_input"),
     "exposed_comm_s": ("full", "without_communication"),
 }
-"""Metric -> the blocks whose time it is the difference of."""
+"""Metric -> the two variants; the metric is the difference of their times."""
 
 
 def compute(
@@ -69,15 +69,15 @@ def compute(
     ceilings: Mapping[str, Any] | None = None,
     bandwidth: Mapping[str, Any] | None = None,
 ) -> dict[str, Metric]:
-    """All core metrics of a measured point.
+    """Return all core metrics of a measured point.
 
-    ``samples`` as in the record; ``datasheet`` the answer of saih.peaks.datasheet: {"flop_per_s", "source"} or {"why"};
-    ``ceilings`` as in record.system["ceilings"] (saih/peaks/highest.py), or None; ``bandwidth`` the answer of
+    `samples` as in the record; `datasheet` the answer of saih.peaks.datasheet: {"flop_per_s", "source"} or {"why"};
+    `ceilings` as in record.system["ceilings"] (saih/peaks/highest.py), or None; `bandwidth` the answer of
     saih.peaks.bandwidth, or None.
     """
     rate = _rate(samples, run)
     speed = _speed(rate, cost, run)
-    found = {
+    metrics = {
         "samples_per_s": rate,
         "step_s": _step(samples),
         "flop_per_sample": metric("flop_per_sample", cost.flop_per_sample, "closed form, plain variant, 2 per MAC"),
@@ -91,33 +91,35 @@ def compute(
         "energy_j_per_sample": _energy(samples, run),
         "scaling_efficiency": unknown("scaling_efficiency", "relates several points: see the report"),
     }
-    found |= shares(found, datasheet, ceilings or {})
+    metrics |= shares(metrics, datasheet, ceilings or {})
     moved = bandwidth or {"why": "the memory's datasheet bandwidth is not known"}
-    return found | profiled(samples, found, ceilings or {}) | counted(samples, flop_of_a_step(found, samples), moved)
+    return (
+        metrics | profiled(samples, metrics, ceilings or {}) | counted(samples, flop_of_a_step(metrics, samples), moved)
+    )
 
 
 def declared(specs: Sequence[MetricSpec], values: Mapping[str, float | None]) -> dict[str, Metric]:
-    """The application's own metrics; one it gave no value for is null."""
-    found: dict[str, Metric] = {}
+    """Return the application's own metrics; those without a value are null."""
+    metrics: dict[str, Metric] = {}
     for spec in specs:
         entry = {"value": values.get(spec.name), "unit": spec.unit, "better": spec.better, "method": spec.method}
         missing = {} if entry["value"] is not None else {"why": "the application gave no finite value"}
-        found[spec.name] = entry | missing | {"label": spec.label}
-    return found
+        metrics[spec.name] = entry | missing | {"label": spec.label}
+    return metrics
 
 
 def samples_per_s(samples: Mapping[str, Any], run: Execution) -> float:
-    """Total samples over total time of the full blocks."""
+    """Return the throughput: total samples over total time of the full blocks."""
     return float(served(samples, run) / sum(max(ranks) for ranks in samples["block_s"]["full"]))
 
 
 def served(samples: Mapping[str, Any], run: Execution) -> int:
-    """Samples of all ranks in the full blocks."""
+    """Return the number of samples of all ranks in the full blocks."""
     return int(len(samples["block_s"]["full"]) * samples["block_steps"] * run.ranks * run.batch)
 
 
 def peak_memory(value: int, device_kind: str) -> Metric:
-    """The most that a rank held at once."""
+    """Return the metric of the most memory that a rank used at once."""
     if device_kind == "cuda":
         return metric("peak_mem_bytes", value, "largest sum of allocated tensors on a device, largest rank")
     method = "largest growth of a rank's resident memory since before the point was built; libraries it loads count too"
@@ -125,7 +127,7 @@ def peak_memory(value: int, device_kind: str) -> Metric:
 
 
 def withheld(metrics: Mapping[str, Metric], why: str) -> dict[str, Metric]:
-    """The metrics of a point that must not be believed: no value is left that was derived from its times."""
+    """Return the metrics of an invalid point: every value derived from its times is replaced by null."""
     kept = ("flop_per_sample", "executed_flop_per_sample", "parameters")
     form = ("unit", "better", "method", "label")
     return {
@@ -135,42 +137,42 @@ def withheld(metrics: Mapping[str, Metric], why: str) -> dict[str, Metric]:
 
 
 def _rate(samples: Mapping[str, Any], run: Execution) -> Metric:
-    """Throughput, with the interval of the blocks' mean time."""
-    found = mean_interval([max(ranks) for ranks in samples["block_s"]["full"]], positive=True)
+    """Return the throughput, with the interval of the blocks' mean time."""
+    interval = mean_interval([max(ranks) for ranks in samples["block_s"]["full"]], positive=True)
     per_block = samples["block_steps"] * run.ranks * run.batch
     return metric(
         "samples_per_s",
         samples_per_s(samples, run),
         "total samples of all ranks over total time of the blocks",
-        low=per_block / found.high,
-        high=per_block / found.low,
-        interval=_within_run("the mean of blocks", found.confidence),
+        low=per_block / interval.high,
+        high=per_block / interval.low,
+        interval=_within_run("the mean of blocks", interval.confidence),
     )
 
 
 def _speed(rate: Metric, cost: Cost, run: Execution) -> Metric:
-    """FLOP/s of a device: the rate times a count."""
-    name, each = "flop_per_s_per_device", cost.flop_per_sample / run.ranks
-    ends = {end: each * rate[end] for end in ("low", "high")}
+    """Return the FLOP/s of a device: the throughput times the FLOPs of a sample."""
+    name, flop_of_a_rank = "flop_per_s_per_device", cost.flop_per_sample / run.ranks
+    ends = {end: flop_of_a_rank * rate[end] for end in ("low", "high")}
     method = "flop_per_sample x samples_per_s / ranks"
-    return metric(name, each * rate["value"], method, **ends, interval=rate["interval"])
+    return metric(name, flop_of_a_rank * rate["value"], method, **ends, interval=rate["interval"])
 
 
 def _within_run(what: str, confidence: float) -> str:
-    """An interval's kind: one process tells nothing of how processes differ."""
+    """Name an interval that covers variation within one process; differences between processes are not included."""
     return f"within-run, {what}, {100 * confidence:.0f} %"
 
 
 def _step(samples: Mapping[str, Any]) -> Metric:
     steps = [max(ranks) / samples["block_steps"] for ranks in samples["block_s"]["full"]]
-    found = median_interval(steps, positive=True)
+    interval = median_interval(steps, positive=True)
     return metric(
         "step_s",
-        found.middle,
+        interval.middle,
         "median over blocks of the slowest rank's time / steps",
-        low=found.low,
-        high=found.high,
-        interval=_within_run("the median of blocks", found.confidence),
+        low=interval.low,
+        high=interval.high,
+        interval=_within_run("the median of blocks", interval.confidence),
     )
 
 
@@ -184,7 +186,7 @@ def _executed(cost: Cost, run: Execution) -> Metric:
 def _imbalance(samples: Mapping[str, Any], run: Execution) -> Metric:
     if run.ranks == 1:
         return unknown("rank_imbalance_percent", "one rank")
-    alone = samples["block_s"].get("without_communication")  # where ranks meet in every step, all end together
+    alone = samples["block_s"].get("without_communication")  # ranks that synchronise in every step all end together
     late = [100 * (max(ranks) / statistics.mean(ranks) - 1) for ranks in alone or samples["block_s"]["full"]]
     how = ", in the blocks without communication, where none waits for another" if alone else ""
     method = f"median over blocks of slowest over mean rank - 1{how}"
@@ -195,15 +197,15 @@ def _phases(samples: Mapping[str, Any]) -> dict[str, Metric]:
     phases = samples["phases_s"]
     blocks = samples["block_s"]["full"]
     steps = len(blocks) * samples["block_steps"]
-    found = {}
+    metrics = {}
     for name, how in PHASES.items():
         if name in phases:
             per_step = sum(max(ranks) for ranks in phases[name]) / steps
-            found[name] = metric(name, per_step, f"{how}, slowest rank of each block, mean over steps")
+            metrics[name] = metric(name, per_step, f"{how}, slowest rank of each block, mean over steps")
         else:
-            found[name] = unknown(name, "the application does not time it")
-    found["read_bytes_per_s"] = _read_rate(samples)
-    return found
+            metrics[name] = unknown(name, "the application does not time it")
+    metrics["read_bytes_per_s"] = _read_rate(samples)
+    return metrics
 
 
 def _read_rate(samples: Mapping[str, Any]) -> Metric:
@@ -215,27 +217,30 @@ def _read_rate(samples: Mapping[str, Any]) -> Metric:
 
 
 def _exposed(samples: Mapping[str, Any], run: Execution) -> dict[str, Metric]:
-    found = {}
+    metrics = {}
     for name, (longer, without) in DIFFERENCES.items():
         if {longer, without} <= set(samples["block_s"]):
-            found[name] = _difference(name, excess(samples, without, longer), longer, without)
+            metrics[name] = _difference(name, excess(samples, without, longer), longer, without)
         elif name == "exposed_comm_s" and run.ranks == 1:
-            found[name] = metric(name, 0.0, "one rank: there is no communication")
+            metrics[name] = metric(name, 0.0, "one rank: there is no communication")
         elif "without_input_wait" in (longer, without):
-            found[name] = unknown(name, "there are no blocks that read input without waiting for it")
+            metrics[name] = unknown(name, "there are no blocks that read input without waiting for it")
         else:
-            found[name] = unknown(name, "the application has no variant without it")
-    return found
+            metrics[name] = unknown(name, "the application has no variant without it")
+    return metrics
 
 
 def _energy(samples: Mapping[str, Any], run: Execution) -> Metric:
     name = "energy_j_per_sample"
-    found = per_sample(samples["telemetry"], served(samples, run))
-    return unknown(name, found["why"]) if "why" in found else metric(name, found["j_per_sample"], found["method"])
+    energy = per_sample(samples["telemetry"], served(samples, run))
+    return unknown(name, energy["why"]) if "why" in energy else metric(name, energy["j_per_sample"], energy["method"])
 
 
 def _background(hosts: Sequence[Mapping[str, Any]], run: Execution) -> Metric:
-    """What the readers of all hosts achieved, which may be less than was asked for; ``shares_cores`` as measured."""
+    """Return the rate that the readers of all hosts achieved, possibly below the requested one.
+
+    `shares_cores` of the metric as measured.
+    """
     name = "background_read_bytes_per_s"
     if not run.background_read_mb_s:
         return unknown(name, "no background reading was asked for")
@@ -253,6 +258,6 @@ def _background(hosts: Sequence[Mapping[str, Any]], run: Execution) -> Metric:
 def _difference(name: str, values: Sequence[float], longer: str, without: str) -> Metric:
     less = "with it less without it" if longer == "full" else f"{longer} less {without}"
     method = f"median over pairs of neighbouring blocks: {less}, per step; may be negative"
-    found = difference_interval(values)
-    kind = _within_run("pairs of neighbouring blocks", found.confidence)
-    return metric(name, found.middle, method, low=found.low, high=found.high, interval=kind)
+    interval = difference_interval(values)
+    kind = _within_run("pairs of neighbouring blocks", interval.confidence)
+    return metric(name, interval.middle, method, low=interval.low, high=interval.high, interval=kind)

@@ -1,8 +1,8 @@
-"""The same point on every device or node at once: which of them are odd. Pure.
+"""Copies of a point on every device or node at once, and the outliers among them. Pure.
 
-Acceptance tests ask it: a sweep over ranks shows what a machine does together, and a single slow device only as a step
-that is a little longer. Here every copy works for itself, all at the same time, so that power and cooling are shared as
-in production; copies differ by what their devices differ by.
+This is for acceptance tests. A sweep over ranks shows the machine as a whole, and a slow device only as a slightly
+longer step. Here every copy runs on its own, all at the same time, so that they share power and cooling as in
+production. Copies therefore differ only by their devices.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from saih.statistics import paired
 from saih.statistics.intervals import robust_deviation
 
 ODD_PERCENT = 3.0
-"""Copies closer to the median than this are alike, however little the others vary."""
+"""Copies closer to the median than this count as equal, however little the others vary."""
 ODD_SPREADS = 3.0
-"""An odd copy is this many standard deviations from the median, these being told from the median distance."""
+"""Outlier threshold in robust standard deviations (1.4826 x MAD)."""
 FEWEST = 3
-"""With two copies that differ nobody can say which one is odd."""
+"""The fewest copies among which an outlier can be identified: two that differ do not show which one is at fault."""
 
 
 def part(samples: Mapping[str, Any], copy: int, ranks: int) -> dict[str, Any]:
-    """The samples of one copy of ``ranks`` ranks, in the form of a record's."""
+    """Return the samples of one copy of `ranks` ranks, in the form of a record's samples."""
 
     def own(blocks: Sequence[Sequence[Any]]) -> list[Any]:
         return [block[copy * ranks : (copy + 1) * ranks] for block in blocks]
@@ -37,18 +37,17 @@ def part(samples: Mapping[str, Any], copy: int, ranks: int) -> dict[str, Any]:
 
 
 def middle(samples: Mapping[str, Any], run: Execution, copies: int) -> int:
-    """The copy of median throughput (the lower one of two): what the point's own figures are of."""
+    """Return the index of the copy with median throughput (the lower one of two), which represents the point."""
     rates = [samples_per_s(part(samples, copy, run.ranks), run) for copy in range(copies)]
     return rates.index(statistics.median_low(rates))
 
 
 def compare(samples: Mapping[str, Any], run: Execution, places: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Each copy's throughput beside the median's, and in words which are odd.
+    """Return each copy's throughput relative to the median, and the outliers in words.
 
-    ``places``: where every rank was ({"host", "device", "cores"}), copy after copy. A copy is odd that is far from the
-    median, and by more than the noise of its blocks (pairs.py). Returns {"copies": [{"host",
-    "device", "samples_per_s", "percent_of_median", "odd"}], "spread_percent": of the largest over the smallest,
-    "words"}.
+    `places`: {"host", "device", "cores"} of every rank, copy after copy. A copy is an outlier ("odd") if it is far from
+    the median, and by more than the noise of its blocks (paired.py). Returns {"copies": [{"host", "device",
+    "samples_per_s", "percent_of_median", "odd"}], "spread_percent": of the largest over the smallest, "words"}.
     """
     count = len(places) // run.ranks
     rates = [samples_per_s(part(samples, copy, run.ranks), run) for copy in range(count)]
@@ -71,15 +70,15 @@ def compare(samples: Mapping[str, Any], run: Execution, places: Sequence[Mapping
 
 
 def _beyond_noise(copies: Sequence[Mapping[str, Any]]) -> list[bool]:
-    """True if each copy is slower or faster than the median of all by more than noise, block by block."""
+    """Return for each copy True if it differs from the median of all copies by more than noise, block by block."""
     times = [[max(ranks) for ranks in copy["block_s"]["full"]] for copy in copies]
-    found = []
+    differs = []
     for own in times:
         middle = [statistics.median(block) for block in zip(*times, strict=True)]
         behind = [mine / median - 1 for mine, median in zip(own, middle, strict=True)]
-        both_ways = (behind, [-each for each in behind])
-        found.append(any(paired.shown(each, looks=2 * len(copies)) for each in both_ways))
-    return found
+        both_ways = (behind, [-differences for differences in behind])
+        differs.append(any(paired.shown(differences, looks=2 * len(copies)) for differences in both_ways))
+    return differs
 
 
 def _device(ranks: Sequence[Mapping[str, Any]]) -> str:

@@ -1,7 +1,7 @@
-"""Hardware counters -> metrics: how busy memory and tensor cores were, and what a step really moved. Pure.
+"""Hardware counters -> metrics: activity of memory and tensor cores, and the bytes that a step really moved. Pure.
 
-A GPU's counters (saih/telemetry/gpm.py) are means over the whole measurement, so that they hold the steps of every
-variant, and the pauses between blocks. The share of the memory's bandwidth is one of the datasheet's.
+A GPU's counters (saih/telemetry/gpm.py) are means over the whole measurement, so that they include the steps of every
+variant and the pauses between blocks. The share of memory bandwidth refers to the datasheet's figure.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from saih.metrics.catalogue import Metric, metric, unknown
 from saih.telemetry.energy import WINDOW
 
 LEAST_S = 1.0
-"""The driver brings its counters up to date every 0.1 s."""
+"""The shortest measurement for counters, in seconds: the driver updates them every 0.1 s."""
 _HOW = "hardware counters (NVML GPM), mean over the measurement, pauses between blocks included, and over ranks"
 _BUSY = ("dram_busy_percent", "tensor_busy_percent")
 _MOVED = ("dram_bytes_per_step", "counted_intensity_flop_per_byte")
 
 
 def counted(samples: Mapping[str, Any], flop: float | None, bandwidth: Mapping[str, Any]) -> dict[str, Metric]:
-    """The metrics of hardware counters; null with the reason where there are none.
+    """Return the metrics of hardware counters; null with the reason if there are none.
 
-    ``flop``: of a step on one device, closed form; ``bandwidth``: of the device's memory, {"memory_bytes_per_s",
-    "source"} or {"why"}.
+    `flop`: of a step on one device, closed form; `bandwidth`: of the device's memory, {"memory_bytes_per_s", "source"}
+    or {"why"}.
     """
     why = _why(samples)
     if why:
         return {name: unknown(name, why) for name in (*_BUSY, *_MOVED)}
-    found = {name: _mean(name, samples) for name in _BUSY}
-    return found | _moved(found["dram_busy_percent"], samples, flop, bandwidth)
+    busy = {name: _mean(name, samples) for name in _BUSY}
+    return busy | _moved(busy["dram_busy_percent"], samples, flop, bandwidth)
 
 
 def _why(samples: Mapping[str, Any]) -> str | None:
-    """Return why the counters give nothing."""
+    """Return why the counters give no figures, or None."""
     if not samples["telemetry"]:
         return "no telemetry was taken"
     for rank in samples["telemetry"]:
@@ -58,7 +58,7 @@ def _mean(name: str, samples: Mapping[str, Any]) -> Metric:
 def _moved(
     busy: Metric, samples: Mapping[str, Any], flop: float | None, bandwidth: Mapping[str, Any]
 ) -> dict[str, Metric]:
-    """Bytes of a step, and operations a byte."""
+    """Return the bytes of a step, and its operations per byte."""
     if busy["value"] is None or "why" in bandwidth:
         why = busy.get("why") or bandwidth["why"]
         return {name: unknown(name, why) for name in _MOVED}

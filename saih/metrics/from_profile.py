@@ -1,4 +1,4 @@
-"""The profiled pass -> metrics: the device's time by phase, its gaps, the time of the layers alone. Pure."""
+"""The profiled pass -> metrics: the device's time by phase, its gaps, the time of the layers run alone. Pure."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ BUSY = {
     "cuda": "union of the times of kernels that are no communication, of memsets and of copies within the device",
     "cpu": "the rank's own thread in torch's operations, no communication, less what recording operations costs",
 }
-"""What is busy time, by device."""
+"""The definition of busy time, by kind of device."""
 
 
 def profiled(samples: Mapping[str, Any], found: Mapping[str, Metric], ceilings: Mapping[str, Any]) -> dict[str, Metric]:
-    """The metrics of the profiled pass; null with the reason where it tells nothing.
+    """Return the metrics of the profiled pass; null with the reason if it gives none.
 
-    ``samples``, ``ceilings`` as in the record, ``found`` its metrics so far.
+    `samples`, `ceilings` as in the record, `found` its metrics so far.
     """
     profile = samples.get("profile") or {"why": {"profile": "the step was not profiled"}}
     which = " without input" if profile.get("variant") == "without_input" else ""
     how = f"mean over {profile.get('steps')} profiled steps{which} of rank 0, after the timed ones"
     flop = flop_of_a_step(found, samples)
     busy = f"{how}: {BUSY.get(_kind(profile), '')}"
-    told = {"busy_s": _of_profile("busy_s", profile.get("busy_s"), profile, "busy_s", busy)}
+    metrics = {"busy_s": _of_profile("busy_s", profile.get("busy_s"), profile, "busy_s", busy)}
     for phase in PHASES:
         seconds = (profile.get("phases") or {}).get(phase)
         name = f"{phase}_s"
-        told[name] = _of_profile(name, seconds, profile, "phases", f"{how}: busy time of what {phase} started")
-    return told | {
+        metrics[name] = _of_profile(name, seconds, profile, "phases", f"{how}: busy time of what {phase} started")
+    return metrics | {
         "launch_gap_s": _launch_gap(samples, profile, found["step_s"]["value"], ceilings),
         "layer_bound_s": _layer_bound(profile, ceilings, flop),
         "intensity_flop_per_byte": _intensity(profile, flop),
@@ -79,7 +79,7 @@ def _of_profile(name: str, value: float | None, profile: Mapping[str, Any], key:
 def _launch_gap(
     samples: Mapping[str, Any], profile: Mapping[str, Any], step_s: float, ceilings: Mapping[str, Any]
 ) -> Metric:
-    """A GPU's idle time though it need wait for nothing; on a CPU an estimate of what calling operations costs."""
+    """Return a GPU's idle time without any waiting, or on a CPU an estimate of the cost of calling operations."""
     name = "launch_gap_s"
     if profile.get("busy_s") is None or profile.get("operations") is None:
         return _of_profile(name, None, profile, "busy_s", "")
@@ -91,11 +91,11 @@ def _launch_gap(
     idle_s = gaps(samples, profile["busy_s"])
     if not idle_s:
         return unknown(name, "the application has no variant without communication")
-    found = median_interval(idle_s)
+    interval = median_interval(idle_s)
     method = (
         "median over rounds of the step that waits for neither input nor communication, less busy_s; may be negative"
     )
     if "without_input" not in samples["block_s"]:
         method += "; the application has no variant without input, so that waiting for input would be in it"
-    kind = f"within-run, the median of blocks, {100 * found.confidence:.0f} %"
-    return metric(name, found.middle, method, low=found.low, high=found.high, interval=kind)
+    kind = f"within-run, the median of blocks, {100 * interval.confidence:.0f} %"
+    return metric(name, interval.middle, method, low=interval.low, high=interval.high, interval=kind)

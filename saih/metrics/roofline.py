@@ -1,12 +1,12 @@
-"""Data for a roofline, and the time of a step's layers alone. Pure.
+"""Data for a roofline, and the time of a step's layers run alone. Pure.
 
 Intensity is operations by closed form over the least traffic of the step's operations as they ran: each reads its
-inputs and writes its output once. Layers have the application's closed form; what ran outside them (activations that
-no kernel took along, changes of type, the optimiser) is read off the shapes in the trace. Were such work done by the
-layers, as `augment.model.cost` counts it, less would have to move: of CosmoFlow at edge 128, width 1, batch 8, in bf16
-9.98 GB instead of 18.07. Real traffic is higher than either, so that the true intensity is lower, and a point lies
-further left of where it is drawn; but a cache that keeps what one layer hands to the next saves traffic: a CosmoFlow
-step of edge 32 moved half of it (H200, hardware counters).
+inputs and writes its output once. Layers have the application's closed form. The traffic of work outside them
+(activations that were not fused into a kernel, changes of type, the optimiser) is read off the shapes in the trace. If
+the layers did such work, as `augment.model.cost` counts it, less would have to move: of CosmoFlow at edge 128, width 1,
+batch 8, in bf16 9.98 GB instead of 18.07. Real traffic is higher than either, so that the true intensity is lower, and
+a point's true place is further left than drawn. But a cache that keeps data from one layer to the next saves traffic: a
+CosmoFlow step of edge 32 moved half of it (H200, hardware counters).
 """
 
 from __future__ import annotations
@@ -20,28 +20,29 @@ NO_LAYERS = "the profiled pass tells no layers"
 
 
 def layer_bound(profile: Mapping[str, Any], ceilings: Mapping[str, Any], flop: float | None) -> dict[str, Any]:
-    """{"seconds", "alone": layer parts timed alone, "of": layer parts} or {"why"}: the step's layers, each run alone.
+    """Return the time of the step's layers, each run alone.
 
-    With the same kernels: it is no bound, for other kernels may be faster. A layer's part counts what it takes alone
-    (or in the step, if it was faster there), one that was not timed alone its time at the machine's ceilings; what is
-    outside layers counts its least traffic at the measured memory bandwidth.
+    The result is {"seconds", "alone": layer parts timed alone, "of": layer parts} or {"why"}. The kernels are the same,
+    and others may be faster, so that the time is no lower bound. A layer's part counts its time alone (or in the step,
+    if it was faster there), or without such a timing its time at the machine's ceilings; work outside layers counts its
+    least traffic at the measured memory bandwidth.
     """
     if not profile.get("layers"):
         return {"why": _why(profile, "layers") or NO_LAYERS}
-    found = groups(profile, ceilings, flop)
-    layers = [group for group in found if group.part != "outside"]
+    parts = groups(profile, ceilings, flop)
+    layers = [group for group in parts if group.part != "outside"]
     least = [_least_s(group) for group in layers]
     if not all(seconds is not None for seconds in least):
         return {"why": "a layer was neither timed alone, nor are its counts and both ceilings known"}
-    outside = [group.limit_s for group in found if group.part == "outside"]
-    seconds = sum(each or 0.0 for each in [*least, *outside])
+    outside = [group.limit_s for group in parts if group.part == "outside"]
+    seconds = sum(part_s or 0.0 for part_s in [*least, *outside])
     return {"seconds": seconds, "alone": sum(g.alone_s is not None for g in layers), "of": len(layers)}
 
 
 def least_traffic(profile: Mapping[str, Any]) -> dict[str, Any]:
-    """{"bytes", "layers"}, or {"why"}: what the operations of a step move at least, and its layers of that.
+    """Return the least bytes that a step's operations move, and those of its layers: {"bytes", "layers"}, or {"why"}.
 
-    Between the device's memory and its arithmetic, one operation after the other.
+    Bytes are counted between the device's memory and its arithmetic, one operation after the other.
     """
     layers = profile.get("layers")
     others = (profile.get("outside") if layers else profile.get("classes")) or []
@@ -56,15 +57,15 @@ def least_traffic(profile: Mapping[str, Any]) -> dict[str, Any]:
 
 
 UNKNOWN_SHARE = 0.1
-"""Operations whose bytes are unknown may take this share of the busy time without spoiling the sum."""
+"""Operations with unknown bytes may take this share of the busy time before the sum counts as unknown."""
 
 
 def roofline(
     found: Sequence[Group], ceilings: Mapping[str, Any], point: Mapping[str, Any], bound_s: float | None
 ) -> dict[str, Any] | None:
-    """The chart's data, or None where a ceiling or all counts are missing.
+    """Return the chart's data, or None if a ceiling or all counts are missing.
 
-    ``point``: "flop", "bytes", "layer_bytes" and "step_s".
+    `point`: "flop", "bytes", "layer_bytes" and "step_s".
     """
     flop_per_s, bytes_per_s = ceilings.get("flop_per_s"), ceilings.get("memory_bytes_per_s")
     layers = [group for group in found if group.part != "outside" and group.flop is not None and group.bytes]
@@ -109,5 +110,5 @@ def _least_s(group: Group) -> float | None:
 
 def _why(profile: Mapping[str, Any], key: str) -> str | None:
     why = profile.get("why") or {}
-    found = why.get(key) or why.get("profile")
-    return None if found is None else str(found)
+    reason = why.get(key) or why.get("profile")
+    return None if reason is None else str(reason)

@@ -1,7 +1,7 @@
 """Shares of a peak: of the datasheet's and of the measured ceiling; and the rates that physics forbids. Pure.
 
-A share of the measured ceiling is uncertain by the rate and by the ceiling, which were measured apart: with relative
-errors r and c, the share's is sqrt(r^2 + c^2), each side for itself. The datasheet's figure has no error.
+A share of the measured ceiling inherits the uncertainty of the rate and of the ceiling, which were measured apart: with
+relative errors r and c, the share's is sqrt(r^2 + c^2), each side for itself. The datasheet's figure has no error.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from saih.metrics.catalogue import Metric, metric, unknown
 BEYOND = (
     "the measured ceiling does not hold for this work: it has other kernels, or met a cooler or less disturbed device"
 )
-"""What is said of a rate above the measured ceiling that physics allows."""
+"""The explanation of a rate that is above the measured ceiling and within the physical limit."""
 
 
 def shares(found: Mapping[str, Metric], datasheet: Mapping[str, Any], ceilings: Mapping[str, Any]) -> dict[str, Metric]:
-    """Both percentages of a peak. ``found``: the metrics so far; the others as in saih.metrics.compute."""
+    """Return both percentages of a peak.
+
+    `found`: the metrics so far; the others as in saih.metrics.compute.
+    """
     rate = found["flop_per_s_per_device"]
     flop_per_s, error = rate["value"], _relative_error(rate)
     return {
@@ -30,9 +33,10 @@ def shares(found: Mapping[str, Metric], datasheet: Mapping[str, Any], ceilings: 
 
 
 def invalid_because(metrics: Mapping[str, Metric], ceilings: Mapping[str, Any]) -> str | None:
-    """Return why physics forbids the rate, or None. `ceilings` as in saih.metrics.compute.
+    """Return why physics forbids the rate, or None.
 
-    A rate above the measured ceiling is no reason: other kernels, or a cooler or undisturbed device, may exceed that.
+    `ceilings` as in saih.metrics.compute. A rate above the measured ceiling is no reason: other kernels, or a cooler or
+    undisturbed device, may exceed that.
     """
     rate, most = metrics["flop_per_s_per_device"]["value"], ceilings.get("flop_per_s_limit")
     if rate is None or not most or rate <= most:
@@ -50,14 +54,14 @@ def _flop_per_s(value: float) -> str:
 
 @dataclass(frozen=True)
 class _Error:
-    """Relative distances of an interval's ends from the value; `kind` names the interval."""
+    """The relative distances of an interval's ends from the value; `kind` names the interval."""
 
     down: float
     up: float
     kind: str
 
     def around(self, value: float) -> dict[str, Any]:
-        """The interval of a ``value`` with this error, as a metric holds it."""
+        """Return the interval of a `value` with this error, in the form of a metric."""
         return {"low": value * max(0.0, 1 - self.down), "high": value * (1 + self.up), "interval": self.kind}
 
 
@@ -78,7 +82,11 @@ def _percent_of_datasheet(flop_per_s: float, error: _Error | None, datasheet: Ma
 
 
 def _percent_of_ceiling(flop_per_s: float, error: _Error | None, ceilings: Mapping[str, Any]) -> Metric:
-    """With "ceiling", what it is a share of, and "beyond": whether it exceeds that by more than their intervals."""
+    """Return the percentage of the measured ceiling.
+
+    The metric also has "ceiling", the reference, and "beyond", True if the rate exceeds it by more than their
+    intervals.
+    """
     name, value = "percent_of_measured_peak", ceilings.get("flop_per_s")
     if not value:
         return unknown(name, (ceilings.get("why") or {}).get("flop_per_s") or "the ceiling was not measured")
@@ -87,15 +95,15 @@ def _percent_of_ceiling(flop_per_s: float, error: _Error | None, ceilings: Mappi
     share = 100 * flop_per_s / value
     ends = _in_quadrature(error, ceilings).around(share) if error else {}
     beyond = ends.get("low", share) > 100
-    told = [f"of {_flop_per_s(value)} a device, {ceilings.get('flop_per_s_method') or 'measured'}"]
-    told += [f"the ceiling is suspect: {'; '.join(suspect)}"] if suspect else []
-    told += [f"{share:.0f} %: {BEYOND}"] if beyond else []
+    method = [f"of {_flop_per_s(value)} a device, {ceilings.get('flop_per_s_method') or 'measured'}"]
+    method += [f"the ceiling is suspect: {'; '.join(suspect)}"] if suspect else []
+    method += [f"{share:.0f} %: {BEYOND}"] if beyond else []
     ceiling = {"flop_per_s": value, "low": low, "high": high, "suspect": suspect}
-    return metric(name, share, "; ".join(told), **ends, ceiling=ceiling, beyond=beyond)
+    return metric(name, share, "; ".join(method), **ends, ceiling=ceiling, beyond=beyond)
 
 
 def _in_quadrature(error: _Error, ceilings: Mapping[str, Any]) -> _Error:
-    """The rate's error with the ceiling's, whose own interval widens it the other way round."""
+    """Combine the rate's error with the ceiling's, whose low end widens the share's high end and vice versa."""
     value, low, high = (ceilings.get(f"flop_per_s{end}") for end in ("", "_low", "_high"))
     if not value or not low or not high:
         return _Error(error.down, error.up, f"the rate's alone, the ceiling's is not known: {error.kind}")

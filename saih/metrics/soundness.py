@@ -1,8 +1,8 @@
-"""Samples that cannot be: why a point's raw data must not be believed, before anything is computed from it. Pure.
+"""Impossible samples: reasons to reject a point's raw data before any metric is computed from them. Pure.
 
 No clock gives NaN, infinity, zero or a negative time for a block of steps, and no measurement ends without blocks or
-without the times of a rank. Such samples come from a broken clock, an application that gives what is no number, or a
-file that was changed.
+without the times of a rank. Such samples come from a broken clock, an application that returns no number, or a file
+that was changed.
 """
 
 from __future__ import annotations
@@ -32,9 +32,12 @@ from saih.telemetry.energy import PART
 
 NOT_RECORDED = "not recorded"
 FP32_ERROR = 2.0**-14
-"""TF32 keeps 10 bits and is wrong by 2^-11; fp32 by less than 2^-20, also with Winograd's algorithm."""
+"""The largest relative error of an fp32 product.
+
+TF32 keeps 10 bits and is wrong by 2^-11; fp32 by less than 2^-20, also with Winograd's algorithm.
+"""
 BLANK: Mapping[str, Any] = {"phases_s": {}, "read_bytes": [], "handed_out_s": [], "values": {}, "background": []}
-"""What older records may lack of their samples."""
+"""Defaults for the parts of the samples that older records may lack."""
 BLANK_RANK: Mapping[str, Any] = {
     "seconds": {}, "allocation_retries": None, "gpu": None, "host_cpu": None, "cpu_clock_mhz": None,
     "cpu_quota": None,
@@ -108,7 +111,7 @@ _samples = fields(
 
 
 def completed(samples: Mapping[str, Any]) -> dict[str, Any]:
-    """Samples with what records of older versions lack, as null with a reason; others as they are."""
+    """Return the samples; those that records of older versions lack are null with a reason."""
     telemetry = samples.get("telemetry") or []
     if isinstance(telemetry, list) and all(isinstance(rank, dict) for rank in telemetry):
         telemetry = [_completed_rank(rank) for rank in telemetry]
@@ -116,16 +119,16 @@ def completed(samples: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _completed_rank(rank: Mapping[str, Any]) -> dict[str, Any]:
-    found = {**BLANK_RANK, **rank}
+    completed_rank = {**BLANK_RANK, **rank}
     for source, blank in (("gpu", BLANK_GPU), ("host_cpu", BLANK_HOST)):
-        if isinstance(found[source], dict):
-            held = {**BLANK_SOURCE, **blank, **found[source]}
-            found[source] = held | {"why": _reasons(held.get("why"), "energy_j")}
-    return found | {"why": _reasons(found.get("why"), "gpu")}
+        if isinstance(completed_rank[source], dict):
+            filled_source = {**BLANK_SOURCE, **blank, **completed_rank[source]}
+            completed_rank[source] = filled_source | {"why": _reasons(filled_source.get("why"), "energy_j")}
+    return completed_rank | {"why": _reasons(completed_rank.get("why"), "gpu")}
 
 
 def _reasons(why: Any, key: str) -> Any:
-    """The reasons of nulls, with one for ``key``."""
+    """Return the reasons of nulls, with one for `key`."""
     return {key: NOT_RECORDED, **(why or {})} if isinstance(why, dict | None) else why
 
 
@@ -139,7 +142,7 @@ def width(samples: Mapping[str, Any], otherwise: int) -> int:
 def unsound(samples: Mapping[str, Any], ranks: int) -> str | None:
     """Return why these samples are impossible, or None.
 
-    ``samples`` as `completed` gives them; ``ranks``: how many have times in each block.
+    `samples` as `completed` gives them; `ranks`: the number of ranks with times in each block.
     """
     if not samples.get("block_s"):
         return "no times of blocks were recorded"
@@ -149,10 +152,10 @@ def unsound(samples: Mapping[str, Any], ranks: int) -> str | None:
 
 
 def reduced_precision(samples: Mapping[str, Any], precision: str) -> str | None:
-    """Return why a point in fp32 was not computed in it; None for other precisions, and without a check.
+    """Return why a point in fp32 was computed in a shorter type, or None; None also without a check.
 
-    ``samples["arithmetic"]``: errors of products with exact results, made where the point ran
-    (saih/worker/arithmetic.py).
+    Points in other precisions are not checked. `samples["arithmetic"]`: errors of products with exact results, computed
+    on the point's ranks (saih/worker/arithmetic.py).
     """
     for name, error in (samples.get("arithmetic") or {}).items():
         if precision == "fp32" and error > FP32_ERROR:
@@ -166,7 +169,7 @@ def reduced_precision(samples: Mapping[str, Any], precision: str) -> str | None:
 
 
 def _unsound_blocks(samples: Mapping[str, Any], ranks: int) -> str | None:
-    """Return the first impossible time or byte count of the blocks."""
+    """Return the first impossible time or byte count of the blocks, or None."""
     full = samples["block_s"].get("full")
     if not full:
         return "block_s.full: is empty"
@@ -198,7 +201,7 @@ def _unsound_rows(where: str, rows: Sequence[Sequence[Any]], ranks: int, shape: 
 
 
 def _unsound_profile(profile: Any, variants: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with a profiled pass, if there is one."""
+    """Return the fault of a profiled pass, or None."""
     if profile is None or (isinstance(profile, dict) and set(profile) <= {"why"}):
         return fault(optional(fields({}, {"why": _why})), profile, "profile")
     if found := fault(_profiled, profile, "profile"):
@@ -208,7 +211,7 @@ def _unsound_profile(profile: Any, variants: Mapping[str, Any]) -> str | None:
 
 
 def _unsound_energy(samples: Mapping[str, Any]) -> str | None:
-    """Energy of full blocks comes with its scope and with their time."""
+    """Return the first energy of full blocks that lacks its scope or its time, or None."""
     for i, rank in enumerate(samples["telemetry"]):
         for source in (rank["gpu"], rank["host_cpu"]):
             if source and source["energy_j"] and PART in source["energy_j"]:
@@ -220,7 +223,7 @@ def _unsound_energy(samples: Mapping[str, Any]) -> str | None:
 
 
 def storable(value: Any) -> Any:
-    """``value`` as JSON can hold it: what is not finite becomes null, as an invalid point's samples are kept."""
+    """Return `value` as JSON can hold it, with null for NaN and infinity, which an invalid point's samples may have."""
     if isinstance(value, dict):
         return {key: storable(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -229,7 +232,7 @@ def storable(value: Any) -> Any:
 
 
 def not_finite(metrics: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The first metric that came out as no finite number, in words; None where all are."""
+    """Return the first metric that is not a finite number, in words, or None."""
     for name, entry in metrics.items():
         for key in ("value", "low", "high"):
             if entry.get(key) is not None and (found := fault(number, entry[key], f"{name}.{key}")):

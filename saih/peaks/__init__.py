@@ -1,8 +1,8 @@
 """The machine's ceilings: quoted from datasheets (`datasheet`, `bandwidth`), and measured.
 
 `measure` is arithmetic in one precision; `ceiling` one of the others, by its name in `PARTS`. All of them run on every
-rank at once, and answer the same on every rank. `doubts` says where they do not fit one another, or physics (limit.py).
-Which are sustained rates, and which the fastest repeat's, is told in timing.py.
+rank at once, and return the same on every rank. `doubts` lists contradictions among them, and with physics (limit.py).
+timing.py explains which are sustained rates, and which the fastest repeat's.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from saih.peaks.sustained import WatchedRanks
 __all__ = ["DATASHEETS", "PARTS", "bandwidth", "ceiling", "datasheet", "doubts", "measure", "quoted"]
 
 PARTS = ("memory", "copies", "launches", "allreduce", "storage")
-"""What besides arithmetic has a ceiling. Storage needs a path to read."""
+"""The ceilings besides arithmetic. Storage needs a path to read."""
 
 
 def ceiling(ranks: WatchedRanks, part: str, request: Mapping[str, Any]) -> dict[str, Any]:
-    """The ceiling of ``part``: what its module's ``measure`` returns.
+    """Return the ceiling of `part`: the result of its module's `measure`.
 
-    ``request`` holds "seconds_each" of a case; for all-reduce also "largest_bytes" and "smaller_groups"; for storage
-    "path" and "bytes_a_rank" instead. Raises InputError where storage cannot be read.
+    `request` holds "seconds_each" of a case; for all-reduce also "largest_bytes" and "smaller_groups"; for storage
+    "path" and "bytes_a_rank" instead. Raises InputError if storage cannot be read.
     """
     if part == "storage":
         return storage.measure(ranks, request["path"], request["bytes_a_rank"])

@@ -1,8 +1,8 @@
-"""The bandwidth of all-reduce by size and number of ranks, as torch.distributed's backend in use has it.
+"""The bandwidth of all-reduce by size and number of ranks, with torch.distributed's backend in use.
 
-Bus bandwidth is 2 (n - 1) / n x bytes / time: what a ring moves over each rank's link, so that it can be held against
-the link's own rate, whatever n (NVIDIA nccl-tests, PERFORMANCE.md; the bound is Patarasuk and Yuan, J. Parallel
-Distrib. Comput. 69, 2009). Algorithms that do without a ring can exceed a link's rate.
+Bus bandwidth is 2 (n - 1) / n x bytes / time: the traffic of a ring over each rank's link, so that it can be compared
+with the link's own rate, whatever n (NVIDIA nccl-tests, PERFORMANCE.md; the bound is Patarasuk and Yuan, J. Parallel
+Distrib. Comput. 69, 2009). Algorithms without a ring can exceed a link's rate.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from saih.measure.blocks import Ranks
 from saih.peaks.timing import REPEATS, best, repeats_of, together
 
 SIZES = tuple(2**exponent for exponent in range(12, 29, 2))
-"""4 KiB to 256 MiB."""
+"""Sizes of the messages: 4 KiB to 256 MiB."""
 WARM_UPS = 3
 _LARGEST_SUM = 1e30
-"""Sums grow n-fold with every run, and must stay finite between two fillings."""
+"""The limit of the sums, which grow n-fold with every run, and must stay finite between two fillings."""
 
 
 def bus_factor(ranks: int) -> float:
-    """Bus bytes for each byte reduced: 2 (n - 1) / n."""
+    """Return the bus bytes for each byte reduced: 2 (n - 1) / n."""
     return 2 * (ranks - 1) / ranks
 
 
 def counts(ranks: int, smaller_groups: bool) -> list[int]:
-    """The numbers of ranks measured within a group of ``ranks``: all and, if wanted, powers of two from 2 on."""
+    """Return the numbers of ranks to measure in a group of `ranks`: all and, if requested, powers of two from 2 on."""
     if not smaller_groups:
         return [ranks]
     powers = [2**exponent for exponent in range(1, ranks.bit_length())]
@@ -35,11 +35,12 @@ def counts(ranks: int, smaller_groups: bool) -> list[int]:
 
 
 def measure(ranks: Ranks, seconds_each: float, largest_bytes: int, smaller_groups: bool) -> dict[str, Any]:
-    """{"bus_bytes_per_s": the best of all ranks' entries, "latency_s": of the smallest, "backend", "entries": ...}.
+    """Measure all-reduce; return {"bus_bytes_per_s", "latency_s", "backend", "entries", "method"}.
 
-    An entry is {"ranks", "bytes", "seconds" of the median run, "bus_bytes_per_s", ...}; sizes go up to
-    ``largest_bytes``, and with ``smaller_groups`` also some of the ranks reduce, while the others wait. With one rank
-    all are None, and "why" says it.
+    "bus_bytes_per_s" is the best of all ranks' entries, "latency_s" that of the smallest size. An entry is {"ranks",
+    "bytes", "seconds" of the median run, "bus_bytes_per_s", ...}; sizes go up to `largest_bytes`, and with
+    `smaller_groups` also some of the ranks reduce, while the others wait. With one rank all are None, and "why" has the
+    reason.
     """
     size = len(ranks.gather(None))
     if size == 1:
@@ -47,7 +48,7 @@ def measure(ranks: Ranks, seconds_each: float, largest_bytes: int, smaller_group
         return {"bus_bytes_per_s": None, "latency_s": None, "why": why, "entries": []}
     import torch.distributed as dist
 
-    sizes = [each for each in SIZES if each <= largest_bytes] or [largest_bytes]
+    sizes = [size_ for size_ in SIZES if size_ <= largest_bytes] or [largest_bytes]
     entries: list[dict[str, Any]] = []
     for count in counts(size, smaller_groups):
         group = dist.new_group(list(range(count))) if count < size else dist.group.WORLD
@@ -67,7 +68,7 @@ def measure(ranks: Ranks, seconds_each: float, largest_bytes: int, smaller_group
 
 
 def _entry(ranks: Ranks, seconds: float, group: Any, count: int, size: int) -> dict[str, Any]:
-    """One size on the first ``count`` ranks; the others only take part in the barriers."""
+    """Measure one size on the first `count` ranks; the others take part only in the barriers."""
     import torch
     import torch.distributed as dist
 

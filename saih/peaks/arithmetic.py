@@ -1,6 +1,6 @@
 """The measured ceiling of arithmetic: the best sustained rate of a set of products and convolutions in one precision.
 
-It is what this machine gives a library's best kernels for as long as they run: random data, and all ranks at once.
+It is the rate of a library's best kernels on this machine for as long as they run: random data, and all ranks at once.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
 
 LONGEST_RUN = 3
-"""Times the seconds that an operation is given. Sizes are for processors with many cores, and for those that have the
-precision; one that emulates it would need minutes for the set."""
+"""The longest single run, as a multiple of the seconds for an operation.
+
+Sizes are for processors with many cores, and with the precision in hardware; one that emulates it would need minutes
+for the set.
+"""
 
 
 def measure(ranks: WatchedRanks, precision: str, seconds_each: float) -> dict[str, Any]:
-    """The ceiling of a device in ``precision`` while all ranks run: {"precision", and what `best_of` tells}.
+    """Return the ceiling of a device in `precision` while all ranks run: {"precision"} and the result of `best_of`.
 
-    The rate is "flop_per_s". An operation of which a single run takes longer than `LONGEST_RUN` x ``seconds_each`` is
-    left out.
+    The rate is "flop_per_s". An operation with a single run longer than `LONGEST_RUN` x `seconds_each` is left out.
     """
     with _datapath(precision):
         makers = _makers(ranks.device, precision)
@@ -34,22 +36,22 @@ def measure(ranks: WatchedRanks, precision: str, seconds_each: float) -> dict[st
 
 @contextmanager
 def _datapath(precision: str) -> Iterator[None]:
-    """TF32 is used for ``precision`` tf32 and for no other; afterwards all is as it was."""
+    """Allow TF32 for `precision` tf32 only; the settings are restored afterwards."""
     import torch
 
     settings: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
-    before = [each.allow_tf32 for each in settings]
-    for each in settings:
-        each.allow_tf32 = precision == "tf32"
+    before = [setting.allow_tf32 for setting in settings]
+    for setting in settings:
+        setting.allow_tf32 = precision == "tf32"
     try:
         yield
     finally:
-        for each, was in zip(settings, before, strict=True):
-            each.allow_tf32 = was
+        for setting, was in zip(settings, before, strict=True):
+            setting.allow_tf32 = was
 
 
 def _makers(device: str, precision: str) -> list[Callable[[], Operation]]:
-    """The set, each made when its turn comes so that only one is in memory: sizes that fill the kind of device."""
+    """Return the set of operations, in sizes that fill the kind of device; made in turn, so that one is in memory."""
     import torch
 
     types = {"bf16": torch.bfloat16, "fp16": torch.float16}

@@ -12,15 +12,16 @@ if TYPE_CHECKING:
     import torch
 
 SIZES = tuple(2**exponent for exponent in (16, 20, 24, 28))
-"""64 KiB to 256 MiB."""
+"""Sizes of the copies: 64 KiB to 256 MiB."""
 DIRECTIONS = ("h2d", "d2h")
 _CPU = "the device is the host's own cores: nothing is copied"
 
 
 def measure(ranks: Ranks, seconds_each: float) -> dict[str, Any]:
-    """{"h2d_bytes_per_s", "d2h_bytes_per_s": best of pinned memory, a device, all ranks at once, "entries": ...}.
+    """Measure copies; return {"h2d_bytes_per_s", "d2h_bytes_per_s", "entries", "method"}.
 
-    An entry is {"direction", "pinned", "bytes", "bytes_per_s", ...}. On CPUs both are None, and "why" says it.
+    The rates are the best of pinned memory, a device, all ranks at once. An entry is {"direction", "pinned", "bytes",
+    "bytes_per_s", ...}. On CPUs both are None, and "why" has the reason.
     """
     if not ranks.device.startswith("cuda"):
         return {"h2d_bytes_per_s": None, "d2h_bytes_per_s": None, "why": _CPU, "entries": []}

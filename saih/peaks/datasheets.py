@@ -20,16 +20,16 @@ ROWS = (*nvidia.ROWS, *amd.ROWS, *intel.ROWS)
 DATASHEETS: dict[str, tuple[Row, ...]] = {
     name: tuple(row for row in ROWS if name in row.names) for each in ROWS for name in each.names
 }
-"""Device name as the driver reports it, in full -> its rows; several where memory tells devices of one name apart."""
+"""The driver's name of a device, in full -> its rows; several if devices of one name differ in memory."""
 
 _SHARE_REPORTED = (0.85, 1.02)
-"""A driver reports less memory than is printed: ECC and its own use take some."""
+"""A driver reports less memory than printed: ECC and its own use take some."""
 
 
 def datasheet(device_name: str, precision: str, memory_bytes: int | None = None) -> dict[str, Any]:
-    """{"flop_per_s", "source"} of a device's dense peak on the datapath of ``precision``, or {"why"} there is none.
+    """Return {"flop_per_s", "source"} of a device's dense peak on the datapath of `precision`, or {"why"}.
 
-    ``memory_bytes`` as the driver reports it, where it is known: a part of a device must not get the whole's figures.
+    `memory_bytes` as reported by the driver, if known: a part of a device must not get the whole's figures.
     """
     row = _row(device_name, memory_bytes)
     if isinstance(row, str):
@@ -40,7 +40,7 @@ def datasheet(device_name: str, precision: str, memory_bytes: int | None = None)
 
 
 def bandwidth(device_name: str, memory_bytes: int | None = None) -> dict[str, Any]:
-    """{"memory_bytes_per_s", "source"} of a device's own memory, or {"why"} it is not known."""
+    """Return {"memory_bytes_per_s", "source"} of a device's own memory, or {"why"} if it is not known."""
     row = _row(device_name, memory_bytes)
     if isinstance(row, str):
         return {"why": row}
@@ -48,14 +48,14 @@ def bandwidth(device_name: str, memory_bytes: int | None = None) -> dict[str, An
 
 
 def quoted(machine: Mapping[str, Any], precisions: Sequence[str]) -> dict[str, Any]:
-    """`datasheet` of each precision and, under "memory", `bandwidth`; ``machine`` as in system.json."""
+    """Return `datasheet` of each precision and, under "memory", `bandwidth`; `machine` as in system.json."""
     name, memory_bytes = machine["device"], machine["device_memory_bytes"]
     peaks = {precision: datasheet(name, precision, memory_bytes) for precision in precisions}
     return {**peaks, "memory": bandwidth(name, memory_bytes)}
 
 
 def _row(device_name: str, memory_bytes: int | None) -> Row | str:
-    """The device's row, or why there is none."""
+    """Return the device's row, or the reason why there is none."""
     rows = DATASHEETS.get(device_name, ())
     if not rows:
         return f"no datasheet peak is listed for {device_name}"

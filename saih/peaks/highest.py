@@ -1,4 +1,4 @@
-"""The ceilings that one point is held against, taken from all that a sweep has measured. Imports no torch."""
+"""The ceilings for the comparison with one point, taken from all that a sweep has measured. Imports no torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIGURES = {
     "graph_launch_s": "launches",
     "allreduce_bytes_per_s": "allreduce",
 }
-"""Figure -> the ceiling (saih/peaks/) that holds it."""
+"""Figure -> the ceiling (saih/peaks/) that contains it."""
 NAMES = {"allreduce_bytes_per_s": "bus_bytes_per_s"}
 RATE = "flop_per_s"
 NOT_MEASURED = "the ceiling was not measured"
@@ -27,32 +27,35 @@ OLDER = "method versions before 8 kept no repeats"
 def highest(system: Mapping[str, Any], ranks: int, precision: str) -> dict[str, Any]:
     """Return the ceilings for a record, each of a device while `ranks` ranks run. `system` is system.json.
 
-    Arithmetic in ``precision``: "flop_per_s", the sustained rate, with "_low" and "_high" (its interval, named by
-    "_interval"), "_fastest" (a burst's), "_limit" (what physics allows, limit.py, with "_limit_method"), "_method", and
-    "_suspect", sentences that say why it may not stand for the device. Then `FIGURES`, with
+    Arithmetic in `precision`: "flop_per_s", the sustained rate, with "_low" and "_high" (its interval, named by
+    "_interval"), "_fastest" (a burst's), "_limit" (the limit of physics, limit.py, with "_limit_method"), "_method",
+    and "_suspect", reasons in sentences why it may not be representative of the device. Then `FIGURES`, with
     "memory_bytes_per_s_suspect". "why" gives the reason of every null.
     """
     peaks = [peak for peak in system["peaks"] if (peak["ranks"], peak["precision"]) == (ranks, precision)]
     others: Mapping[str, Any] = next((each for each in system["ceilings"] if each["ranks"] == ranks), {})
-    found, why = _arithmetic(peaks[0]) if peaks else _unknown(NOT_MEASURED)
+    figures, why = _arithmetic(peaks[0]) if peaks else _unknown(NOT_MEASURED)
     for name, part in FIGURES.items():
         measured = others.get(part, {})
-        found[name] = measured.get(NAMES.get(name, name))
-        if found[name] is None:
+        figures[name] = measured.get(NAMES.get(name, name))
+        if figures[name] is None:
             older = OLDER if measured.get("memory_bytes_per_s") and name != "memory_bytes_per_s" else None
             why[name] = measured.get("why") or older or NOT_MEASURED
-    found["memory_bytes_per_s_suspect"] = _suspect(others.get("memory", {}))
+    figures["memory_bytes_per_s_suspect"] = _suspect(others.get("memory", {}))
     machine = system.get("machine") or {}
     known = machine.get("device_kind") and machine.get("device")
     physics = limit(machine, precision, system.get("cores_per_rank")) if known else {}
-    found[f"{RATE}_limit"], found[f"{RATE}_limit_method"] = physics.get("flop_per_s"), physics.get("method")
+    figures[f"{RATE}_limit"], figures[f"{RATE}_limit_method"] = physics.get("flop_per_s"), physics.get("method")
     if not physics.get("flop_per_s"):
         why[f"{RATE}_limit"] = physics.get("why", "the machine is not recorded")
-    return {**found, "why": why}
+    return {**figures, "why": why}
 
 
 def _arithmetic(peak: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Folders of method versions before 8 hold short repeats only: there the highest median stands for steady work."""
+    """Return the figures of arithmetic, and the reasons of nulls.
+
+    Folders of method versions before 8 hold short repeats only: there the highest median represents steady work.
+    """
     if "repeats" in peak:
         return {
             RATE: peak[RATE],
@@ -81,7 +84,7 @@ def _arithmetic(peak: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]
 
 
 def _median(entry: Mapping[str, Any]) -> float | None:
-    """The median of short repeats; the first versions kept how far it lies below the fastest."""
+    """Return the median of short repeats; the first versions kept its distance below the fastest instead."""
     if entry.get(f"median_{RATE}") is not None:
         return float(entry[f"median_{RATE}"])
     fastest, spread = entry.get(RATE), entry.get("spread_percent")
@@ -104,16 +107,16 @@ def _unknown(why: str) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def ceilings_of(own: Mapping[str, Any], system: Mapping[str, Any]) -> dict[str, Any]:
-    """The ceilings of a record (its "system" and "point" as ``own``), whatever version of the method wrote it.
+    """Return the ceilings of a record (its "system" and "point" as `own`), for any version of the method.
 
-    Before version 8 records kept a burst's rate: theirs are made anew from ``system``, system.json, if it is there.
-    What that does not tell is as the record has it.
+    Before version 8 records kept a burst's rate: their ceilings are recomputed from `system`, system.json, if it is
+    there. Figures missing from that are taken from the record.
     """
     kept: Mapping[str, Any] = own["system"].get("ceilings") or {}
     if f"{RATE}_method" in kept or not system.get("peaks"):
         return dict(kept)
     ranks = len(own["system"].get("ranks") or []) or int(own["point"]["run"]["ranks"])
-    told = highest({"ceilings": [], **system}, ranks, own["point"]["run"]["precision"])
-    others = {name: kept[name] for name in FIGURES if told[name] is None and kept.get(name) is not None}
-    why = {name: reason for name, reason in told["why"].items() if name not in others}
-    return {**told, **others, "why": why}
+    recomputed = highest({"ceilings": [], **system}, ranks, own["point"]["run"]["precision"])
+    others = {name: kept[name] for name in FIGURES if recomputed[name] is None and kept.get(name) is not None}
+    why = {name: reason for name, reason in recomputed["why"].items() if name not in others}
+    return {**recomputed, **others, "why": why}

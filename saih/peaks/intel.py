@@ -1,7 +1,7 @@
 """Intel's accelerators since 2022.
 
-A Max 1550 has two stacks. The driver lists each as a device, or the module as one, as the user has set it up
-(ZE_FLAT_DEVICE_HIERARCHY); both have a row, and memory tells which it is. FP32 is that of the vector engines, all else
+A Max 1550 has two stacks. The driver lists each as a device, or the module as one, as set up by the user
+(ZE_FLAT_DEVICE_HIERARCHY); both have a row, and they differ in memory. FP32 is that of the vector engines, all else
 that of the matrix engines (XMX). Of Gaudi, Intel publishes BF16 and FP8.
 """
 

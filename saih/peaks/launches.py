@@ -1,9 +1,10 @@
-"""What it costs to start work on a device: an operation on one number, whose arithmetic is nothing, and which takes no
-other (turning a Python number into an array costs a CPU more than the operation).
+"""The cost of starting work on a device: an operation on one number, with negligible arithmetic and no other argument.
 
-Three ways: one after another without waiting (how fast the host can hand them out: a step of n operations takes n of
-these at least), one and a wait for it (a round trip), and many recorded once and replayed as a CUDA graph (what the
-device itself needs to go from one to the next).
+(Turning a Python number into an array costs a CPU more than the operation.)
+
+Three ways: one after another without waiting (the host's launch rate: a step of n operations takes n of these at
+least), one and a wait for it (a round trip), and many recorded once and replayed as a CUDA graph (the device's own time
+from one to the next).
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ from saih.peaks.timing import repeats, shortest
 
 GRAPH_NODES = 512
 MOST_QUEUED = 1000
-"""Fewer than a device's queue takes, so that handing out is never held up by it."""
+"""Fewer than the capacity of a device's queue, so that launching never waits for it."""
 _METHOD = "an operation on one number, slowest rank, all ranks at once"
 _ON_GPU = f": handed out without waiting; handed out and waited for; one of {GRAPH_NODES} in a CUDA graph"
 _CPU = "the device is the host's own cores: nothing is launched"
 
 
 def measure(ranks: Ranks, seconds_each: float) -> dict[str, Any]:
-    """{"launch_s", "round_trip_s", "graph_launch_s": seconds each, the fastest repeat's, "entries": ...}.
+    """Measure launches; return {"launch_s", "round_trip_s", "graph_launch_s", "entries", "method"}.
 
-    On CPUs "launch_s" is what calling a tiny operation costs; the other two are None, and "why" says it.
+    Times are seconds of one operation, the fastest repeat's. On CPUs "launch_s" is the cost of calling a tiny
+    operation; the other two are None, and "why" has the reason.
     """
     import torch
 
@@ -55,7 +57,7 @@ def _graph(x: Any) -> Any:
     import torch
 
     graph = torch.cuda.CUDAGraph()
-    # thread_local: another thread, such as a communication library's, may go on asking the device things
+    # thread_local: another thread, such as a communication library's, may still query the device
     with torch.cuda.graph(graph, capture_error_mode="thread_local"):
         for _ in range(GRAPH_NODES):
             x.neg_()

@@ -1,8 +1,8 @@
-"""The most that a device can do whatever it runs: what decides whether a rate can be true. Pure.
+"""The most that a device can do with any work, to decide if a rate can be true. Pure.
 
 GPUs: the dense datasheet peak x `BEYOND_CLOCK`. CPUs: cores x highest clock x FLOP a cycle (processor.py). Both are
-generous: what lies beyond is wrong, and what lies below need not be right. One exception is known: a library that
-computes with fewer operations than the closed form counts (Winograd, FFT) can exceed it by the algorithm's rate.
+generous: a rate above is wrong, and one below need not be right. One exception is known: a library that computes with
+fewer operations than the closed form counts (Winograd, FFT) can exceed it by the algorithm's rate.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from saih.peaks.datasheets import datasheet
 
 BEYOND_CLOCK = 1.16
-"""By how much clocks may exceed the one that a datasheet computes with.
+"""The ratio by which clocks may exceed the datasheet's clock.
 
 NVIDIA prints Hopper's tensor peaks at one boost clock and its FP32 peak at a higher one: 1830 and 1980 MHz for the H100
 SXM, 1620 and 1755 for the PCIe card (NVIDIA H100 Tensor Core GPU Architecture, table 3), 8 %. The largest such distance
@@ -23,9 +23,9 @@ which an SM does 16 times as many a cycle, is 15 %. One percent is for rounding.
 
 
 def limit(machine: Mapping[str, Any], precision: str, cores: int | None) -> dict[str, Any]:
-    """{"flop_per_s", "method"} of a device, or {"why"} nothing is known.
+    """Return {"flop_per_s", "method"} of a device, or {"why"} if nothing is known.
 
-    ``machine`` as in system.json; ``cores``: of a rank, which only a CPU's limit depends on.
+    `machine` as in system.json; `cores`: of a rank, which only a CPU's limit depends on.
     """
     if machine["device_kind"] == "cuda":
         quoted = datasheet(machine["device"], precision, machine.get("device_memory_bytes"))

@@ -1,10 +1,11 @@
-"""The ceiling of a device's own memory: long arrays copied and combined, as STREAM does it.
+"""The ceiling of a device's own memory: long arrays copied and combined, as in STREAM.
 
-Bytes count as STREAM counts them, every array read or written once (J. McCalpin, "Memory Bandwidth and Machine Balance
-in Current High Performance Computers", 1995): a processor that reads a line before it writes to it moves more. Work in
-place has read what it writes, and moves no more than it counts: on a CPU it was 1.7 times as fast by this count as a
-copy (Xeon, one core), and without it activations in place would look as if they came from caches. An array is four
-times the last-level cache or longer, STREAM's rule, so that nothing of it is there when it is read again.
+Bytes are counted as in STREAM, every array read or written once (J. McCalpin, "Memory Bandwidth and Machine Balance in
+Current High Performance Computers", 1995): a processor that reads a line before writing to it moves more. Work in place
+has already read the lines that it writes, and moves no more than is counted: on a CPU it was 1.7 times as fast by this
+count as a copy (Xeon, one core), and without it activations in place would look as if they came from caches. An array
+is four times the last-level cache or longer, STREAM's rule, so that no part of the array is still cached when it is
+read again.
 """
 
 from __future__ import annotations
@@ -21,27 +22,27 @@ from saih.measure.blocks import Ranks
 from saih.peaks.sustained import Operation, WatchedRanks, best_of
 
 LEAST_BYTES = {"cuda": 2**30, "cpu": 64 * 2**20}
-"""Also where the cache is small, or unknown: many times what any device of the kind starts and stops in."""
+"""The shortest array, also if the cache is small or unknown: long enough for the time of starting to be negligible."""
 CACHES = 4
 ARRAYS = 3
 METHOD = "bytes read and written of long arrays of random FP32 numbers, a device, all ranks at once"
 MOST_OF_MEMORY = 1 / 4
-"""All arrays of all ranks take no more of a device's or a host's memory."""
+"""All arrays of all ranks take no more than this share of a device's or a host's memory."""
 
 
 def measure(ranks: WatchedRanks, seconds_each: float) -> dict[str, Any]:
-    """The sustained bandwidth of a device while all ranks run: "memory_bytes_per_s", and what `best_of` tells.
+    """Return the sustained bandwidth of a device while all ranks run: "memory_bytes_per_s" and the result of `best_of`.
 
-    "array_bytes" and "cache_bytes" say how long the arrays were, and what cache they had to exceed.
+    "array_bytes" is the length of the arrays, and "cache_bytes" the cache that they had to exceed.
     """
     import torch
 
     cache = cache_bytes(ranks.device)
     wanted = max(LEAST_BYTES["cuda" if ranks.device.startswith("cuda") else "cpu"], CACHES * cache)
     n = min(ranks.gather(min(wanted, _most_bytes(ranks)))) // 4
-    # fill_ touches pages first, with all threads: each then lies in the memory next to the core that works on it
+    # fill_ touches pages first, with all threads: each page is then in the memory next to the core that uses it
     a, b, c = (torch.empty(n, device=ranks.device).fill_(0) for _ in range(ARRAYS))
-    a.uniform_()  # b and c get theirs from it when they are first written to
+    a.uniform_()  # b and c are first written from it
     makers = (
         partial(Operation, "copy, b = a", 2 * 4 * n, lambda: b.copy_(a)),
         partial(Operation, "triad, c = a + s b", 3 * 4 * n, lambda: torch.add(a, b, alpha=0.5, out=c)),
@@ -69,7 +70,7 @@ def _most_bytes(ranks: Ranks) -> int:
 
 
 def cache_bytes(device: str) -> int:
-    """The last-level cache that this rank's device has; 0 where neither driver nor kernel tells."""
+    """Return the last-level cache of this rank's device; 0 if neither driver nor kernel reports it."""
     if device.startswith("cuda"):
         import torch
 
@@ -78,17 +79,17 @@ def cache_bytes(device: str) -> int:
 
 
 def host_cache_bytes(cores: Iterable[int], cpus: Path) -> int:
-    """The sum of the highest level's caches that ``cores`` have, as the kernel tells under ``cpus``."""
-    found: dict[tuple[int, str], int] = {}
+    """Return the sum of the highest level's caches of `cores`, as reported by the kernel under `cpus`."""
+    sizes: dict[tuple[int, str], int] = {}
     for core in cores:
         for index in cpus.glob(f"cpu{core}/cache/index*"):
             try:
                 level, size, shared = (_line(index / name) for name in ("level", "size", "shared_cpu_list"))
             except OSError:
                 continue
-            found[int(level), shared] = int(size.removesuffix("K")) * 1024
-    highest = max((level for level, _ in found), default=0)
-    return sum(size for (level, _), size in found.items() if level == highest)
+            sizes[int(level), shared] = int(size.removesuffix("K")) * 1024
+    highest = max((level for level, _ in sizes), default=0)
+    return sum(size for (level, _), size in sizes.items() if level == highest)
 
 
 def _line(path: Path) -> str:

@@ -1,8 +1,8 @@
 """NVIDIA's accelerators since 2016.
 
-From Ampere on, datasheets print figures "with sparsity", twice the dense ones; the dense ones stand here. FP32 is that
-of the ordinary cores, since the tensor cores take TF32 at most; without TF32 they take FP16. PCIe cards have rows of
-their own: they clock lower than modules of the same name.
+From Ampere on, datasheets print figures "with sparsity", twice the dense ones; the dense ones are listed here. FP32 is
+that of the ordinary cores, since the tensor cores take TF32 at most; without TF32 they take FP16. PCIe cards have rows
+of their own: they clock lower than modules of the same name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SPARSE = "the printed figures with sparsity halved"
 
 
 def _tensor(fp32: float, tf32: float, half: float) -> dict[str, float]:
-    """TFLOP/s since Ampere, where BF16 and FP16 are equally fast."""
+    """Return TFLOP/s since Ampere, with BF16 and FP16 equally fast."""
     return {"fp32": fp32 * T, "tf32": tf32 * T, "bf16": half * T, "fp16": half * T}
 
 

@@ -1,6 +1,6 @@
-"""Do the ceilings fit one another, and what the maker says? Pure.
+"""Checks of the ceilings against one another, and against the maker's figures. Pure.
 
-A rule speaks only where both of its figures are known. What it says is a sentence with both figures in it.
+A rule applies only if both of its figures are known. Its result is a sentence with both figures.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from saih.peaks.limit import limit
 from saih.peaks.memory import CACHES
 
 BEYOND = 1.05
-"""Printed figures are rounded, and counts of what moves are not exact. Arithmetic has a limit of its own, limit.py."""
+"""Tolerance above printed figures, which are rounded, and for inexact counts of traffic; arithmetic has limit.py."""
 FAR_BELOW = 0.1
-"""A tenth of the datasheet: shared, throttled, or not the device that its name says."""
+"""Share of the datasheet below which a device is shared, throttled, or other than its name."""
 LAUNCH_S = (50e-9, 1e-3)
-"""From less than any host needs to call a function to more than any needs to start a kernel."""
+"""Range of launch times: from less than any host's function call to more than any host's start of a kernel."""
 
 Found = Mapping[str, Any]
 
@@ -26,16 +26,16 @@ Found = Mapping[str, Any]
 def doubts(
     machine: Found, peaks: Sequence[Found], ceilings: Sequence[Found], cores_per_rank: int | None = None
 ) -> list[str]:
-    """Sentences about figures that must not be believed as they stand; empty where all fit.
+    """Return sentences about figures that must not be believed as they are; empty if all are consistent.
 
-    ``machine``, ``peaks``, ``ceilings`` and ``cores_per_rank`` as in system.json (docs/peaks.md).
+    `machine`, `peaks`, `ceilings` and `cores_per_rank` as in system.json (docs/peaks.md).
     """
     rules: tuple[Callable[[Found, Sequence[Found], Found], Iterator[str]], ...]
     rules = (_memory, _copies, _launches, _allreduce, _storage)
-    found = list(_arithmetic(machine, peaks, cores_per_rank))
+    sentences = list(_arithmetic(machine, peaks, cores_per_rank))
     for ceiling in ceilings:
-        found += [sentence for rule in rules for sentence in rule(machine, peaks, ceiling)]
-    return found
+        sentences += [sentence for rule in rules for sentence in rule(machine, peaks, ceiling)]
+    return sentences
 
 
 def _arithmetic(machine: Found, peaks: Sequence[Found], cores: int | None) -> Iterator[str]:
@@ -60,7 +60,7 @@ def _percent(measured: float, printed: float) -> str:
 
 
 def _slower_than_fp32(machine: Found, peak: Found, peaks: Sequence[Found]) -> Iterator[str]:
-    """Where the maker prints more for a precision than for FP32, it should also be measured so."""
+    """Check that a precision with a higher printed peak than FP32's was also measured as faster."""
     printed, printed_fp32 = (
         datasheet(machine["device"], precision, machine.get("device_memory_bytes")).get("flop_per_s")
         for precision in (peak["precision"], "fp32")
@@ -119,14 +119,14 @@ def _allreduce(machine: Found, peaks: Sequence[Found], ceiling: Found) -> Iterat
 
 
 def _storage(machine: Found, peaks: Sequence[Found], ceiling: Found) -> Iterator[str]:
-    """Of a host's memory something is known only where it is the device's."""
+    """Check storage against a host's memory, which is known only if it is the device's."""
     if machine["device_kind"] == "cpu":
         rate = (ceiling.get("storage") or {}).get("read_bytes_per_s")
         yield from _not_beyond_memory("storage, a rank,", rate / ceiling["ranks"] if rate else None, ceiling)
 
 
 def _not_beyond_memory(what: str, rate: float | None, ceiling: Found) -> Iterator[str]:
-    """What ends in a device's memory cannot come faster than that memory takes it."""
+    """Check that data into a device's memory came no faster than the memory's bandwidth."""
     memory = (ceiling.get("memory") or {}).get("memory_bytes_per_s")
     if rate is not None and memory is not None and rate > memory:
         yield f"{what} reached {rate:.4g} B/s, more than the device's memory ({memory:.4g} B/s)"

@@ -1,9 +1,9 @@
-"""The most that a processor's core can do: a bound that no work can exceed, and no peak that work should reach.
+"""The bound of a processor's core: no work can exceed it, and none is expected to reach it.
 
     FLOP/s of a core <= FLOP a cycle x highest clock
 
-FLOP a cycle follow from the extensions that the kernel lists, as if every core had the fastest units that any processor
-with such an extension has had; a core with one unit where another has two gets the bound of two.
+FLOP a cycle follow from the extensions that the kernel lists, as if every core had the fastest units of any processor
+with such an extension; a core with one unit instead of two gets the bound of two.
 
     x86     two fused multiply-add units of full width (Intel 64 and IA-32 Architectures Optimization Reference Manual;
             AMD Software Optimization Guides, Zen 1 to 5): 16 lanes x 2 units x 2 with AVX-512, half of it with AVX and
@@ -13,7 +13,7 @@ with such an extension has had; a core with one unit where another has two gets 
             Microarchitecture Manual: 512 bits), whichever is more; FP16 doubles it; BFMMLA has four times the
             multiply-adds of FP32 in as many bits (Arm Architecture Reference Manual)
 
-Where nothing is published of an extension's rate there is no bound, and a reason.
+If an extension's rate is not published, there is no bound but a reason.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ SHIPPED_HZ = {
     "x86_64": (6.2e9, "highest of any x86 processor as shipped: Intel Core i9-14900KS"),
     "aarch64": (5.0e9, "highest of any Arm processor as shipped: Qualcomm Snapdragon X2 Elite Extreme"),
 }
-"""Where no driver tells the clock."""
+"""Highest clocks for hosts without a driver that reports them, with sources."""
 TELL_THE_HIGHEST = ("intel_pstate", "intel_cpufreq", "amd-pstate", "amd-pstate-epp", "cppc_cpufreq")
-"""Drivers whose cpuinfo_max_freq holds turbo clocks; others may leave those out."""
+"""Drivers whose cpuinfo_max_freq includes turbo clocks; others may leave those out."""
 
 X86_LANES = (("avx512f", 64), ("fma", 32), ("avx", 16), ("sse2", 8))
 X86_HALF = {"bf16": (("amx_bf16", 1024), ("avx512_bf16", 128)), "fp16": (("amx_fp16", 1024), ("avx512_fp16", 128))}
 X86_NEWER = ("amx_tf32", "amx_fp8", "amx_avx512", "amx_movrs")
 """Tile units after Granite Rapids, whose rate is not published."""
 SVE_WIDEST_BYTES = 64
-"""Of any processor so far (A64FX)."""
+"""The widest SVE vectors of any processor so far (A64FX)."""
 PRECISIONS = ("fp32", "bf16", "fp16")
 
 Found = tuple[dict[str, int], list[str], dict[str, str]]
-"""FLOP a cycle by precision, the extensions that decided, and the reasons of what is missing."""
+"""FLOP a cycle by precision, the extensions that decided, and the reasons for missing figures."""
 
 
 def core_limit(
@@ -53,9 +53,10 @@ def core_limit(
     cpus: Path = CPUS,
     sve_bytes: Path = SVE_BYTES,
 ) -> dict[str, Any]:
-    """{"flop_per_cycle": {precision: number}, "extensions", "clock_hz", "clock_source", "why": {precision: reason}}.
+    """Return the bound of a core: FLOP a cycle by precision, and the clock.
 
-    "extensions" are those that decided. An architecture that is not known here gives {"why": {"fp32": reason, ...}}.
+    The result is {"flop_per_cycle": {precision: number}, "extensions", "clock_hz", "clock_source", "why": {precision:
+    reason}}. "extensions" are those that decided. For an unknown architecture it is {"why": {"fp32": reason, ...}}.
     """
     architecture = architecture or platform.machine()
     flags = _flags(processors)
@@ -74,19 +75,19 @@ def core_limit(
 
 
 def highest_clock(cpus: Path, architecture: str) -> tuple[float, str]:
-    """The highest clock of any core in Hz, and who says so."""
-    found = []
+    """Return the highest clock of any core in Hz, and its source."""
+    clocks_khz = []
     for folder in cpus.glob("cpu[0-9]*/cpufreq"):
         try:
             if (folder / "scaling_driver").read_text(encoding="ascii").strip() in TELL_THE_HIGHEST:
-                found.append(int((folder / "cpuinfo_max_freq").read_text(encoding="ascii")))
+                clocks_khz.append(int((folder / "cpuinfo_max_freq").read_text(encoding="ascii")))
         except (OSError, ValueError):
             continue
-    return (1e3 * max(found), "cpuinfo_max_freq") if found else SHIPPED_HZ[architecture]
+    return (1e3 * max(clocks_khz), "cpuinfo_max_freq") if clocks_khz else SHIPPED_HZ[architecture]
 
 
 def _flags(processors: Path) -> set[str]:
-    """The extensions that any core has, in the kernel's names."""
+    """Return the extensions of any core, in the kernel's names."""
     try:
         lines = processors.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

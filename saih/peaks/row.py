@@ -1,4 +1,4 @@
-"""A row of the table of datasheets: what a maker publishes of one device."""
+"""A row of the table of datasheets: a maker's published figures of one device."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ G = 1e9
 
 @dataclass(frozen=True)
 class Row:
-    """One device, by its ``names`` as the driver reports them, in full.
+    """One device, by its `names` as reported by the driver, in full.
 
-    ``flop_per_s``: precision -> dense peak of the fastest datapath that computes it. ``missing``: precision -> why a
-    figure is not given, where the reason is not that the device lacks the datapath. ``memory_gib``: what the maker
-    prints as GB and drivers report in GiB. ``source``: the document the figures are from.
+    `flop_per_s`: precision -> dense peak of the fastest datapath that computes it. `missing`: precision -> the reason
+    for a missing figure, unless the device lacks the datapath. `memory_gib`: the figure that the maker prints as GB and
+    drivers report in GiB. `source`: the document with the figures.
     """
 
     names: tuple[str, ...]

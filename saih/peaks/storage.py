@@ -1,9 +1,9 @@
-"""The ceiling of a file system: how fast all ranks together read a file that no cache of this host holds.
+"""The ceiling of a file system: the rate at which all ranks together read a file that is in no cache of this host.
 
-Reads are direct (O_DIRECT), several at a time, and each byte is read once, so that neither page cache nor earlier
-repeat can have it. A file system that refuses direct reads is read through the page cache, its pages dropped before. In
-a folder every rank writes a file of random bytes first: what the storage itself keeps of that in its own caches nobody
-here can drop. A file of one's own that was not touched for long is colder.
+Reads are direct (O_DIRECT), several at a time, and each byte is read once, so that it is neither in the page cache nor
+known from an earlier repeat. A file system that refuses direct reads is read through the page cache, after its pages
+were dropped. In a folder every rank writes a file of random bytes first; the storage's own caches may keep parts of it,
+and cannot be dropped from here. A file of one's own that was not accessed for long is colder.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ LEAST_BYTES = REPEATS * REQUEST_BYTES
 
 
 def measure(ranks: Ranks, path: str, bytes_a_rank: int) -> dict[str, Any]:
-    """{"read_bytes_per_s" of all ranks together, "median_...", "spread_percent", "direct", "bytes", "method", ...}.
+    """Measure reading; return {"read_bytes_per_s" of all ranks together, "direct", "bytes", "method", "path_is", ...}.
 
-    ``path``: a folder, where each rank writes ``bytes_a_rank`` and reads its own; or a file, which the ranks share out.
-    Raises InputError where it is neither, too small, or cannot be read or written.
+    `path`: a folder, where each rank writes `bytes_a_rank` and reads its own file; or a file, which the ranks share
+    out. Raises InputError if it is neither, too small, or cannot be read or written.
     """
     target = Path(path)
     try:
@@ -47,7 +47,7 @@ def measure(ranks: Ranks, path: str, bytes_a_rank: int) -> dict[str, Any]:
 
 
 def require_size(path: Path, ranks: int) -> None:
-    """Raise InputError unless an existing file holds something to read for every repeat of every rank."""
+    """Raise InputError unless an existing file is large enough for every repeat of every rank."""
     size, least = path.stat().st_size, ranks * LEAST_BYTES
     if size < least:
         many = f"{ranks} rank{' needs' if ranks == 1 else 's need'} {least / 2**20:.0f} MiB"
@@ -55,7 +55,7 @@ def require_size(path: Path, ranks: int) -> None:
 
 
 def _read(source: _Source, pool: ThreadPoolExecutor, ranks: Ranks) -> dict[str, Any]:
-    """Each repeat reads a part of its own; nothing is read twice, so that there is no warm-up either."""
+    """Read another part in each repeat; no byte is read twice, so that there is no warm-up either."""
     times_s, part = [], source.requests // REPEATS
     for repeat in range(REPEATS):
         ranks.progress("measuring storage", repeat, REPEATS)
@@ -70,28 +70,28 @@ def _read(source: _Source, pool: ThreadPoolExecutor, ranks: Ranks) -> dict[str, 
 
 
 def _read_all(pool: ThreadPoolExecutor, source: _Source, requests: Sequence[int]) -> None:
-    for _ in pool.map(source.read, requests):  # looked at, so that an error is raised
+    for _ in pool.map(source.read, requests):  # iterated, so that an error is raised
         pass
 
 
 class _Source:
-    """An open file, ``requests`` of `REQUEST_BYTES` from byte ``start`` on being this rank's; a context manager."""
+    """An open file, of which this rank reads `requests` of `REQUEST_BYTES` from byte `start` on; a context manager."""
 
     def __init__(self, path: Path, start: int, requests: int) -> None:
         self.requests, self._start = requests, start
         self.direct = takes_direct(path)
         self._fd = os.open(path, os.O_RDONLY | (os.O_DIRECT if self.direct else 0))
-        os.fdatasync(self._fd)  # what is not written back yet cannot be dropped
+        os.fdatasync(self._fd)  # dirty pages cannot be dropped
         os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
         if not self.direct:
-            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_RANDOM)  # nothing is read ahead of what is asked for
+            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_RANDOM)  # no read-ahead
         self._buffers: queue.SimpleQueue[mmap.mmap] = queue.SimpleQueue()
         for _ in range(THREADS):
-            self._buffers.put(mmap.mmap(-1, REQUEST_BYTES))  # begins at a page, as direct reads need it
+            self._buffers.put(mmap.mmap(-1, REQUEST_BYTES))  # page-aligned, as direct reads require
 
     @classmethod
     def of_file(cls, path: Path, ranks: Ranks) -> Self:
-        """This rank's share of an existing file."""
+        """Open this rank's share of an existing file."""
         all_ranks = len(ranks.gather(None))
         require_size(path, all_ranks)
         share = path.stat().st_size // REQUEST_BYTES // all_ranks // REPEATS * REPEATS
@@ -99,7 +99,7 @@ class _Source:
 
     @classmethod
     def written(cls, folder: Path, size: int, ranks: Ranks) -> Self:
-        """A file of this rank alone, which loses its name at once: whatever ends this process, nothing is left."""
+        """Write a file of this rank alone, and remove its name at once, so that nothing is left in any case."""
         requests = max(LEAST_BYTES, size) // LEAST_BYTES * REPEATS
         fd, name = tempfile.mkstemp(prefix="saih-peaks-", dir=folder)
         try:
@@ -115,7 +115,7 @@ class _Source:
                 Path(name).unlink()
 
     def read(self, request: int) -> None:
-        """Read a request whole."""
+        """Read all bytes of a request. Raises OSError if the file ends early."""
         pages = self._buffers.get()
         with memoryview(pages) as buffer:
             done, offset = 0, self._start + request * REQUEST_BYTES

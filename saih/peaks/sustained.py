@@ -1,14 +1,14 @@
-"""Sustained rates: the yardstick of arithmetic and of memory bandwidth, and how sure it is.
+"""Sustained rates: the reference for arithmetic and memory bandwidth, with their uncertainty.
 
 A device that was idle is faster for a moment, until its power limit, its clocks and its heat catch up. A training step
-never sees that moment. So short repeats of every operation of a set only choose the candidates; the best of them run
-until their rate has settled, and what they reach from then on counts:
+never runs in that moment. So short repeats of every operation of a set only select the candidates; the best of them run
+until their rate has settled, and the measurement starts from there:
 
     sustained rate = amount of all repeats / time of all repeats, the slowest rank's
 
 On an H200 bf16 products and convolutions ran 10 to 15 % faster for the first 0.06 s than from the first second on;
-after that their rate went up and down by 1.5 % with a period of a second, for as long as was looked. Hence the least
-times below, at half a second an operation. Telemetry watches the repeats that count, as it watches a point's blocks.
+after that their rate went up and down by 1.5 % with a period of a second, for as long as observed. Hence the minimum
+times below, at half a second an operation. Telemetry watches the repeats that count, as for a point's blocks.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from saih.statistics.correlated import mean_interval
 from saih.telemetry.watch import Telemetry
 
 FINALISTS = 2
-"""Operations of a set whose sustained rate is measured: a burst misleads about the order of what is nearly equal."""
+"""The operations of a set whose sustained rate is measured: bursts mislead about the order of nearly equal ones."""
 SETTLE, SETTLE_MOST = 4, 8
-"""Times the seconds that an operation is given: how long it settles at least, and at most."""
+"""The shortest and the longest settling, as multiples of the seconds for an operation."""
 MEASURE = 4
-"""Times the same: how long the repeats that count last together."""
+"""The total time of the repeats that count, as a multiple of the same."""
 WINDOW = 2
-"""Times the same: the rate is steady where two such windows in a row, the last of settling, agree."""
+"""The length of a window, as a multiple of the same: the rate is steady if the last two windows of settling agree."""
 STEADY = 0.03
-"""By so much. Less could not be told from the ups and downs of a device at its power limit, where windows are short."""
+"""The tolerance of that. A smaller one is within the variation of a device at its power limit, if windows are short."""
 ENOUGH_REPEATS = 10
-"""So many even if they take twice as long; below it an interval says little."""
+"""This many repeats are made even if they take twice as long; an interval of fewer says little."""
 MOVED, FEWEST_TO_MOVE = 0.02, 9
-"""Repeats that count still moved where all of the last third are on one side of all of the first third, by so much."""
+"""Repeats that count still moved if all of the last third are on one side of all of the first third, by this much."""
 UNSETTLED = "unsettled"
-"""A cause for suspicion beside those of points."""
+"""A cause for suspicion besides those of points."""
 
 
 class WatchedRanks(Ranks, Protocol):
-    """Ranks whose device can be watched."""
+    """Ranks with telemetry of their device."""
 
     def telemetry(self) -> Telemetry:
         """Return the telemetry of this rank's device; a collective call."""
@@ -52,7 +52,7 @@ class WatchedRanks(Ranks, Protocol):
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a set: its name, what it does (FLOPs, or bytes moved), and what does it once."""
+    """One operation of a set: its name, its amount (FLOPs, or bytes moved), and a function that runs it once."""
 
     name: str
     amount: int
@@ -61,7 +61,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Settling:
-    """Seconds of one run in each repeat before those that count, and why they ended: steady | limit."""
+    """Seconds of one run in each repeat of settling, and the reason for its end: steady | limit."""
 
     times_s: list[float]
     runs: int
@@ -69,21 +69,21 @@ class Settling:
 
     @property
     def seconds(self) -> float:
-        """Time of all repeats together."""
+        """The time of all repeats together."""
         return self.runs * sum(self.times_s)
 
 
 def best_of(
     unit: str, makers: Sequence[Callable[[], Operation]], ranks: WatchedRanks, seconds: float, longest_s: float
 ) -> dict[str, Any]:
-    """The operation of the highest sustained rate, with all that led to it; equal on all ranks.
+    """Return the operation of the highest sustained rate, with all measurements behind it; equal on all ranks.
 
-    {"name", ``unit``: sustained, "<unit>_low", "<unit>_high", "interval", "fastest_<unit>" of all its repeats, bursts
+    {"name", `unit`: sustained, "<unit>_low", "<unit>_high", "interval", "fastest_<unit>" of all its repeats, bursts
     among them, "median_<unit>", "spread_percent" from the fastest repeat that counts down to the sustained rate,
     "repeats": the rates that count, in order, "settling": {"seconds", "repeats": number, "ended", "fastest_<unit>"},
     "short_repeats": the rates before it, "suspect": [{"cause", "words"}], "telemetry": by rank, "best": its name,
     "entries": the same of every operation without telemetry, "left_out": names of those whose single run would take
-    longer than ``longest_s`` by the best rate so far}. Operations that were no finalists have only "fastest_<unit>",
+    longer than `longest_s` by the best rate so far}. Operations that were no finalists have only "fastest_<unit>",
     "median_<unit>", "spread_percent" and "short_repeats".
     """
     entries, left_out = _short(unit, makers, ranks, seconds, longest_s)
@@ -95,14 +95,14 @@ def best_of(
         entries[number] |= _sustained(unit, operation, ranks, seconds, entries[number]["short_repeats"])
         watched[operation.name] = entries[number].pop("telemetry")
     best = max((entries[number] for number in order), key=lambda entry: entry[unit])
-    told = {"best": best["name"], "entries": list(entries.values()), "left_out": left_out}
-    return {**best, **told, "telemetry": watched[best["name"]]}
+    summary = {"best": best["name"], "entries": list(entries.values()), "left_out": left_out}
+    return {**best, **summary, "telemetry": watched[best["name"]]}
 
 
 def _short(
     unit: str, makers: Sequence[Callable[[], Operation]], ranks: Ranks, seconds: float, longest_s: float
 ) -> tuple[dict[int, dict[str, Any]], list[str]]:
-    """Short repeats of every operation, by its number, and the names of those left out."""
+    """Return the short repeats of every operation, by its number, and the names of those left out."""
     entries: dict[int, dict[str, Any]] = {}
     left_out: list[str] = []
     for number, make in enumerate(makers):
@@ -112,7 +112,7 @@ def _short(
         if known and operation.amount > longest_s * max(known):
             left_out.append(operation.name)
             continue
-        rates = [operation.amount / each for each in short_repeats(operation.run, ranks, seconds)]
+        rates = [operation.amount / run_s for run_s in short_repeats(operation.run, ranks, seconds)]
         median = statistics.median(rates)
         entries[number] = {
             "name": operation.name,
@@ -125,22 +125,22 @@ def _short(
 
 
 def _later(rates: Sequence[float]) -> float:
-    """The median of the later half: bursts come first."""
+    """Return the median of the later half, since bursts come first."""
     return statistics.median(rates[len(rates) // 2 :])
 
 
 def _sustained(
     unit: str, operation: Operation, ranks: WatchedRanks, seconds: float, short: Sequence[float]
 ) -> dict[str, Any]:
-    """Measure the sustained rate of one operation, once it has settled."""
+    """Measure the sustained rate of one operation after settling."""
     with ranks.telemetry() as telemetry:
         settling = settle(operation.run, ranks, seconds)
         runs, count = settling.runs, _count(settling.times_s[-1] * settling.runs, seconds)
         with telemetry.whole():
             times_s = [together(operation.run, runs, ranks) / runs for _ in range(count)]
     read = ranks.gather(telemetry.read)
-    rates = [operation.amount / each for each in times_s]
-    early = [operation.amount / each for each in settling.times_s]
+    rates = [operation.amount / run_s for run_s in times_s]
+    early = [operation.amount / run_s for run_s in settling.times_s]
     rate, low, high, kind = rate_interval(operation.amount, times_s)
     return {
         unit: rate,
@@ -163,7 +163,7 @@ def _sustained(
 
 
 def settle(run: Callable[[], Any], ranks: Ranks, seconds: float) -> Settling:
-    """Repeats until the rate is steady, `SETTLE` x ``seconds`` to `SETTLE_MOST` x; equal on all ranks."""
+    """Repeat until the rate is steady, `SETTLE` x `seconds` to `SETTLE_MOST` x; the result is equal on all ranks."""
     once_s = [together(run, 1, ranks) for _ in range(WARM_UPS)][-1]
     runs = max(1, round(seconds / REPEATS / once_s))
     times_s: list[float] = []
@@ -178,7 +178,7 @@ def settle(run: Callable[[], Any], ranks: Ranks, seconds: float) -> Settling:
 
 
 def _steady(times_s: Sequence[float], runs: int, window_s: float) -> bool:
-    """True if the last two windows agree; a repeat at least is a window."""
+    """True if the last two windows agree; a window is at least one repeat."""
     n = max(1, round(window_s / (runs * times_s[-1])))
     if len(times_s) < 2 * n:
         n = len(times_s) // 2
@@ -196,26 +196,26 @@ def _count(repeat_s: float, seconds: float) -> int:
 
 
 def rate_interval(amount: float, times_s: Sequence[float]) -> tuple[float, float, float, str]:
-    """The rate, amount of all / time of all, its interval's ends and name, from repeats that followed one another."""
-    found = mean_interval(times_s, positive=True)
-    kind = f"within-run, the mean of {len(times_s)} repeats, {100 * found.confidence:.0f} %"
-    return amount / found.middle, amount / found.high, amount / found.low, kind
+    """Return the rate (amount of all / time of all), its interval's ends and name, from successive repeats."""
+    interval = mean_interval(times_s, positive=True)
+    kind = f"within-run, the mean of {len(times_s)} repeats, {100 * interval.confidence:.0f} %"
+    return amount / interval.middle, amount / interval.high, amount / interval.low, kind
 
 
 def _moving(settling: Settling, times_s: Sequence[float]) -> list[dict[str, str]]:
-    """True if the rate was still on its way: a device that throttles slowly has no sustained rate yet."""
-    found = []
+    """Return the reasons why the rate was still changing: a device that throttles slowly has no sustained rate yet."""
+    reasons = []
     if settling.ended == "limit":
         words = f"its rate had not settled within {settling.seconds:.2g} s"
-        found.append({"cause": UNSETTLED, "words": words})
+        reasons.append({"cause": UNSETTLED, "words": words})
     third = len(times_s) // 3
     if len(times_s) < FEWEST_TO_MOVE:
-        return found
+        return reasons
     first, last = times_s[:third], times_s[-third:]
     change = statistics.median(first) / statistics.median(last) - 1
     if abs(change) > MOVED and (min(last) > max(first) or max(last) < min(first)):
         words = (
             f"its rate {'rose' if change > 0 else 'fell'} by {100 * abs(change):.0f} % within the repeats that count"
         )
-        found.append({"cause": UNSETTLED, "words": words})
-    return found
+        reasons.append({"cause": UNSETTLED, "words": words})
+    return reasons

@@ -1,4 +1,4 @@
-"""The ceilings as text: a line each, then how they were measured. Pure."""
+"""The ceilings as text: a line each, then the methods. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Line = tuple[str, str, str]
-"""What, how much, and what goes with it."""
+"""Name, value, and further text."""
 
 ARITHMETIC = "FLOPs of the best matrix product or convolution / time, a device, random data, all ranks at once"
 SUSTAINED = "arithmetic and memory: the sustained rate, once clocks and power have settled, with its interval"
@@ -31,13 +31,13 @@ def lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def quantity(value: float, unit: str) -> str:
-    """A figure with a prefix: 12300000 B/s is 12.3 MB/s."""
+    """Return a figure with a prefix: 12300000 B/s is 12.3 MB/s."""
     prefix, step = next((each for each in _STEPS if abs(value) >= each[1]), _STEPS[-1])
     return f"{value / step:.3g} {prefix}{unit}"
 
 
 def size(bytes_: int) -> str:
-    """A power of two as people write it: 4 KiB."""
+    """Return a power of two in its usual form: 4 KiB."""
     unit, step = next(each for each in _SIZES if bytes_ >= each[1])
     return f"{bytes_ / step:g} {unit}"
 
@@ -50,12 +50,12 @@ def _machine(result: Mapping[str, Any]) -> str:
 
 
 def _rate(found: Mapping[str, Any], name: str, unit: str) -> tuple[str, str]:
-    """The fastest, and the median beside it."""
+    """Return the fastest rate, and the median beside it."""
     return quantity(found[name], unit), f"median {quantity(found[f'median_{name}'], unit)}"
 
 
 def _sustained(found: Mapping[str, Any], name: str, unit: str) -> tuple[str, str]:
-    """The sustained rate, its interval and the fastest repeat; of what was no finalist its short repeats."""
+    """Return the sustained rate, its interval and the fastest repeat; without a sustained rate, the short repeats."""
     if name not in found:
         return quantity(found[f"median_{name}"], unit), "median of short repeats: not among the best"
     low, high = (quantity(found[f"{name}_{end}"], unit) for end in ("low", "high"))
@@ -132,13 +132,13 @@ def suspect(result: Mapping[str, Any]) -> list[str]:
     """Return the reasons why ceilings may not be representative, a line each."""
     named = [(f"arithmetic, {peak['precision']}", peak) for peak in result["peaks"]]
     named += [("memory", ceiling["memory"]) for ceiling in result["ceilings"]]
-    found = []
+    lines_ = []
     for what, measured in named:
         reasons = [str(each["words"]) for each in measured.get("suspect") or []]
-        found += [f"suspect: {what}: {words}" for words in reasons[:MOST_REASONS]]
+        lines_ += [f"suspect: {what}: {words}" for words in reasons[:MOST_REASONS]]
         if more := len(reasons) - MOST_REASONS:
-            found += [f"suspect: {what}: {more} reasons more (--out keeps them)"] if more > 0 else []
-    return found
+            lines_ += [f"suspect: {what}: {more} reasons more (--out keeps them)"] if more > 0 else []
+    return lines_
 
 
 def doubtful(doubts: Sequence[str]) -> list[str]:

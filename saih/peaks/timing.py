@@ -1,14 +1,14 @@
 """Timing of ceilings: all ranks begin together, and a repeat lasts as long as its slowest rank.
 
-Which repeat counts depends on what the ceiling is for:
+The repeat that counts depends on the purpose of the ceiling:
 
     arithmetic, memory bandwidth    the sustained rate (sustained.py): a step keeps the device busy with these, so that
-                                    its power, clocks and heat are those of steady work; shares are shares of it
+                                    its power, clocks and heat are those of steady work; shares refer to it
     copies, launches, all-reduce    the fastest of a few repeats: they come now and then within a step, a device rests
-                                    meanwhile, and they serve as the least time that something can take
-    storage                         the fastest part of a file, each byte being read once
+                                    meanwhile, and they serve as the least possible time
+    storage                         the fastest part of a file, with each byte read once
 
-With the fastest goes the median, and the distance from the fastest down to it is the spread.
+The median accompanies the fastest, and its distance below the fastest is the spread.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ WARM_UPS = 2
 
 
 def repeats(run: Callable[[], Any], ranks: Ranks, seconds: float, most: int | None = None) -> list[float]:
-    """Seconds of one ``run`` in each of some repeats of together about ``seconds``; equal on all ranks.
+    """Return the seconds of one `run` in each of some repeats of together about `seconds`; equal on all ranks.
 
-    `REPEATS` of them, or where a single run is long as many as take three times that, at least `FEWEST_REPEATS`. A
-    repeat is many runs, at most ``most``, between two moments at which the device has nothing to do.
+    There are `REPEATS` of them; if a single run is long, as many as take three times that, at least `FEWEST_REPEATS`. A
+    repeat is many runs, at most `most`, between two moments at which the device is idle.
     """
     once_s = [together(run, 1, ranks) for _ in range(WARM_UPS)][-1]
     n = max(1, round(seconds / REPEATS / once_s))
@@ -42,7 +42,7 @@ def repeats_of(once_s: float, seconds: float) -> int:
 
 
 def together(run: Callable[[], Any], n: int, ranks: Ranks) -> float:
-    """Seconds of the slowest rank for ``n`` runs begun together."""
+    """Return the seconds of the slowest rank for `n` runs begun together."""
     ranks.synchronise()
     ranks.barrier()
     start = time.perf_counter()
@@ -53,7 +53,7 @@ def together(run: Callable[[], Any], n: int, ranks: Ranks) -> float:
 
 
 def best(unit: str, amount: float, times_s: Sequence[float]) -> dict[str, Any]:
-    """{``unit`` of the fastest repeat, "median_<unit>", "spread_percent"} of ``amount`` (FLOPs, bytes) a run."""
+    """Return {`unit` of the fastest repeat, "median_<unit>", "spread_percent"} of `amount` (FLOPs, bytes) a run."""
     rates = [amount / seconds for seconds in times_s]
     fastest, median = max(rates), statistics.median(rates)
     return {unit: fastest, f"median_{unit}": median, "spread_percent": spread_percent(fastest, median)}
@@ -65,6 +65,6 @@ def spread_percent(fastest: float, other: float) -> float:
 
 
 def shortest(times_s: Sequence[float]) -> dict[str, Any]:
-    """{"seconds", "median_seconds", "spread_percent"}: the fastest repeat's, and how much longer the median is."""
+    """Return {"seconds" of the fastest repeat, "median_seconds", "spread_percent" by which the median is longer}."""
     fastest, median = min(times_s), statistics.median(times_s)
     return {"seconds": fastest, "median_seconds": median, "spread_percent": 100 * (median / fastest - 1)}

@@ -1,8 +1,8 @@
-"""Each layer alone, at its own shape: the ceiling that a library sets for this very layer.
+"""Each layer run alone, at its own shape: the ceiling that a library sets for this very layer.
 
-Random data of the step's shapes, layout and output type, all ranks at once, the fastest repeat, as ceilings are
-measured (saih/peaks/timing.py). Forward as in training, backward for the input (unless the step has no use for it) and
-the parameters. A copy of the layer in the output's type does it, so that no change of type is part of it.
+Random data of the step's shapes, layout and output type, all ranks at once, the fastest repeat, as for ceilings
+(saih/peaks/timing.py). Forward as in training, backward for the input (unless the step does not need that gradient) and
+the parameters. The layer is copied in the output's type, so that no change of type is included.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from saih.peaks.timing import FEWEST_REPEATS, WARM_UPS, repeats
 from saih.profile.layers import Form, Seen
 
 SECONDS = {"cpu": 0.5, "cuda": 4.0}
-"""For all layers of a point; a GPU's libraries load and try out kernels meanwhile. More only where steps are long: the
-time of so many, at most so much."""
+"""The time for all layers of a point; on a GPU it includes loading and selecting kernels."""
 STEPS, MOST_S = 6, 5.0
+"""If steps are long, the time for all layers is that of this many steps, up to this many seconds."""
 MEMORY_SHARE = 0.5
-"""A layer alone may take so much of the memory that is free."""
+"""The share of free memory that a layer alone may take."""
 
 _known: dict[tuple[Any, ...], dict[str, float]] = {}
-"""What this process has measured already, by all that it depends on."""
+"""Results of this process so far, by everything that they depend on."""
 
 
 def fill(
     profile: Mapping[str, Any], modules: Mapping[str, nn.Module], seen: Mapping[str, Seen], ranks: Ranks, seconds: float
 ) -> dict[str, Any]:
-    """``profile`` with "alone_forward_s" and "alone_backward_s" of its layers; "why" says where they are null.
+    """Return `profile` with "alone_forward_s" and "alone_backward_s" of its layers; "why" gives the reasons of nulls.
 
-    The layers that took longest come first; none begins that would not end within ``seconds``.
+    The layers with the longest time come first; none is started that would exceed `seconds`.
     """
     layers = [dict(layer) for layer in profile["layers"]]
     reasons: dict[str, str] = {}
@@ -49,19 +49,21 @@ def fill(
         ranks.progress("profiling", number, len(order), 1 + seconds)
         least_s = (WARM_UPS + FEWEST_REPEATS) * (layer["forward_s"] + layer["backward_s"])
         in_time = time.perf_counter() + least_s < until
-        found, why = _measured(modules[name], seen.get(name), ranks, in_time, free_bytes, seconds / len(order) / 4)
-        layer |= found
+        times, why = _measured(modules[name], seen.get(name), ranks, in_time, free_bytes, seconds / len(order) / 4)
+        layer |= times
         if why:
             reasons[name] = why
-    told = [f"{why}: {', '.join(n for n in reasons if reasons[n] == why)}" for why in dict.fromkeys(reasons.values())]
-    reason = {"alone": "; ".join(told)} if told else {}
+    sentences = [
+        f"{why}: {', '.join(n for n in reasons if reasons[n] == why)}" for why in dict.fromkeys(reasons.values())
+    ]
+    reason = {"alone": "; ".join(sentences)} if sentences else {}
     return {**profile, "layers": layers, "why": {**profile["why"], **reason}}
 
 
 def _measured(
     module: nn.Module, seen: Seen | None, ranks: Ranks, in_time: bool, free_bytes: float, seconds: float
 ) -> tuple[dict[str, float], str | None]:
-    """The two times, or why there are none; the same on all ranks."""
+    """Return the two times, or the reason why there are none; the same on all ranks."""
     key = _key(module, seen, ranks.device) if seen else None
     why = None
     if seen is None or not seen.floats:
@@ -77,15 +79,15 @@ def _measured(
     assert seen is not None
     assert key is not None
     if not all(known for _, known in everyone):
-        found, why = _run(module, seen, ranks, seconds)
+        times, why = _run(module, seen, ranks, seconds)
         if why:
             return {}, why
-        _known[key] = found
+        _known[key] = times
     return _known[key], None
 
 
 def _run(module: nn.Module, seen: Seen, ranks: Ranks, seconds: float) -> tuple[dict[str, float], str | None]:
-    """Times of forward and backward; an error on any rank is the reason there are none, and no rank waits for it."""
+    """Return the times of forward and backward, or any rank's error as the reason; no rank waits for a failed one."""
     errors: list[str] = []
 
     def careful(run: Callable[[], Any]) -> Callable[[], Any]:
@@ -113,7 +115,7 @@ class _Alone:
     """A copy of a layer with random data."""
 
     def make(self, module: nn.Module, seen: Seen, device: str) -> None:
-        """Take memory and fill it."""
+        """Allocate and fill the data."""
         given, gave = seen.given, seen.gave
         self._learns = gave.gradient
         self._layer = copy.deepcopy(module).to(gave.dtype)
@@ -124,13 +126,13 @@ class _Alone:
         self._wanted = [self._input, *parameters] if given.gradient else parameters
 
     def forward(self) -> None:
-        """Once forward, as in a step: what backward needs is kept, and what was kept before is let go."""
+        """Run forward once, as in a step: data for backward is kept, and that of the previous run is released."""
         self._output = None
         with torch.set_grad_enabled(self._learns):
             self._output = self._layer(self._input)
 
     def backward(self) -> None:
-        """Once backward through the last forward."""
+        """Run backward once through the last forward."""
         assert self._output is not None
         torch.autograd.grad(self._output, self._wanted, self._gradient, retain_graph=True)
 
@@ -141,7 +143,7 @@ def _random(form: Form, dtype: torch.dtype, device: str) -> Tensor:
 
 @contextlib.contextmanager
 def _tuned(device: str) -> Iterator[None]:
-    """cuDNN tries its algorithms out; no autocast; random numbers and settings as before afterwards."""
+    """Let cuDNN select its algorithms, without autocast; random numbers and settings are restored afterwards."""
     before = torch.backends.cudnn.benchmark
     torch.backends.cudnn.benchmark = True
     kind = device.split(":")[0]
@@ -154,21 +156,21 @@ def _tuned(device: str) -> Iterator[None]:
 
 
 def _key(module: nn.Module, seen: Seen, device: str) -> tuple[Any, ...]:
-    """All that the times depend on within one group."""
+    """Return everything that the times depend on within one worker group."""
     settings = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     parameters = tuple((tuple(p.shape), p.stride()) for p in module.parameters())
     return (module.__class__, module.extra_repr(), parameters, module.training, seen, device, settings)
 
 
 def _bytes(module: nn.Module, seen: Seen) -> int:
-    """Input, output, their gradients, and the parameters thrice."""
+    """Return the bytes of input, output, their gradients, and the parameters three times."""
     numbers = 2 * (_reach(seen.given) + _reach(seen.gave))
     numbers += 3 * sum(each.numel() for each in module.parameters())
     return numbers * seen.gave.dtype.itemsize
 
 
 def _reach(form: Form) -> int:
-    """Numbers from the first to the last."""
+    """Return the span of an array: the numbers from its first element to its last."""
     if not all(form.shape):
         return 0
     return 1 + sum((n - 1) * stride for n, stride in zip(form.shape, form.strides, strict=True))

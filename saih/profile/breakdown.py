@@ -1,6 +1,6 @@
-"""Events of a trace -> where the time of a step went, in the form that the record holds. Pure.
+"""Events of a trace -> the time of a step by class, phase and layer, in the form of the record. Pure.
 
-Everything is per step, of one rank. docs/profile.md says what each figure means.
+Everything is per step, of one rank. docs/profile.md explains each figure.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def breakdown(
     item_bytes: int | None,
     event_cost_s: float = 0.0,
 ) -> dict[str, Any]:
-    """The profile of ``steps`` steps on ``device`` ("cuda" or "cpu"), without what layers cost and reach alone.
+    """Return the profile of `steps` steps on `device` ("cuda" or "cpu"), without the layers' costs and times alone.
 
-    They are those in the annotation `tree.PASS`; what the trace holds from before it does not count.
+    The steps are those in the annotation `tree.PASS`; earlier events of the trace do not count.
 
-    ``layers``: names of the layers in the order of the network, or None where they are not told apart. ``item_bytes``:
-    bytes of a number in lists of tensors; ``event_cost_s``: what recording an operation takes on the host, of which a
-    CPU's times are freed. Where the trace shows no work it is {"why": {"profile": ...}}.
-    Raises ValueError where the trace lacks the annotation of the pass.
+    `layers`: names of the layers in the order of the network, or None if they cannot be distinguished. `item_bytes`:
+    bytes of a number in lists of tensors; `event_cost_s`: the time to record an operation on the host, which is
+    subtracted from a CPU's times. Without any work in the trace the result is {"why": {"profile": ...}}. Raises
+    ValueError if the trace lacks the annotation of the pass.
     """
     passes = [event for event in events if event.name == tree.PASS and event.kind == ANNOTATION]
     if len(passes) != 1:
@@ -63,7 +63,7 @@ def _told(
     classes = _by_class(own, steps)
     talk = {"class": "communication", "busy_s": total(work.communication) / steps, "count": work.talks / steps}
     with_talk = [*classes, talk | {"bytes": None}] if work.talks else classes
-    told = {
+    profile = {
         "steps": steps,
         "step_s": step_s,
         "device": device,
@@ -80,15 +80,15 @@ def _told(
         "outside": _by_class([piece for piece in own if piece.layer not in (layers or ())], steps),
     }
     why = {"phases": NO_REGIONS} if not regions else {}
-    if told["exposed_input_s"] is None:
+    if profile["exposed_input_s"] is None:
         why["exposed_input_s"] = NO_INPUT
     if any(each["bytes"] is None for each in with_talk):
         why["bytes"] = UNKNOWN_BYTES
-    return told | {"why": why}
+    return profile | {"why": why}
 
 
 def _exposed_input_s(work: Work, regions: Regions, device: str, steps: int) -> float | None:
-    """On a GPU: it computed nothing, while the host was at the input or a copy from it ran."""
+    """Return a GPU's time without computation while the host read input or a copy ran, or a CPU's time for input."""
     marked = regions.of("input")
     if not marked:
         return None
@@ -98,19 +98,19 @@ def _exposed_input_s(work: Work, regions: Regions, device: str, steps: int) -> f
 
 
 def _by_phase(own: Iterable[Piece], steps: int) -> dict[str, float]:
-    found = dict.fromkeys((*PHASES, OTHER), 0.0)
+    phases = dict.fromkeys((*PHASES, OTHER), 0.0)
     for piece in own:
-        found[piece.phase] += piece.busy_s / steps
-    return found
+        phases[piece.phase] += piece.busy_s / steps
+    return phases
 
 
 def _by_class(own: Iterable[Piece], steps: int) -> list[dict[str, Any]]:
-    """Classes, the one that took longest first."""
+    """Return the classes, the one with the longest time first."""
     groups: dict[str, list[Piece]] = {}
     for piece in own:
         groups.setdefault(piece.kind, []).append(piece)
-    found = [_class(name, each, steps) for name, each in groups.items()]
-    return sorted(found, key=lambda each: -float(each["busy_s"]))
+    entries = [_class(name, each, steps) for name, each in groups.items()]
+    return sorted(entries, key=lambda each: -float(each["busy_s"]))
 
 
 def _class(name: str, group: Sequence[Piece], steps: int) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _class(name: str, group: Sequence[Piece], steps: int) -> dict[str, Any]:
 
 
 def _layer(name: str, own: Iterable[Piece], steps: int) -> dict[str, Any]:
-    """Its times; what it costs (saih/profile/costs.py) and reaches alone (saih/profile/alone.py) come later."""
+    """Return a layer's times; costs (saih/profile/costs.py) and times alone (saih/profile/alone.py) are added later."""
     mine = [piece for piece in own if piece.layer == name]
     return {
         "name": name,
@@ -142,5 +142,5 @@ ALONE = ("alone_forward_s", "alone_backward_s")
 
 
 def mark_missing(profile: Mapping[str, Any], why: Mapping[str, str]) -> dict[str, Any]:
-    """``profile`` with more reasons."""
+    """Return `profile` with additional reasons."""
     return {**profile, "why": {**profile["why"], **why}}

@@ -1,7 +1,7 @@
 """Classes of operations and kernels, by their names. Pure.
 
-An operation of torch says it best ("aten::cudnn_convolution"). Kernels go by the operation that launched them, and by
-their own names where none is known.
+The name of an operation of torch is the most reliable ("aten::cudnn_convolution"). Kernels are classified by the
+operation that launched them, and by their own names if it is unknown.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ CLASSES = (
     "other",
 )
 WHOLE = ("convolution", "matrix product", "pool", "attention", "normalisation", "embedding", "optimiser")
-"""Classes whose operations are made of smaller ones, which count as a part of them."""
+"""Classes whose operations consist of smaller ones, which count as parts of them."""
 APART = ("aten::_to_copy", "aten::add_")
-"""Operations inside those that count for themselves: a change of type (autocast), and a bias that is added."""
+"""Operations inside those that are counted separately: a change of type (autocast), and the addition of a bias."""
 
 _COMMUNICATION = re.compile(r"^(c10d::|gloo:|nccl:|mpi:|ucc:|record_param_comms|_c10d_functional)")
 _FUSED = re.compile(r"^(triton_|Torch-Compiled Region|CompiledFunction|CompiledFxGraph|## Call|cpp_fused|graph_\d)")
@@ -90,7 +90,7 @@ _KERNEL_NAMED = tuple((name, re.compile(pattern)) for name, pattern in _KERNELS)
 
 
 def of_operation(name: str) -> str | None:
-    """The class of an operation of torch; None where only the operations inside it can tell."""
+    """Return the class of an operation of torch; None if only the operations inside it determine it."""
     if _COMMUNICATION.match(name):
         return "communication"
     if _FUSED.match(name):
@@ -103,23 +103,26 @@ def of_operation(name: str) -> str | None:
 
 
 def of_kernel(name: str) -> str:
-    """The class of a device's kernel, copy or memory set by its own name."""
+    """Return the class of a device's kernel, copy or memory set by its own name."""
     lower = name.lower()
     return next((kind for kind, pattern in _KERNEL_NAMED if pattern.search(lower)), "other")
 
 
 def is_node(name: str) -> bool:
-    """True if it is a node of the backward graph (or the engine's call of one), which only calls operations."""
+    """True if the name is of a node of the backward graph (or the engine's call of it), which only calls operations."""
     return _NODE.match(name) is not None
 
 
 def moves_nothing(name: str) -> bool:
-    """True if it is a view, or takes memory without touching it."""
+    """True if the operation is a view, or allocates memory without touching it."""
     return _BY_WORD.get(_core(name)) == "view"
 
 
 def _core(name: str) -> str:
-    """The bare name: "aten::leaky_relu_" -> leaky_relu, "AddmmBackward0" -> addmm, "aten::_foreach_mul_" -> mul."""
+    """Return the bare name.
+
+    "aten::leaky_relu_" -> leaky_relu, "AddmmBackward0" -> addmm, "aten::_foreach_mul_" -> mul.
+    """
     node = _NODE.match(name)
     if node:
         words = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", node.group(3))

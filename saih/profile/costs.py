@@ -1,4 +1,4 @@
-"""Add the cost of each layer, as the application states it, to a profile; done in the driver."""
+"""Add the cost of each layer, as stated by the application, to a profile; called in the driver."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from saih.errors import InputError
 
 
 def with_costs(profile: Mapping[str, Any], app: App, point: Point) -> dict[str, Any]:
-    """``profile`` with FLOPs and bytes of its layers, by name; where they stay null, "why" says it."""
+    """Return `profile` with FLOPs and bytes of its layers, by name; "why" gives the reasons of nulls."""
     if not profile.get("layers"):
         return dict(profile)
     try:

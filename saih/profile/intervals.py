@@ -1,4 +1,4 @@
-"""Sets of time as sorted, disjoint intervals (begin, end), in seconds. Pure."""
+"""Sets of times as sorted, disjoint intervals (begin, end), in seconds. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Interval = tuple[float, float]
 
 
 def union(intervals: Iterable[Interval]) -> list[Interval]:
-    """The time that at least one of ``intervals`` covers."""
+    """Return the time that at least one of `intervals` covers."""
     merged: list[Interval] = []
     for begin, end in sorted(intervals):
         if merged and begin <= merged[-1][1]:
@@ -20,12 +20,12 @@ def union(intervals: Iterable[Interval]) -> list[Interval]:
 
 
 def total(intervals: Iterable[Interval]) -> float:
-    """Seconds of disjoint intervals."""
+    """Return the seconds of disjoint intervals."""
     return sum(end - begin for begin, end in intervals)
 
 
 def minus(these: Sequence[Interval], others: Sequence[Interval]) -> list[Interval]:
-    """The time in ``these`` and not in ``others``; both disjoint and sorted."""
+    """Return the time in `these` and not in `others`; both disjoint and sorted."""
     left: list[Interval] = []
     first = 0
     for begin, end in these:
@@ -43,12 +43,12 @@ def minus(these: Sequence[Interval], others: Sequence[Interval]) -> list[Interva
 
 
 def shares(intervals: Sequence[Interval]) -> list[float]:
-    """Seconds of each interval, time that several cover being divided equally among them: they add up to the union's.
+    """Return seconds of each interval, with time under several divided equally among them; the sum is the union's time.
 
-    So figures of groups of work add up, also where groups overlap on several streams of a device.
+    Figures of groups of work thus add up, even if groups overlap on several streams of a device.
     """
-    found = [0.0] * len(intervals)
-    running: dict[int, float] = {}  # an interval that runs -> seconds each had got when it began
+    figures = [0.0] * len(intervals)
+    running: dict[int, float] = {}  # running interval -> `got` at its begin
     ends: list[tuple[float, int]] = []
     got = now = 0.0
 
@@ -62,7 +62,7 @@ def shares(intervals: Sequence[Interval]) -> list[float]:
         while ends and ends[0][0] <= when:
             end, number = heapq.heappop(ends)
             until(end)
-            found[number] = got - running.pop(number)
+            figures[number] = got - running.pop(number)
 
     for number in sorted(range(len(intervals)), key=lambda each: intervals[each]):
         begin, end = intervals[number]
@@ -71,4 +71,4 @@ def shares(intervals: Sequence[Interval]) -> list[float]:
         running[number] = got
         heapq.heappush(ends, (max(begin, end), number))
     end_before(float("inf"))
-    return found
+    return figures

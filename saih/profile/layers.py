@@ -1,4 +1,4 @@
-"""Layers marked in a trace, by hooks on their modules, and what each was given and gave, so that it can run alone."""
+"""Layers marked in a trace, by hooks on their modules, with the form of their input and output for a run alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from saih.profile.tree import LAYER
 
 @dataclass(frozen=True)
 class Form:
-    """All that an array is but for its values; ``gradient``: whether it needs one, or comes with one."""
+    """The properties of an array without its values; `gradient`: True if it requires a gradient, or comes with one."""
 
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -25,25 +25,25 @@ class Form:
 
     @classmethod
     def of(cls, tensor: Tensor) -> Form:
-        """The form of ``tensor``."""
+        """Return the form of `tensor`."""
         return cls(tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.requires_grad)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A layer as the step runs it: what it was given and what it gave."""
+    """A layer in the step: the forms of its input and its output."""
 
     given: Form
     gave: Form
 
     @property
     def floats(self) -> bool:
-        """True if it turns numbers into numbers, so that random ones will do."""
+        """True if input and output are floating-point numbers, so that random numbers can replace them."""
         return self.given.dtype.is_floating_point and self.gave.dtype.is_floating_point
 
 
 class Layers:
-    """A context in which the modules are marked; ``seen`` then holds those that take one tensor and give one."""
+    """A context in which the modules are marked; `seen` then has those with one tensor as input and one as output."""
 
     def __init__(self, modules: Mapping[str, nn.Module]) -> None:
         self._modules = modules
@@ -67,7 +67,7 @@ class Layers:
             mark = record_function(LAYER + name)
             mark.__enter__()  # type: ignore[no-untyped-call]
             form = given[0] if len(given) == 1 and isinstance(given[0], Tensor) else None
-            # before it runs: an operation in place would change what is asked of its input
+            # taken before the layer runs: an operation in place would change the input's form
             self._open[name].append((mark, None if form is None else Form.of(form)))
 
         return begin

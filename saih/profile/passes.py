@@ -1,6 +1,6 @@
-"""Steps under torch's profiler: one pass, and the trace of it.
+"""Steps under torch's profiler: one pass, and its trace.
 
-torch.autograd.profiler is used directly: torch.profiler, which stands on it, would import a compiler first.
+torch.autograd.profiler is used directly: torch.profiler, which is built on it, would import a compiler first.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from saih.profile import trace, tree
 from saih.profile.layers import Layers, Seen
 
 MOST_BYTES = 200 * 2**20
-"""A longer trace is not read: it would take half a minute and gigabytes."""
+"""The longest trace that is read: a longer one would take half a minute and gigabytes."""
 
 
 class Pass:
-    """Some steps under the profiler. Afterwards rank 0 has the ``events`` of the trace, or ``why`` there are none.
+    """A pass of steps under the profiler; afterwards rank 0 has the `events` of its trace, or `why` there are none.
 
-    ``seconds``: how long they took.
+    `seconds`: the time of the steps.
     """
 
     def __init__(self, work: Work, ranks: Ranks, modules: Mapping[str, nn.Module]) -> None:
@@ -40,15 +40,14 @@ class Pass:
 
     @property
     def seen(self) -> dict[str, Seen]:
-        """The layers as the steps ran them."""
+        """The layers in the form in which the steps ran them."""
         return self._layers.seen
 
     def run(self, steps: int, step_s: float, keep: bool = True, before: int = 0) -> None:
-        """Run ``steps`` of about ``step_s`` each on all ranks; ``keep`` False: the trace is made, but not read.
+        """Run `steps` of about `step_s` each on all ranks; `keep` False: the trace is made, but not read.
 
-        ``before``: so many steps run right before them, and are no part of what is told. Raises what the steps raise.
-        What goes wrong with the profiler is kept in ``why``, and the steps run all the same, since other ranks may wait
-        for them.
+        `before`: the number of steps that run right before them, outside the result. Raises the errors of the steps.
+        Errors of the profiler are kept in `why`, and the steps run all the same, since other ranks may wait for them.
         """
         self._ranks.progress("profiling", 0, 1, max(1.0, 4 * (before + steps + 1) * step_s))
         profiling = self._attempt(lambda: begin(self._ranks.device))
@@ -89,9 +88,9 @@ class Pass:
 
 
 def begin(device: str) -> profiler.profile:
-    """A profiler that has begun."""
+    """Start a profiler and return it."""
     on_gpu = device.startswith("cuda")
-    # without use_kineto a GPU's kernels are left out, and no word is said of it
+    # without use_kineto a GPU's kernels are left out silently
     kind = "cuda" if on_gpu else None
     profiling = profiler.profile(use_cpu=True, use_device=kind, use_kineto=True, record_shapes=True)
     profiling.__enter__()  # type: ignore[no-untyped-call]
@@ -105,7 +104,7 @@ def end(profiling: profiler.profile) -> None:
 
 @functools.cache
 def event_cost_s() -> float:
-    """Measure, once a process, the time that the profiler adds to an operation on the host."""
+    """Return the time that the profiler adds to an operation on the host; measured once a process."""
     x = torch.zeros(1)
     plain_s, profiled_s = _fastest_s(x), float("inf")
     profiling = begin("cpu")
@@ -117,16 +116,16 @@ def event_cost_s() -> float:
 
 
 def _fastest_s(x: torch.Tensor, calls: int = 200, repeats: int = 5) -> float:
-    """Seconds of one call, the fastest repeat's."""
-    found = []
+    """Return the seconds of one call in the fastest repeat."""
+    times_s = []
     for _ in range(repeats):
         start = time.perf_counter()
         for _ in range(calls):
             x.neg_()
-        found.append((time.perf_counter() - start) / calls)
-    return min(found)
+        times_s.append((time.perf_counter() - start) / calls)
+    return min(times_s)
 
 
 def words(error: Exception) -> str:
-    """An error in one line."""
+    """Return an error in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -1,7 +1,7 @@
-"""A trace as pieces of work: how long each kept the device busy, and what it belonged to. Pure.
+"""A trace as pieces of work: the busy time of each, and its class, phase and layer. Pure.
 
-On a CPU a piece is what the rank's own thread spent in an operation. On a GPU it is a kernel, a copy within the device
-or a memory set, with the operation that launched it; where several run at once, each counts for its part.
+On a CPU a piece is the time of the rank's own thread in an operation. On a GPU it is a kernel, a copy within the device
+or a memory set, with the operation that launched it; if several run at once, their time is shared among them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from saih.profile.tree import REGION, Node, every
 PHASES = ("forward", "backward", "optimiser")
 OTHER = "other"
 TO, FROM = ("HtoD", "HostToDevice"), ("DtoH", "DeviceToHost")
-"""What copies between host and device are called."""
+"""The names of copies between host and device."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """``busy_s`` of work of a class, in a phase, in a layer's forward or backward; ``bytes`` None: unknown."""
+    """A piece of work: `busy_s` of a class, in a phase, in a layer's forward or backward; `bytes` None: unknown."""
 
     kind: str
     phase: str
@@ -37,9 +37,9 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The pieces of a trace, how often there was communication, and when the device computed, communicated, and copied.
+    """The pieces of a trace, the number of communications, and the intervals of computation, communication and copies.
 
-    ``copies`` are from or to the host, ``arriving`` those from it.
+    `copies` are from or to the host, `arriving` those from it.
     """
 
     pieces: Sequence[Piece]
@@ -51,7 +51,7 @@ class Work:
 
 
 class Regions:
-    """The parts of steps that the application marked, on its main thread."""
+    """The parts of steps marked by the application on its main thread."""
 
     def __init__(self, events: Sequence[Event], main: object) -> None:
         ours = [event for event in events if event.thread == main and event.name.startswith(REGION)]
@@ -66,7 +66,7 @@ class Regions:
         return union((begin, end) for begin, end, each in self._marked if each == name)
 
     def phase(self, when_s: float) -> str:
-        """Return the phase of the main thread."""
+        """Return the phase of the main thread at a time."""
         at = bisect_right(self._begins, when_s) - 1
         if at < 0 or self._marked[at][1] <= when_s:
             return OTHER
@@ -80,9 +80,9 @@ def of_cpu(
     item_bytes: int | None,
     event_cost_s: float,
 ) -> Work:
-    """The work of a rank's own thread, whose topmost nodes are ``tops``; gloo communicates on threads of its own.
+    """Return the work of a rank's own thread with topmost nodes `tops`; gloo communicates on threads of its own.
 
-    ``event_cost_s``: what recording an operation takes, which is taken off the operation that called it.
+    `event_cost_s`: the time to record an operation, which is subtracted from the operation that called it.
     """
     talks = [event for event in events if classes.of_operation(event.name) == "communication"]
     inside = [node for node in every(tops) if node.event.kind == OPERATION]
@@ -106,7 +106,7 @@ def _piece(node: Node, regions: Regions, busy_s: float, item_bytes: int | None) 
 def of_gpu(
     events: Sequence[Event], roots: Mapping[object, Sequence[Node]], regions: Regions, item_bytes: int | None
 ) -> Work:
-    """The work of a device; ``roots``: the operations of every thread of the host."""
+    """Return the work of a device; `roots`: the operations of every thread of the host."""
     device = [event for event in events if event.kind in (KERNEL, COPY, SET)]
     launched = _Launches(roots)
     copies = [event for event in device if event.kind == COPY and any(way in event.name for way in (*TO, *FROM))]
@@ -132,7 +132,7 @@ def of_gpu(
 def _device_piece(
     event: Event, node: Node | None, regions: Regions | None, busy_s: float, first: bool, item_bytes: int | None
 ) -> Piece:
-    """A kernel with what launched it; the ``first`` of an operation has all the bytes of it."""
+    """Return a kernel as a piece with the operation that launched it; an operation's `first` kernel has all bytes."""
     if node is None or node.whole is None:
         moved = _event_bytes(event)
     else:
@@ -144,7 +144,7 @@ def _device_piece(
 
 
 def traffic(whole: Node, item_bytes: int | None) -> int | None:
-    """The least bytes of a topmost operation: its own, or those of the copies and settings that it is made of."""
+    """Return the least bytes of a topmost operation: its own, or those of the copies and settings inside it."""
     inner = [n for n in whole.all() if n.whole is whole and n is not whole and n.event.kind == OPERATION]
     kind, name = whole.kind or OTHER, whole.event.name
     if kind in ("copy", "random") and not looks_up(name):
@@ -152,7 +152,7 @@ def traffic(whole: Node, item_bytes: int | None) -> int | None:
         if done:
             moved = [bytes_of(n.event.name, kind, n.event.args, item_bytes) for n in done]
             return None if None in moved else sum(each or 0 for each in moved)
-        if inner or name in ("aten::to", "aten::contiguous"):  # it found nothing to do, or only took memory
+        if inner or name in ("aten::to", "aten::contiguous"):  # nothing to do, or only an allocation
             return 0
     return bytes_of(name, kind, whole.event.args, item_bytes)
 
@@ -175,12 +175,12 @@ class _Launches:
                     self._by_call[args["correlation"]] = node
 
     def node(self, event: Event) -> Node | None:
-        """The operation that launched ``event`` as the profiler links them, else the call that did."""
+        """Return the operation that launched `event` according to the profiler, else the call of a device's library."""
         linked = self._by_id.get(event.args.get("External id"))
         return linked or self._by_call.get(event.args.get("correlation"))
 
     def computes(self, node: Node | None) -> bool:
-        """True if it is on a thread that does the step's operations; another one's are no part of a phase."""
+        """True if the node is on a thread with the step's operations; other threads' are no part of a phase."""
         return node is not None and node.event.thread in self._computing
 
 
@@ -189,7 +189,7 @@ def _communicates(event: Event, node: Node | None) -> bool:
 
 
 def _event_bytes(event: Event) -> int | None:
-    """Bytes of a copy (read and written) or a set that no operation of torch asked for."""
+    """Return the bytes of a copy (read and written) or a memory set without an operation of torch; None if unknown."""
     moved = event.args.get("bytes")
     if event.kind == KERNEL or not isinstance(moved, int):
         return None

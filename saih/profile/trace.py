@@ -1,7 +1,7 @@
-"""A trace as torch.profiler exports it (the chrome trace format, JSON), read back as plain events.
+"""A trace as exported by torch.profiler (the chrome trace format, JSON), read back as plain events.
 
 The file is the profiler's public form; the objects in memory lack the types of inputs. Times are microseconds there and
-seconds here. What is used: complete events ("ph": "X") with "cat", "name", "tid", "ts", "dur" and "args".
+seconds here. Used are complete events ("ph": "X") with "cat", "name", "tid", "ts", "dur" and "args".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _KINDS = (OPERATION, ANNOTATION, *CALLS, KERNEL, COPY, SET)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that took a while: ``kind`` as the profiler categorises it; on ``thread`` of the host or a stream."""
+    """An event with a duration: `kind` is the profiler's category; on `thread` of the host or a stream."""
 
     kind: str
     name: str
@@ -31,24 +31,24 @@ class Event:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Its interval."""
+        """The begin and the end."""
         return self.begin_s, self.end_s
 
 
 def events_of(content: Mapping[str, Any]) -> list[Event]:
-    """The events of a trace's JSON content that tell of work. Raises KeyError or ValueError where it is no trace.
+    """Return the events of work in a trace's JSON content. Raises KeyError or ValueError if it is no trace.
 
-    "gpu_user_annotation" repeats on the device what annotations say on the host, and is left out.
+    "gpu_user_annotation" repeats the host's annotations on the device, and is left out.
     """
-    found = []
+    events = []
     for raw in content["traceEvents"]:
         if raw.get("ph") == "X" and raw.get("cat") in _KINDS:
             begin_s = float(raw["ts"]) * 1e-6
             end_s = begin_s + float(raw["dur"]) * 1e-6
-            found.append(Event(raw["cat"], raw["name"], raw["tid"], begin_s, end_s, raw.get("args") or {}))
-    return found
+            events.append(Event(raw["cat"], raw["name"], raw["tid"], begin_s, end_s, raw.get("args") or {}))
+    return events
 
 
 def read(path: Path) -> list[Event]:
-    """The events in the file that the profiler wrote."""
+    """Return the events in the file that the profiler wrote."""
     return events_of(json.loads(path.read_text(encoding="utf-8", errors="replace")))

@@ -1,7 +1,7 @@
 """The least bytes that an operation moves: its inputs read once and its output written once. Pure.
 
-Read off the shapes and types of the inputs that the profiler records. What is not recorded counts nothing, so that the
-figure is a lower bound; operations that must read an array again move more.
+They are computed from the shapes and types of the inputs that the profiler records. Arrays that are not recorded count
+as nothing, so that the figure is a lower bound; operations that must read an array again move more.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SIZES = {
     "short int": 2, "short": 2, "signed char": 1, "unsigned char": 1, "char": 1, "bool": 1, "c10::complex<float>": 8,
     "c10::complex<double>": 16, "c10::Float8_e4m3fn": 1, "c10::Float8_e5m2": 1,
 }  # fmt: skip
-"""Bytes of a number, by the name that the profiler gives its type."""
+"""Bytes of a number, by the profiler's name of its type."""
 NO_TENSORS = ("", "Scalar", "ScalarList", "GenericList", "Device", "Generator")
 
 
@@ -27,35 +27,35 @@ Given = tuple[list[list[int]], int]
 
 
 def bytes_of(name: str, kind: str, args: Mapping[str, Any], list_item_bytes: int | None) -> int | None:
-    """Bytes of operation ``name`` of class ``kind``, with the profiler's ``args``; None where a type is unknown.
+    """Return the bytes of operation `name` of class `kind`, with the profiler's `args`; None if a type is unknown.
 
-    Lists of tensors have shapes but no type: their numbers have ``list_item_bytes`` bytes, where that is known.
+    Lists of tensors have shapes but no type: their numbers have `list_item_bytes` bytes, if that is known.
     """
     given = _inputs(args, list_item_bytes)
     if given is None:
         return None
-    if looks_up(name):  # it reads what the others name of the first, which may be little
+    if looks_up(name):  # reads only the elements of the first that the others select, possibly few
         return sum(_bytes(each) for each in given[1:])
     return sum(map(_bytes, given)) + _written(name, kind, args, given)
 
 
 def _inputs(args: Mapping[str, Any], list_item_bytes: int | None) -> list[Given] | None:
-    """Every tensor or list of tensors among the inputs; None where a type is unknown."""
+    """Return every tensor or list of tensors among the inputs; None if a type is unknown."""
     if "Input Dims" not in args or "Input type" not in args:
         return None
-    found: list[Given] = []
+    given: list[Given] = []
     for dims, kind in zip(args["Input Dims"], args["Input type"], strict=False):
         if kind in NO_TENSORS or not dims:
             continue
         item = list_item_bytes if kind == "TensorList" else SIZES.get(kind)
         if item is None:
             return None
-        found.append(([dims] if isinstance(dims[0], int) else dims, item))
-    return found
+        given.append(([dims] if isinstance(dims[0], int) else dims, item))
+    return given
 
 
 def _written(name: str, kind: str, args: Mapping[str, Any], given: Sequence[Given]) -> int:
-    """Bytes written, besides an input that is only written, which has been counted as if read."""
+    """Return the bytes written, without an input that is only written, which has been counted as if read."""
     bare = name.rpartition("::")[2]
     if not given or bare in ONLY_WRITTEN or (kind == "random" and bare.endswith("_")):
         return 0
@@ -77,13 +77,13 @@ def _written(name: str, kind: str, args: Mapping[str, Any], given: Sequence[Give
 
 
 def looks_up(name: str) -> bool:
-    """True if it takes some numbers out of an array, and need not read it whole."""
+    """True if the operation takes some numbers out of an array, and need not read all of it."""
     bare = name.rpartition("::")[2]
     return bare.startswith(("index", "gather", "embedding", "_index", "take"))
 
 
 def _answers(bare: str) -> bool:
-    """True if it gives yes or no."""
+    """True if the result is boolean."""
     return bare in ("eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite") or bare.startswith("logical_")
 
 
@@ -93,7 +93,7 @@ def _bytes(given: Given) -> int:
 
 
 def _numbers_broadcast(given: Sequence[Given]) -> int:
-    """Numbers of the inputs' common shape."""
+    """Return the number of elements of the inputs' common shape."""
     shapes = [shape for tensors, _ in given for shape in tensors]
     longest = max(map(len, shapes))
     padded = [[1] * (longest - len(shape)) + list(shape) for shape in shapes]
@@ -101,7 +101,7 @@ def _numbers_broadcast(given: Sequence[Given]) -> int:
 
 
 def _product_bytes(bare: str, given: Sequence[Given]) -> int:
-    """The output of a product of the last two inputs, or of a dense layer's first two."""
+    """Return the bytes of the output of a product of the last two inputs, or of a dense layer's first two."""
     tensors = [shapes[0] for shapes, _ in given]
     if bare == "linear" and len(tensors) > 1:
         return math.prod(tensors[0][:-1]) * tensors[1][0] * given[0][1]
@@ -112,7 +112,7 @@ def _product_bytes(bare: str, given: Sequence[Given]) -> int:
 
 
 def _convolution_bytes(bare: str, args: Mapping[str, Any], given: Sequence[Given]) -> int:
-    """The output, or in backward the gradients of input and weight that are asked for."""
+    """Return the bytes of the output, or in backward of the requested gradients of input and weight."""
     if "backward" in bare:
         mask = _numbers(str(args.get("Concrete Inputs", [""])[-1]).replace("True", "1").replace("False", "0"))
         wanted = [size for size, asked in zip(given[1:3], mask, strict=False) if asked]
@@ -131,6 +131,6 @@ def _convolution_bytes(bare: str, args: Mapping[str, Any], given: Sequence[Given
 
 
 def _numbers(text: str) -> list[int]:
-    """ "[1, 2]" -> [1, 2]; [] for what holds no whole numbers."""
+    """Return the whole numbers in a list as text, "[1, 2]" -> [1, 2]; [] if it has others."""
     words = text.strip("[]").replace(" ", "").split(",")
     return [int(word) for word in words] if all(word.isdigit() for word in words) else []

@@ -11,15 +11,15 @@ from saih.profile.trace import ANNOTATION, CALLS, OPERATION, Event
 
 LAYER, REGION, PASS = "saih.layer:", "saih.region:", "saih.pass"
 _ROUNDING_S = 1e-9
-"""Begin and duration are written with three decimals of a microsecond: a child may seem to end later by that much."""
+"""Begin and duration are rounded to three decimals of a microsecond: a child may seem to end later by this much."""
 
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """An operation, an annotation of ours or a call of the device's library, with what it called.
+    """An operation, an annotation of ours or a call of the device's library, with its calls as children.
 
-    ``kind`` is the class of the operation it is a part of or, where that is not known, of the node of the backward
-    graph that called it; ``whole`` is the topmost operation that it is a part of, None outside any.
+    `kind` is the class of the operation that it is a part of or, if unknown, of the node of the backward graph that
+    called it; `whole` is the topmost operation that it is a part of, None outside any.
     """
 
     event: Event
@@ -31,7 +31,7 @@ class Node:
     backward: bool = False
 
     def all(self) -> Iterator[Node]:
-        """This node and all below it, callers first."""
+        """Yield this node and all below it, callers first."""
         waiting = [self]
         while waiting:
             node = waiting.pop()
@@ -39,14 +39,14 @@ class Node:
             waiting.extend(reversed(node.children))
 
     def own_s(self, event_cost_s: float) -> float:
-        """Seconds in it and in nothing that it called, nor in recording each of those, which takes ``event_cost_s``."""
+        """Return the seconds in the node without its calls, and without `event_cost_s` for recording each of those."""
         event = self.event
         called_s = sum(child.event.end_s - child.event.begin_s + event_cost_s for child in self.children)
         return max(0.0, event.end_s - event.begin_s - called_s)
 
 
 def grow(events: Iterable[Event]) -> dict[object, list[Node]]:
-    """Thread -> its topmost nodes in order of time, all of them classified and told their layers."""
+    """Return thread -> its topmost nodes in order of time, all of them with class and layer."""
     threads: dict[object, list[Event]] = {}
     for event in events:
         ours = event.kind == ANNOTATION and event.name.startswith("saih.")
@@ -61,7 +61,7 @@ def grow(events: Iterable[Event]) -> dict[object, list[Node]]:
 
 
 def every(tops: Iterable[Node]) -> Iterator[Node]:
-    """All nodes of some trees, callers before what they call."""
+    """Yield all nodes of some trees, callers before their calls."""
     for top in tops:
         yield from top.all()
 
@@ -81,7 +81,7 @@ def _nested(events: list[Event]) -> list[Node]:
 
 
 def _classify(node: Node) -> None:
-    """Its class and the whole it is a part of, those of its caller being known."""
+    """Set a node's class and the whole that it is a part of, with those of its caller already set."""
     above, name = node.parent, node.event.name
     if above is not None and above.whole is not None:
         node.whole, node.kind = above.whole, above.kind
@@ -93,7 +93,7 @@ def _classify(node: Node) -> None:
         return
     own = classes.of_operation(name)
     if classes.is_node(name) or own == "fused":
-        node.kind = own or node.kind  # it counts as nothing itself, but what it calls may have no class of its own
+        node.kind = own or node.kind  # not counted itself, but a call in it may have no class of its own
     elif own is not None:
         node.kind, node.whole = own, node
     elif not any(child.event.kind == OPERATION for child in node.children):
@@ -101,7 +101,7 @@ def _classify(node: Node) -> None:
 
 
 def _assign_layers(roots: dict[object, list[Node]]) -> None:
-    """Each node's layer: forward by the annotation around it, backward by the operation whose gradient it computes.
+    """Set each node's layer: forward by the annotation around it, backward by the operation whose gradient it computes.
 
     A node of the backward graph has the sequence number of its forward operation: the latest operation before it that
     was about to make a node of that number.

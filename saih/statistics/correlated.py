@@ -1,19 +1,19 @@
-"""Intervals and trends of values that followed one another and may be correlated. Pure.
+"""Intervals and trends of successive values that may be correlated. Pure.
 
-Neighbouring blocks are alike, by how much nobody knows, and a dozen blocks do not show it. So the correlation r of
+Neighbouring blocks are correlated to an unknown degree, and a dozen blocks do not show it. So the correlation r of
 neighbours is not estimated but averaged over. The values count as a normal AR(1) process of unknown mean and scale;
-beforehand every r of `CORRELATIONS` is equally likely, and each is weighted by how well it explains the values. Given r
+beforehand every r of `CORRELATIONS` is equally likely, and each is weighted by its likelihood given the values. Given r
 the mean has a Student distribution (generalised least squares: Greene, Econometric Analysis, chapter on serial
 correlation; the weights are the marginal likelihoods: Zellner, An Introduction to Bayesian Inference in Econometrics,
-1971, chapter 4). Few values weigh all r alike, and the interval is wide; many tell r, and it is narrow.
+1971, chapter 4). Few values weigh all r alike, and the interval is wide; many values determine r, and it is narrow.
 
-What outlasts neighbours without correlating them much, such as a slow drift below noise, shows in means of neighbours:
-they are judged alike, and the widest interval counts (batch means: Schmeiser, Oper. Res. 30, 1982).
+Variation that outlasts neighbours without correlating them much, such as a slow drift below noise, appears in means of
+neighbours: these are judged alike, and the widest interval counts (batch means: Schmeiser, Oper. Res. 30, 1982).
 
-The median is that of normal scores (van der Waerden, 1952), for which only the order of the values matters: its
-interval is found among the scores and carried back to the values.
+The median is that of normal scores (van der Waerden, 1952), for which only the order of the values matters: the
+interval of the median is computed on the scores and mapped back to the values.
 
-benchmarks/coverage.py measures what is left of the stated confidence.
+benchmarks/coverage.py measures the coverage of the stated confidence.
 """
 
 from __future__ import annotations
@@ -32,20 +32,21 @@ Array = NDArray[np.float64]
 
 CORRELATIONS = np.array([*(0.05 * k for k in range(19)), 0.93, 0.96])
 FEWEST_MEANS = 20
-"""Batches of neighbours: fewer means than this do not tell their own correlation."""
+"""The fewest batches of neighbours: fewer means than this do not determine their own correlation."""
 FEWEST_FOR_TREND = 8
 MEDIAN_BY_MEAN = 1.2
-"""The standard error of a median over that of a mean: 1.25 for many independent normal values, less for few or
-correlated ones."""
+"""The standard error of a median over that of a mean.
+
+It is 1.25 for many independent normal values, less for few or correlated ones.
+"""
 MOST_FREE = 300
-"""With more degrees of freedom Student's distribution is taken for that with so many: 0.1 % wider at the most."""
+"""The most degrees of freedom in the tables; beyond, Student's distribution with this many is 0.1 % wider at most."""
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95, positive: bool = False) -> Interval:
-    """The interval of the mean of values in the order in which they came.
+    """Return the interval of the mean of successive values.
 
-    ``positive``: the values are times or rates; the interval is symmetric in logarithms, so that it
-    stays positive.
+    `positive`: the values are times or rates; the interval is symmetric in logarithms, so that it stays positive.
     """
     middle = statistics.fmean(values)
     half = _half_width(np.asarray(values, dtype=np.float64), confidence)
@@ -56,9 +57,10 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95, positive: b
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95, positive: bool = False) -> Interval:
-    """The interval of the median of values in the order in which they came.
+    """Return the interval of the median of successive values.
 
-    ``positive``: the values are times or rates; beyond the outermost of few values it goes on in logarithms.
+    `positive`: the values are times or rates; beyond the outermost of few values the interval is extrapolated in
+    logarithms.
     """
     n, middle = len(values), statistics.median(values)
     scores = np.array([NORMAL.inv_cdf((rank + 0.625) / (n + 0.25)) for rank in ranks(values)])
@@ -73,14 +75,15 @@ def median_interval(values: Sequence[float], confidence: float = 0.95, positive:
 
 
 def drift(values: Sequence[float]) -> tuple[float, float]:
-    """Return the drift: (change from first to last in percent of the median, its chance without a trend)."""
+    """Return (the change from first to last in percent of the median, the chance of such a change without a trend)."""
     return change_percent(values), trend_chance(values)
 
 
 def trend_chance(values: Sequence[float]) -> float:
     """Return the chance that correlated values without a trend rise or fall as clearly as these.
 
-    A line through their normal scores, by the same average over correlations as the mean; below eight values 1.
+    The test fits a line through the values' normal scores, with the same average over correlations as for the mean;
+    below eight values the chance is 1.
     """
     n = len(values)
     if n < FEWEST_FOR_TREND or min(values) == max(values):
@@ -100,14 +103,14 @@ def trend_chance(values: Sequence[float]) -> float:
 
 
 def _half_width(values: Array, confidence: float) -> float:
-    """Half of the interval of the mean: the widest of those of the values and of means of neighbours."""
+    """Return half of the interval of the mean: the widest of those of the values and of means of neighbours."""
     if len(values) < 2 or np.ptp(values) == 0:
         return 0.0
-    return max(_mixture_half_width(each, confidence) for each in _levels(values))
+    return max(_mixture_half_width(level, confidence) for level in _levels(values))
 
 
 def _levels(values: Array) -> Iterator[Array]:
-    """The values, means of two neighbours, of four and so on."""
+    """Yield the values, means of two neighbours, of four and so on."""
     yield values
     size = 2
     while len(values) // size >= FEWEST_MEANS:
@@ -130,7 +133,7 @@ def _mixture_half_width(values: Array, confidence: float) -> float:
 
 
 def _whitened(values: Array) -> Array:
-    """What is uncorrelated of values under each correlation, in units of their scale: (correlations, n)."""
+    """Return the uncorrelated part of values under each correlation, in units of their scale: (correlations, n)."""
     r = CORRELATIONS[:, None]
     fresh = (values[None, 1:] - r * values[None, :-1]) / np.sqrt(1 - r * r)
     return np.concatenate([np.broadcast_to(values[:1], (len(r), 1)), fresh], axis=1)
@@ -140,12 +143,12 @@ def _weights(pairs: int, half_log_information: Array, free: int, squares: Array)
     """Return the weight of each correlation: marginal likelihoods, with a sum of 1."""
     log = -0.5 * pairs * np.log(1 - CORRELATIONS**2) - half_log_information - 0.5 * free * np.log(squares)
     likely = np.exp(log - log.max())
-    found: Array = likely / likely.sum()
-    return found
+    weights: Array = likely / likely.sum()
+    return weights
 
 
 def _solve(tail: float, weight: Array, error: Array, free: int) -> float:
-    """The distance beyond which the mixture of Student distributions about zero has ``tail`` on one side."""
+    """Return the distance beyond which the mixture of Student distributions about zero has `tail` on one side."""
     low, high = 0.0, float(error.max())
     while float(weight @ _beyond(high / error, free)) > tail:
         high *= 2
@@ -159,16 +162,19 @@ def _solve(tail: float, weight: Array, error: Array, free: int) -> float:
 
 
 def _beyond(t: Array, free: int) -> Array:
-    """P(T > t) for t >= 0 of Student's distribution."""
+    """Return P(T > t) for t >= 0 of Student's distribution."""
     places, log_tails = _student(min(free, MOST_FREE))
-    found: Array = np.exp(np.interp(np.arcsinh(t), places, log_tails))
-    return found
+    tails: Array = np.exp(np.interp(np.arcsinh(t), places, log_tails))
+    return tails
 
 
 @cache
 def _student(free: int) -> tuple[Array, Array]:
-    """A table: arsinh t, log P(T > t). The finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4, up to where they
-    cancel; beyond, the tail falls as t to the power of -free."""
+    """Return a table of Student's distribution: arsinh t, log P(T > t).
+
+    It has the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4, up to the point of cancellation; beyond, the
+    tail falls as t to the power of -free.
+    """
     places = np.linspace(0, 12, 2401)
     t = np.sinh(places)
     angle = np.arctan(t / math.sqrt(free))
@@ -186,7 +192,7 @@ def _student(free: int) -> tuple[Array, Array]:
 
 
 def _at(score: float, places: Sequence[float], ordered: Sequence[float], spread: float) -> float:
-    """The value at a normal score: between neighbours in proportion, beyond the outermost by the values' spread."""
+    """Return the value at a normal score: linear between neighbours, beyond the outermost by the values' spread."""
     if score < places[0]:
         return ordered[0] + (score - places[0]) * spread
     if score > places[-1]:

@@ -1,8 +1,8 @@
-"""The few statistics the measurement rests on. Pure.
+"""The statistics of independent values, and checks for steady steps, drift and outliers. Pure.
 
-Replicates in processes of their own are independent: their intervals are here. Those of blocks that followed one
-another are in serial.py, those of differences of neighbouring blocks in pairs.py. Whether steps are steady yet, whether
-they drift, and which blocks are outliers is reported, and changes no value.
+Replicates in separate processes are independent: their intervals are here. Those of successive blocks are in
+correlated.py, those of differences of neighbouring blocks in paired.py. The checks for steady steps, drift and outliers
+are reported, and change no value.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from functools import cache
 
 NORMAL = statistics.NormalDist()
 MIN_STEPS = 8
-"""Fewer steps do not show whether they are steady."""
+"""With fewer steps a steady state cannot be recognised."""
 MSER_BATCHES = 20
 MSER_BATCH = 5
 MOST_MEANS = 200
-"""More batches tell no more, but comparing each with each takes time as their square: minutes for 100,000 steps."""
+"""The most batches: more add no information, and comparing all pairs takes minutes for 100,000 steps."""
 FALLING = 0.1
-"""Steps whose fall would be as clear by chance only this often are not steady yet; at worst it costs more steps."""
+"""Steps count as not steady yet if their fall is less likely than this by chance; an error costs only more steps."""
 OUTLIER = 3.5
 """Robust standard deviations (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993: modified z-scores)."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A middle (median or mean) and an interval that holds it with probability ``confidence``."""
+    """A middle (median or mean) and an interval that holds it with probability `confidence`."""
 
     middle: float
     low: float
@@ -39,24 +39,25 @@ class Interval:
 
     @property
     def half_width_percent(self) -> float:
-        """Half of the interval's width as percent of the middle; infinite where that is 0."""
+        """Half of the interval's width as percent of the middle; infinite if the middle is 0."""
         return 50 * (self.high - self.low) / abs(self.middle) if self.middle else math.inf
 
 
 @dataclass(frozen=True)
 class Outliers:
-    """Values far from the median, in units of a robust standard deviation: how many, and the farthest."""
+    """Values far from the median: their number, and the farthest."""
 
     count: int
     worst: float | None
 
 
 def independent_median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Distribution-free interval for the median from order statistics.
+    """Return the distribution-free interval of the median from order statistics.
 
-    With n sorted values x_1 .. x_n, [x_k, x_(n+1-k)] misses the median with probability 2 P(B < k), B binomial
-    (n, 1/2) (e.g. David and Nagaraja, Order Statistics, section 7.1). The largest k that keeps ``confidence`` is
-    taken; below six values none does for 0.95, and the whole range is returned with the confidence it has.
+    With n sorted values x_1 .. x_n, [x_k, x_(n+1-k)] misses the median with probability 2 P(B < k), B binomial (n, 1/2)
+    (e.g. David and Nagaraja, Order Statistics, section 7.1). The largest k that keeps `confidence` is taken; below six
+    values no k does for 0.95, and the whole range is returned with the confidence it has. Raises ValueError without
+    values.
     """
     ordered = sorted(values)
     n = len(ordered)
@@ -73,14 +74,14 @@ def independent_median_interval(values: Sequence[float], confidence: float = 0.9
 
 
 def ranks(values: Sequence[float]) -> list[float]:
-    """The place of each value in order, from 0; equal ones share the middle of theirs."""
+    """Return the rank of each value, from 0; equal values share the middle of their ranks."""
     ordered = sorted(values)
     return [(bisect_left(ordered, x) + bisect_right(ordered, x) - 1) / 2 for x in values]
 
 
 @cache
 def student_t(confidence: float, free: int) -> float:
-    """Student's two-sided quantile: |t| stays below it with probability ``confidence``, ``free`` degrees of freedom."""
+    """Return Student's two-sided quantile: P(|t| below it) is `confidence`, with `free` degrees of freedom."""
     low, high = 0.0, 1.0
     while _t_within(high, free) < confidence:
         high *= 2
@@ -91,7 +92,7 @@ def student_t(confidence: float, free: int) -> float:
 
 
 def _t_within(t: float, free: int) -> float:
-    """P(|T| < t), the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4."""
+    """Return P(|T| < t), by the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4."""
     angle = math.atan(t / math.sqrt(free))
     odd = free % 2
     term = math.cos(angle) if odd else 1.0
@@ -105,17 +106,17 @@ def _t_within(t: float, free: int) -> float:
 def steady_from(step_s: Sequence[float]) -> int | None:
     """Return the first step from which the times are steady; None if the warm-up may not be over yet.
 
-    Two conditions. MSER: the start left out, at most half of the steps, is the one that leaves the mean of the rest its
-    least standard error (White, Simulation 69, 1997); from `MSER_BATCHES` batches of `MSER_BATCH` steps on it is
-    MSER-5, the same on the batches' means (White, Cobb and Spratt, Winter Simulation Conference 2000). More than a
-    third means that it is not over yet. And the rest gets no faster (Kendall's test), which MSER alone misses where
-    steps fall slowly.
+    There are two conditions. The first is MSER: the start left out, at most half of the steps, is the one that leaves
+    the mean of the rest its least standard error (White, Simulation 69, 1997). From `MSER_BATCHES` batches of
+    `MSER_BATCH` steps on it is MSER-5, the same on the batches' means (White, Cobb and Spratt, Winter Simulation
+    Conference 2000). If more than a third is left out, the warm-up is not over yet. The second: the rest gets no faster
+    (Kendall's test), a case that MSER alone misses if steps fall slowly.
     """
     if len(step_s) < MIN_STEPS:
         return None
     batch = MSER_BATCH if len(step_s) >= MSER_BATCH * MSER_BATCHES else 1
     batch = max(batch, math.ceil(len(step_s) / MOST_MEANS))
-    first = len(step_s) % batch  # what fills no batch is left out at the start
+    first = len(step_s) % batch  # an incomplete batch is left out at the start
     means = [statistics.fmean(step_s[i : i + batch]) for i in range(first, len(step_s), batch)]
     n = len(means)
     best = min(range(n // 2 + 1), key=lambda d: statistics.pvariance(means[d:]) / (n - d))
@@ -143,7 +144,8 @@ def kendall_chance(values: Sequence[float]) -> float:
     """Return the chance that independent values rise or fall as clearly: Mann and Kendall's test, two-sided.
 
     M. G. Kendall, Rank Correlation Methods, 1975, with its normal approximation and correction for ties. Below four
-    values no order is unlikely enough, and it is 1. Correlated values need `saih.statistics.correlated.trend_chance`.
+    values no order is unlikely enough, and the chance is 1. Correlated values need
+    `saih.statistics.correlated.trend_chance`.
     """
     means = _means(values)
     n = len(means)
@@ -157,7 +159,7 @@ def kendall_chance(values: Sequence[float]) -> float:
 
 
 def _means(values: Sequence[float]) -> Sequence[float]:
-    """At most `MOST_MEANS` means of neighbours; of what fills no batch, the first values are left out."""
+    """Return at most `MOST_MEANS` means of neighbours; an incomplete batch at the start is left out."""
     size = math.ceil(len(values) / MOST_MEANS)
     if size == 1:
         return values
@@ -165,9 +167,9 @@ def _means(values: Sequence[float]) -> Sequence[float]:
 
 
 def outliers(values: Sequence[float]) -> Outliers:
-    """Values whose distance from the median is beyond 3.5 robust standard deviations (1.4826 x the median distance).
+    """Return the values farther from the median than 3.5 robust standard deviations (1.4826 x MAD).
 
-    Where half of the values are equal there is no such scale, and none is told.
+    If half of the values are equal there is no such scale, and no outliers are returned.
     """
     middle, scale = statistics.median(values), robust_deviation(values)
     far = [x for x in values if scale and abs(x - middle) > OUTLIER * scale]
@@ -175,13 +177,13 @@ def outliers(values: Sequence[float]) -> Outliers:
 
 
 def robust_deviation(values: Sequence[float]) -> float:
-    """1.4826 x the median distance from the median: the standard deviation, were the values normal."""
+    """Return 1.4826 x the median distance from the median: the standard deviation, were the values normal."""
     middle = statistics.median(values)
     return 1.4826 * statistics.median(abs(x - middle) for x in values)
 
 
 def spread_percent(values: Sequence[float]) -> float:
-    """The distance between the quartiles in percent of the median; 0 for a single value."""
+    """Return the distance between the quartiles in percent of the median; 0 for a single value."""
     if len(values) < 2:
         return 0.0
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")

@@ -1,10 +1,10 @@
-"""Differences of neighbouring blocks: their middle, its interval, and whether they are more than noise. Pure.
+"""Differences of neighbouring blocks: their median, its interval, and a test against noise. Pure.
 
-Two blocks beside one another share what the machine does at that time, so that their differences hardly correlate from
-round to round (lag 1: 0.04 over 99 points, docs/decisions.md), and where the blocks do not differ, either sign is as
-likely. That is all Wilcoxon's signed-rank test needs (Biometrics Bulletin 1, 1945); it holds for any noise, and is
-exact for few pairs. The interval is the test inverted (Hollander and Wolfe, Nonparametric Statistical Methods, section
-3.3): all shifts that the test does not reject.
+Neighbouring blocks share the machine's state at that time, so that their differences hardly correlate from round to
+round (lag 1: 0.04 over 99 points, docs/decisions.md), and if the blocks do not differ, either sign is equally likely.
+Wilcoxon's signed-rank test needs no more than that (Biometrics Bulletin 1, 1945); it holds for any noise, and is exact
+for few pairs. The interval is the test inverted (Hollander and Wolfe, Nonparametric Statistical Methods, section 3.3):
+all shifts that the test does not reject.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from saih.statistics.correlated import mean_interval
 from saih.statistics.intervals import Interval, ranks, student_t
 
 CHANCE = 0.005
-"""Of an effect that is not there to be taken for one, of each thing that is asked for."""
+"""The probability of reporting an effect that does not exist, for each question."""
 FEWEST = 8
-"""So few pairs of one sign come about by chance less often than that: 1/2^8 = 0.004."""
+"""The fewest pairs for a test: by chance all have one sign less often than that, 1/2^8 = 0.004."""
 FEWEST_FOR_INTERVAL = 6
-"""Fewer pairs have no 95 % interval by their signs: 2/2^5 = 0.06."""
+"""The fewest pairs with a 95 % interval by their signs: 2/2^6 = 0.03, but 2/2^5 = 0.06."""
 MOST_EXACT = 60
 ENOUGH_TO_CORRELATE = 40
-"""So many differences show whether they correlate after all; of fewer the doubt would hide a slow copy."""
+"""This many differences show any correlation among them; with fewer the doubt would hide a slow copy."""
 
 
 def difference_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """The median difference with the interval of the signed-rank test; below six pairs Student's."""
+    """Return the median difference with the interval of the signed-rank test, or of Student's below six pairs."""
     n, middle = len(values), statistics.median(values)
     if n < 2:
         return Interval(middle, middle, middle, 0.0)
@@ -46,11 +46,11 @@ def difference_interval(values: Sequence[float], confidence: float = 0.95) -> In
 
 
 def shown(values: Sequence[float], looks: int = 1) -> bool:
-    """True if differences are above zero beyond what noise explains, with `CHANCE` of error over ``looks`` questions.
+    """True if differences are above zero by more than noise, with `CHANCE` of error over `looks` questions.
 
-    Where the same is asked of several (ranks, copies), a few pairs cannot exclude chance by their signs alone; then
-    their mean must, too, with the confidence that so many questions take (Bonferroni): by Student's test, or where the
-    pairs are enough to show how they correlate, by serial.py.
+    If the same question is asked of several ranks or copies, a few pairs cannot exclude chance by their signs alone.
+    Then their mean must exclude it, too, with the confidence that this many questions require (Bonferroni): by
+    Student's test, or with enough pairs to show their correlation, by correlated.py.
     """
     if len(values) < FEWEST or signed_rank_chance(values) > CHANCE:
         return False
@@ -65,12 +65,12 @@ def shown(values: Sequence[float], looks: int = 1) -> bool:
 
 def signed_rank_chance(values: Sequence[float]) -> float:
     """Return the chance that differences about zero lie as far above it: the signed-rank test, one-sided."""
-    told = [x for x in values if x != 0]
-    if not told:
+    nonzero = [x for x in values if x != 0]
+    if not nonzero:
         return 1.0
-    doubled = [round(2 * rank) + 2 for rank in ranks([abs(x) for x in told])]
-    above = sum(rank for rank, x in zip(doubled, told, strict=True) if x > 0)
-    if len(told) <= MOST_EXACT:
+    doubled = [round(2 * rank) + 2 for rank in ranks([abs(x) for x in nonzero])]
+    above = sum(rank for rank, x in zip(doubled, nonzero, strict=True) if x > 0)
+    if len(nonzero) <= MOST_EXACT:
         return float(_tail(tuple(sorted(doubled)))[above])
     mean, variance = sum(doubled) / 2, sum(rank * rank for rank in doubled) / 4
     return 0.5 * math.erfc((above - 1 - mean) / math.sqrt(2 * variance))
@@ -78,22 +78,22 @@ def signed_rank_chance(values: Sequence[float]) -> float:
 
 @cache
 def _tail(doubled: tuple[int, ...]) -> NDArray[np.float64]:
-    """P(sum of the ranks of one sign >= k) by k, where either sign is as likely.
+    """Return P(sum of the ranks of one sign >= k) by k, with either sign equally likely.
 
     Ranks are doubled, so that those of ties are whole numbers.
     """
-    found = np.zeros(sum(doubled) + 1)
-    found[0] = 1.0
+    chances = np.zeros(sum(doubled) + 1)
+    chances[0] = 1.0
     for rank in doubled:
-        shifted = np.zeros_like(found)
-        shifted[rank:] = found[:-rank]
-        found = (found + shifted) / 2
-    cumulated: NDArray[np.float64] = np.cumsum(found[::-1])[::-1]
+        shifted = np.zeros_like(chances)
+        shifted[rank:] = chances[:-rank]
+        chances = (chances + shifted) / 2
+    cumulated: NDArray[np.float64] = np.cumsum(chances[::-1])[::-1]
     return cumulated
 
 
 def _least_shift(data: NDArray[np.float64], tail: float) -> float:
-    """The smallest shift of sorted differences that the test does not reject as too small."""
+    """Return the smallest shift of sorted differences that the test does not reject as too small."""
     low, high = float(data[0]), float(np.median(data))
     allowed = _critical(len(data), tail)
     for _ in range(60):
@@ -106,7 +106,7 @@ def _least_shift(data: NDArray[np.float64], tail: float) -> float:
 
 
 def _above(shifted: NDArray[np.float64]) -> float:
-    """The sum of the ranks of the positive ones, by size regardless of sign."""
+    """Return the sum of the ranks of the positive differences, ranked by size regardless of sign."""
     order = np.argsort(np.abs(shifted), kind="stable")
     places = np.empty(len(shifted))
     places[order] = np.arange(1, len(shifted) + 1)
@@ -115,7 +115,7 @@ def _above(shifted: NDArray[np.float64]) -> float:
 
 @cache
 def _critical(n: int, tail: float) -> float:
-    """The least sum of ranks that comes about with a chance of at most ``tail`` in n pairs without any difference."""
+    """Return the least sum of ranks whose chance is at most `tail` in n pairs without any difference."""
     if n <= MOST_EXACT:
         return float(np.argmax(_tail(tuple(2 * k for k in range(1, n + 1))) <= tail)) / 2
     mean, variance = n * (n + 1) / 4, n * (n + 1) * (2 * n + 1) / 24

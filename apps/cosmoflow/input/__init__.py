@@ -1,1 +1,1 @@
-"""Where batches come from: data sets, readers and their order."""
+"""The source of batches: data sets, readers and their order."""

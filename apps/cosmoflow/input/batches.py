@@ -1,8 +1,8 @@
-"""Samples -> batches on the device: host buffers that are used again and again, views, and the copy.
+"""Samples -> batches on the device: reused host buffers, views, and the copy.
 
-A buffer holds a batch and begins at a page, so that direct reads go straight into it; on a GPU it is pinned and the
-copy runs on a stream of its own, while the step before computes. There is one buffer more than batches may be ahead:
-on a CPU the step works on the buffer itself.
+A buffer holds a batch and is page-aligned, so that direct reads go straight into it; on a GPU it is pinned and the copy
+runs on a stream of its own, while the previous step computes. There is one buffer more than batches may be ahead: on a
+CPU the step works on the buffer itself.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from augment.data.volumes.views import View, seen
 
 Read = Callable[[int, NDArray[np.int16]], None]
 Choice = Callable[[int, int], View]
-"""(sample, epoch) -> the view that is shown."""
+"""(sample, epoch) -> the view of the sample in that epoch."""
 
 
 @dataclass(frozen=True)
 class Begun:
-    """A batch on its way: which samples, in which epochs, into which buffer."""
+    """A batch on its way: its samples, their epochs, and its buffer."""
 
     samples: Indices
     epochs: Indices
@@ -44,7 +44,7 @@ class Begun:
 class Batches:
     """Makes the batches of one rank for a `Loader`; `read` fills an array with a sample's counts, in any thread.
 
-    depth: how many of them should be ahead where `threads` threads read.
+    depth: the number of batches that should be ahead with `threads` reading threads.
     """
 
     def __init__(
@@ -67,16 +67,16 @@ class Batches:
 
     @property
     def parts(self) -> int:
-        """Into how many parts a batch is divided."""
+        """The number of parts of a batch."""
         return self._shape.parts
 
     def begin(self, step: int) -> Begun:
-        """The samples of a step."""
+        """Return the samples of a step."""
         order = self._order
         return Begun(order.indices(step), order.epochs(step), order.epoch(step), step % len(self._counts))
 
     def read(self, begun: Begun, part: int) -> Spent:
-        """Reads some of the samples into the buffer; the seconds that went to it."""
+        """Read some of the samples into the buffer; return the seconds spent."""
         if self._copy:
             self._copy.wait_until_free(begun.buffer)
         begin_s, before_s = time.perf_counter(), wait_clock.read_s()
@@ -90,10 +90,10 @@ class Batches:
             else:
                 self._read(sample, place.numpy())
         read_s = wait_clock.read_s() - before_s
-        return Spent(read_s, max(0.0, time.perf_counter() - begin_s - read_s))  # rounding may leave less than nothing
+        return Spent(read_s, max(0.0, time.perf_counter() - begin_s - read_s))  # rounding may give less than 0
 
     def finish(self, begun: Begun) -> Batch:
-        """The batch; on a GPU it may still be under way there: its events tell."""
+        """Return the batch; on a GPU its copy may still run, until the events of the batch."""
         counts, labels = self._counts[begun.buffer], self._labels[begun.buffer]
         labels.copy_(torch.from_numpy(self._all_labels[begun.samples]))
         if not self._copy:
@@ -105,8 +105,8 @@ class Batches:
     def _own_scratch(self) -> Tensor:
         if not hasattr(self._scratch, "sample"):
             self._scratch.sample = torch.from_numpy(empty_batch(1, self._shape.sample)[0])
-        found: Tensor = self._scratch.sample
-        return found
+        sample: Tensor = self._scratch.sample
+        return sample
 
 
 class _Copy:
@@ -119,7 +119,7 @@ class _Copy:
         self._one_at_a_time = threading.Lock()  # else the times of two copies would mix
 
     def wait_until_free(self, buffer: int) -> None:
-        """Returns when the copy out of the buffer, if there was one, has ended."""
+        """Wait until the copy out of the buffer, if there was one, has ended."""
         event = self._free[buffer]
         if event:
             event.synchronize()
@@ -149,7 +149,7 @@ def _turned(counts: Tensor, views: Sequence[View]) -> Tensor:
 def _buffer(shape: Shape, device: torch.device) -> Tensor:
     if device.type != "cuda":
         return torch.from_numpy(empty_batch(shape.batch, shape.sample))
-    # Torch hands out parts of pinned pages: only what is asked for beyond the batch lets it begin at a page.
+    # Torch returns parts of pinned pages: only the extra bytes beyond the batch make a page-aligned start possible.
     memory = torch.empty(shape.bytes + BLOCK_BYTES, dtype=torch.uint8, pin_memory=True)
     begin = -memory.data_ptr() % BLOCK_BYTES
     return memory[begin : begin + shape.bytes].view(torch.int16).view(shape.batch, *shape.sample)

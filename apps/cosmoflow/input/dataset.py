@@ -1,4 +1,4 @@
-"""The data set of a point: opening it, and which of its samples are trained on."""
+"""The data set of a point: opening it, and selecting its training samples."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ VALIDATION_FRACTION = 0.125  # of the universes; MLPerf has a ninth of the sampl
 
 
 def open_set(point: Point, asks_files: bool = False) -> UniverseSet:
-    """The data set of a point, which holds what the point asks for. Raises InputError naming it.
+    """Open the data set of a point and check that it fits the point. Raises InputError naming the data set.
 
-    ``asks_files``: whether each file is asked for its size, which preparing does once for all ranks and points.
+    `asks_files`: True if the size of each file is checked, which preparing does once for all ranks and points.
     """
     path, net = set_of(point), network_of(point)
     try:
-        found = UniverseSet(path, asks_files)
-        training_samples(found)
+        data = UniverseSet(path, asks_files)
+        training_samples(data)
     except DataError as error:
         raise InputError(str(error)) from error
-    if found.edge != net.edge or len(found.redshifts) != net.channels:
+    if data.edge != net.edge or len(data.redshifts) != net.channels:
         raise InputError(
-            f"{path}: holds samples of edge {found.edge} with {len(found.redshifts)} redshifts; this point needs edge "
+            f"{path}: holds samples of edge {data.edge} with {len(data.redshifts)} redshifts; this point needs edge "
             f"{net.edge} with {net.channels}"
         )
-    if "shifts" in point.data["views"] and not found.header.periodic:
+    if "shifts" in point.data["views"] and not data.header.periodic:
         raise InputError(
             f"data.views = shifts: {path} holds cubes cut from universes, whose faces do not meet; allowed: symmetries"
         )
-    return found
+    return data
 
 
 def training_samples(universes: UniverseSet) -> Indices:
-    """The samples of all universes but those kept for validation. Raises DataError where there are too few."""
+    """Return the samples of all universes but those kept for validation. Raises DataError if there are too few."""
     return split(universes.universe, VALIDATION_FRACTION)[0]
 
 
 def training_files(universes: UniverseSet) -> list[Path]:
-    """The files that hold training samples: what a point reads."""
+    """Return the files with training samples, which a point reads."""
     return [universes.files[i] for i in np.unique(universes.file[training_samples(universes)])]

@@ -1,4 +1,4 @@
-"""Batches that cost no waiting: one batch on the device, again and again, with or without readers beside it."""
+"""Batches without waiting: one batch on the device, again and again, with or without readers beside it."""
 
 from __future__ import annotations
 
@@ -11,39 +11,40 @@ from apps.cosmoflow.input.timers import Reading
 
 
 class Held:
-    """One batch on the device, again and again: input that costs nothing."""
+    """One batch on the device, again and again: input without any cost."""
 
     def __init__(self, batch: Batch) -> None:
         self._batch = batch
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Nothing to read."""
+        """Do nothing, since there is nothing to read."""
         yield
 
     def next(self) -> Batch:
-        """The batch."""
+        """Return the batch."""
         return self._batch
 
     def stop(self) -> None:
-        """Nothing is read."""
+        """Do nothing, since nothing is read."""
 
     def collect(self) -> Reading:
-        """Nothing was read."""
+        """Return no cost, since nothing was read."""
         return Reading()
 
     def settle(self) -> None:
-        """Nothing is under way."""
+        """Do nothing, since nothing is under way."""
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing, since there is nothing to release."""
 
 
 class Unwaited(Generic[Begun]):
-    """One batch, again and again, beside a loader whose batches are read as ever and dropped: input not waited for.
+    """One batch, again and again, beside a loader whose batches are read as usual and dropped: input not waited for.
 
-    Reading keeps the pace of the steps: each drops the loader's next batch if it is there, and goes on if it is not.
-    What is under way when the steps end is left to `settle`, since those who wait for it would wait for input.
+    Reading keeps the pace of the steps: each step drops the loader's next batch if it is ready, and continues if it is
+    not. Reads still under way when the steps end are left to `settle`, since waiting for them would be waiting for
+    input.
     """
 
     def __init__(self, loader: Loader[Begun], batch: Batch) -> None:
@@ -52,7 +53,7 @@ class Unwaited(Generic[Begun]):
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Reading ahead is allowed within, until `stop`."""
+        """Allow reading ahead within this context, until `stop`."""
         self._parts = self._loader.parts_ahead()
         self._loader.allow()
         try:
@@ -61,21 +62,21 @@ class Unwaited(Generic[Begun]):
             self.stop()
 
     def next(self) -> Batch:
-        """The batch. Raises what a thread failed with."""
+        """Return the batch. Raises the error of a failed thread."""
         self._loader.drop()
         return self._batch
 
     def stop(self) -> None:
-        """No further part is begun."""
+        """Start no further part."""
         self._loader.forbid()
 
     def collect(self) -> Reading:
-        """None of it was waited for, and none of it was used."""
+        """Return no cost, since none of the input was waited for, and none of it was used."""
         self._loader.collect()
         return Reading()
 
     def settle(self) -> None:
-        """Wait for what is under way, and leave the loader as far ahead as it was before the steps.
+        """Wait for the reads under way, and leave the loader as far ahead as it was before the steps.
 
         Otherwise the next steps would find batches that were read for free, or fewer than usual.
         """
@@ -83,4 +84,4 @@ class Unwaited(Generic[Begun]):
         self._loader.collect()
 
     def close(self) -> None:
-        """The loader is not its own."""
+        """Do nothing, since the loader belongs to another."""

@@ -1,7 +1,8 @@
 """Batches read ahead of the steps by a pool of threads.
 
-Threads take parts of batches in order, so that the samples of a batch are read in parallel and, while its last are
-under way, those of the next ones too; at most `depth` batches are ahead. Whoever reads a batch's last part finishes it.
+Threads take parts of batches in order, so that the samples of a batch are read in parallel and, while its last parts
+are under way, those of the next ones too; at most `depth` batches are ahead. The thread that reads a batch's last part
+finishes it.
 
 Reading ahead is allowed only while steps run (`Loader.reading`). Otherwise batches would be read for free between two
 measured blocks, and a slow disk would look like a fast one.
@@ -29,9 +30,9 @@ Begun = TypeVar("Begun")
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples on the device: counts int16 (B, E, E, E, R), labels float32 (B, 4), until the next batch is asked for.
+    """Samples on the device until the next batch is requested: counts int16 (B, E, E, E, R), labels float32 (B, 4).
 
-    `copied`: when their copy began and ended; `ready`: when they may be used.
+    `copied`: begin and end of their copy; `ready`: the event from which they may be used.
     """
 
     counts: Tensor
@@ -42,20 +43,20 @@ class Batch:
 
 
 class Maker(Protocol[Begun]):
-    """How batches come to be, each in `parts` parts."""
+    """A source of batches, each in `parts` parts."""
 
     @property
     def parts(self) -> int:
-        """Into how many parts a batch is divided."""
+        """The number of parts of a batch."""
 
     def begin(self, step: int) -> Begun:
-        """What `read` and `finish` need to know of the batch of a step. Quick; called in order."""
+        """Return the data that `read` and `finish` need for the batch of a step. Quick; called in order."""
 
     def read(self, begun: Begun, part: int) -> Spent:
-        """Reads one part, in any thread, while others read other parts; the seconds that went to it."""
+        """Read one part, in any thread, while others read other parts; return the seconds spent."""
 
     def finish(self, begun: Begun) -> Batch:
-        """The batch, all of whose parts are read."""
+        """Return the batch after all of its parts are read."""
 
 
 class _Ahead(Generic[Begun]):
@@ -69,7 +70,7 @@ class _Ahead(Generic[Begun]):
 
     @property
     def decided(self) -> bool:
-        """True if the batch is there, or never will be."""
+        """True if the batch is ready or has failed."""
         return self.batch is not None or self.failure is not None
 
 
@@ -97,7 +98,7 @@ class Loader(Generic[Begun]):
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Reading ahead is allowed within, until `stop`."""
+        """Allow reading ahead within this context, until `stop`."""
         self.allow()
         try:
             yield
@@ -105,17 +106,17 @@ class Loader(Generic[Begun]):
             self.stop()
 
     def allow(self) -> None:
-        """Reading ahead is allowed until `stop` or `forbid`."""
+        """Allow reading ahead until `stop` or `forbid`."""
         with self._work:
             self._let(self._depth * self._maker.parts)
 
     def forbid(self) -> None:
-        """No further part is begun; what is half read goes on."""
+        """Start no further part; parts under way go on."""
         with self._work:
             self._most_parts = 0
 
     def stop(self) -> None:
-        """Nothing more is read ahead; what is half read is waited for, and counts as waiting. May be called twice."""
+        """End reading ahead; parts under way are waited for, and that counts as waiting. May be called twice."""
         with self._progress:
             self._most_parts = 0
             times = self._all
@@ -125,7 +126,7 @@ class Loader(Generic[Begun]):
             self._waited += divided(waited_s, busy_s, times.spent - spent, times.threads_s - threads_s)
 
     def next(self) -> Batch:
-        """The next batch, ready for the current stream. Raises what a thread failed with. Only within `reading`."""
+        """Return the next batch, ready for the current stream, within `reading`. Raises the error of a thread."""
         with self._progress:
             busy_s = self._ahead[0].times.busy_s(time.perf_counter()) if self._ahead else 0.0
             waited_s = self._wait_for(lambda: bool(self._ahead) and self._ahead[0].decided)
@@ -146,23 +147,23 @@ class Loader(Generic[Begun]):
         return batch
 
     def drop(self) -> None:
-        """Drop the next batch if it is there, without waiting for it. Raises what a thread failed with."""
+        """Drop the next batch if it is ready, without waiting for it. Raises the error of a failed thread."""
         with self._progress:
             if self._ahead and self._ahead[0].decided:
                 self._pop()
 
     def parts_ahead(self) -> int:
-        """Parts that are read or under way, of batches that nobody has taken yet."""
+        """Return the number of parts read or under way, of batches that have not been taken yet."""
         with self._work:
             return self._parts_ahead()
 
     def settle(self) -> None:
-        """After `stop` nothing is under way."""
+        """Do nothing: after `stop` nothing is under way."""
 
     def restore(self, parts: int) -> None:
-        """Wait for what is under way, then drop whole batches and read on until exactly `parts` are ahead.
+        """Wait for the parts under way, then drop whole batches and read on until exactly `parts` are ahead.
 
-        After a failure it only waits: the next one to ask for a batch is told.
+        After a failure it only waits; the error is raised at the next request for a batch.
         """
         with self._progress:
             self._read_to(0)
@@ -173,25 +174,25 @@ class Loader(Generic[Begun]):
             self._read_to(parts)
 
     def _read_to(self, parts: int) -> None:
-        """Read on until so many parts are ahead, and nothing is under way; where there are more, read none."""
+        """Read on until this many parts are ahead, and nothing is under way; if there are more, read none."""
         self._let(parts)
         self._progress.wait_for(lambda: not self._reads and (self._failed or self._parts_ahead() >= parts))
         self._most_parts = 0
 
     def collect(self) -> Reading:
-        """What the batches handed out since the last call cost.
+        """Return the cost of the batches handed out since the last call.
 
-        What threads have spent is that of the batches read in the meantime, ahead of the steps or not.
+        The threads' time is that of the batches read in the meantime, ahead of the steps or not.
         """
         with self._work:
             spent = self._all.spent
-        found = Reading(self._waited, self._bytes, spent - self._collected, self._copies, self._stalls)
+        reading = Reading(self._waited, self._bytes, spent - self._collected, self._copies, self._stalls)
         self._waited, self._bytes, self._collected = Waited(), 0, spent
         self._copies, self._stalls = [], []
-        return found
+        return reading
 
     def close(self) -> None:
-        """End the threads, once what they read now is read, then let go of the files. May be called twice."""
+        """End the threads after their current reads, then release the files. May be called twice."""
         with self._work:
             self._closed = True
             self._work.notify_all()
@@ -201,7 +202,7 @@ class Loader(Generic[Begun]):
         self._release()
 
     def _pop(self) -> Batch:
-        """The head, which is decided, makes room for another."""
+        """Remove the first batch, which must be decided, to make room. Raises the error of a failed thread."""
         head = self._ahead[0]
         if head.failure:
             raise head.failure
@@ -211,7 +212,7 @@ class Loader(Generic[Begun]):
         return head.batch
 
     def _let(self, parts: int) -> None:
-        """So many parts may be ahead."""
+        """Set the number of parts that may be ahead."""
         self._most_parts = parts
         self._work.notify_all()
 
@@ -225,7 +226,7 @@ class Loader(Generic[Begun]):
             ahead, part = task
             try:
                 self._read(ahead, part)
-            except BaseException as error:  # whatever it is, the one who waits for the batch must see it
+            except BaseException as error:  # any error must reach the thread that waits for the batch
                 self._fail(ahead, error)
             with self._progress:
                 self._reads -= 1
@@ -250,7 +251,7 @@ class Loader(Generic[Begun]):
             ahead.batch = self._maker.finish(ahead.begun)
 
     def _take(self) -> tuple[_Ahead[Begun], int] | None:
-        """The next part to read, as soon as reading is allowed and there is room; None at the end."""
+        """Return the next part to read, once reading is allowed and has room; None at the end."""
         with self._work:
             while True:
                 self._work.wait_for(lambda: self._closed or (not self._failed and self._may_begin()))
@@ -282,6 +283,6 @@ class Loader(Generic[Begun]):
             self._note(ahead, error)
 
     def _note(self, ahead: _Ahead[Begun], error: BaseException) -> None:
-        """The batch's first failure, after which nothing more is read. Parts of earlier batches are under way."""
+        """Keep the batch's first failure, after which nothing more is read. Parts of earlier batches are under way."""
         ahead.failure, self._failed = ahead.failure or error, True
         self._progress.notify_all()

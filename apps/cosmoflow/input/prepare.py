@@ -1,8 +1,8 @@
 """Makes or checks the data sets of a sweep, once, before anything is measured.
 
-A recipe's set that is missing is made, and one that is half made is gone on with. Every set is then opened, which
-checks its manifest, its index and the sizes of its files. Every sample is compared with its checksum as well, unless
-the set is so large that reading it would take too long. A set that is there is never overwritten, damaged or not.
+A recipe's set that is missing is made, and an incomplete one is resumed. Every set is then opened, which checks its
+manifest, its index and the sizes of its files. Every sample is compared with its checksum as well, unless the set is so
+large that reading it would take too long. An existing set is never overwritten, damaged or not.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from augment.errors import DataError
 from saih.app import Context, InputError, Point
 
 MOST_PATHS = 256
-"""Files of a linked set that records name, evenly thinned; their folders may hold much that is not the set's."""
+"""Files of a linked set that records name, evenly thinned; their folders may contain many files outside the set."""
 MOST_VERIFIED_BYTES = 4 * 2**30
 EVERY_SAMPLE, STRUCTURE_ONLY = "every sample", "structure only"
 
 
 def prepare(context: Context, points: Sequence[Point]) -> dict[str, Any]:
-    """Facts about the data set of every edge, by the edge in words.
+    """Return facts about the data set of every edge, by the edge in words.
 
     path, digest, samples, universes, bytes (of all samples, unpacked), verified, file_system (of the path) and
     host_memory_bytes. Points with synthetic input need none. Raises InputError naming the file that is missing,
@@ -75,7 +75,7 @@ def _facts(context: Context, universes: UniverseSet) -> dict[str, Any]:
     linked = linked[:: max(1, -(-len(linked) // MOST_PATHS))]
     return {
         "path": str(universes.path),
-        **({"paths": linked} if linked else {}),  # of the samples' files: what background readers read
+        **({"paths": linked} if linked else {}),  # of the samples' files, for background readers
         "digest": universes.digest,
         "samples": universes.samples,
         "universes": len(np.unique(universes.universe)),
@@ -90,14 +90,14 @@ def _verify(context: Context, universes: UniverseSet) -> None:
     def progress(done: int, total: int) -> None:
         context.progress(f"checking {universes.path.name}", done, total)
 
-    found = verify(universes.path, progress)
-    if found:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise DataError(f"{found[0]}{more}")
+    faults = verify(universes.path, progress)
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise DataError(f"{faults[0]}{more}")
 
 
 def file_system(path: Path) -> str:
-    """The type of the file system that holds `path`, such as ext4, lustre or nfs4: the longest mount point above it.
+    """Return the type of the file system of `path`, such as ext4, lustre or nfs4: the longest mount point above it.
 
     proc(5): a line of /proc/self/mounts is device, mount point, type, ...; spaces in names are written \\040.
     """

@@ -1,4 +1,4 @@
-"""The configuration's `data`: what it may say, and which data set it means at an edge. No torch, no files touched.
+"""The configuration's `data`: its keys, and the data set that it means at an edge. No torch, no files touched.
 
 {recipe: {universes: 8, edge: 32, ...}, folder: data}   made once and kept; augment.data.recipe explains the keys
 {path: FOLDER}                                          a data set made before; {edge} in it stands for the point's edge
@@ -6,9 +6,9 @@
 
 ~ and $VARIABLES in paths are expanded where they are used. Beside either:
 
-staging: {folder: FOLDER}      where inputs staged, staged-cold and staged-warm copy it: on each host's own storage
-views: [symmetries, shifts]    each sample is turned, and shifted where boxes are periodic, anew in every epoch
-threads: 8                     that read on each rank; null: as many as it has cores, from 4 to 8
+staging: {folder: FOLDER}      the folder for copies by inputs staged, staged-cold, staged-warm: each host's own storage
+views: [symmetries, shifts]    each sample is turned, and shifted if boxes are periodic, anew in every epoch
+threads: 8                     reading threads of each rank; null: as many as it has cores, from 4 to 8
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ from augment.errors import DataError
 from saih.app import InputError, Point, expanded
 
 DEFAULT_FOLDER = "data"
-DEFAULT_REDSHIFTS = 4  # of MLPerf's data set: what a data set must hold, and synthetic input has
+DEFAULT_REDSHIFTS = 4  # as in MLPerf's data set; required of a data set, and used for synthetic input
 MOST_THREADS = 1024
 VIEWS = ("symmetries", "shifts")
 
 
 def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
-    """`data` with its defaults filled in, of plain types. Raises InputError naming the key and what is allowed."""
+    """Return `data` of plain types with its defaults filled in.
+
+    Raises InputError naming the key and the allowed values.
+    """
     _known("data", given, (*_PLACES, *_BESIDE))
     for key in ("folder", "path"):
         if key in given:
@@ -52,7 +55,7 @@ def resolve(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def validate(point: Point) -> None:
-    """Raises InputError unless the point's input can be had at its edge."""
+    """Raise InputError unless the point's input is possible at its edge."""
     wanted, data = point.run.input, point.data
     if wanted == SYNTHETIC:
         return
@@ -110,7 +113,7 @@ def _path(where: str, given: Any) -> None:
 
 
 def recipe_at(point: Point) -> Recipe:
-    """The recipe at the point's edge. Raises InputError where there is no such data set."""
+    """Return the recipe at the point's edge. Raises InputError if there is no such data set."""
     edge = int(point.size["edge"])
     try:
         return _recipe(point.data["recipe"]).at(edge)
@@ -119,7 +122,7 @@ def recipe_at(point: Point) -> Recipe:
 
 
 def set_of(point: Point) -> Path:
-    """The folder of the point's data set; a recipe's is named by its content."""
+    """Return the folder of the point's data set; a recipe's is named by its content."""
     edge = int(point.size["edge"])
     if "path" in point.data:
         return Path(str(expanded("data.path", point.data["path"])).replace("{edge}", str(edge)))
@@ -127,7 +130,7 @@ def set_of(point: Point) -> Path:
 
 
 def redshifts(point: Point) -> int:
-    """Channels of the point's input."""
+    """Return the channels of the point's input."""
     recipe = point.data.get("recipe")
     return len(recipe["redshifts"]) if recipe else DEFAULT_REDSHIFTS
 

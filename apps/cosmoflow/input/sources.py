@@ -1,9 +1,9 @@
-"""`run.input` -> where batches come from.
+"""`run.input` -> the source of batches.
 
 synthetic                  one batch, drawn on the device
 memory                     the rank's share of the samples, read into host memory before timing
-dataset                    the files where they lie, with the page cache as it is found
-dataset-cold               taken out of the page cache before timing, and read past it
+dataset                    the files in their place, with the page cache in its present state
+dataset-cold               dropped from the page cache before timing, and read past it
 dataset-warm               every byte read before timing, so that the page cache holds it
 staged, -cold, -warm       the same of a copy on the host's own storage, made before timing
 """
@@ -42,14 +42,14 @@ from saih.app import Context, InputError, Point, expanded
 
 @dataclass(frozen=True)
 class Source:
-    """Batches, and what is known of where they come from."""
+    """Batches, and the evidence of their source."""
 
     batches: Loader[Begun] | Held
     evidence: Evidence | None = None
 
 
 def open_source(context: Context, point: Point, device: torch.device) -> Source:
-    """The source of a point whose input is not synthetic. Raises InputError where it cannot be had as asked."""
+    """Return the source of a point whose input is not synthetic. Raises InputError if it is not available."""
     threads = point.data["threads"] or automatic_threads()
     universes = open_set(point)
     try:
@@ -61,7 +61,7 @@ def open_source(context: Context, point: Point, device: torch.device) -> Source:
 
 
 def automatic_threads() -> int:
-    """As many as this rank has cores, but at least four, because reading mostly waits, and at most eight."""
+    """Return the number of this rank's cores, but at least four, because reading mostly waits, and at most eight."""
     return min(MOST_THREADS, max(LEAST_THREADS, len(os.sched_getaffinity(0))))
 
 
@@ -101,7 +101,10 @@ def _from_memory(context: Context, point: Point, universes: UniverseSet, threads
 
 
 def hold(universes: UniverseSet, samples: Sequence[int] | NDArray[np.int64], threads: int) -> NDArray[np.int16]:
-    """Counts (len(samples), edge, edge, edge, redshifts), read by several threads. Raises DataError."""
+    """Read samples with several threads; return counts (len(samples), edge, edge, edge, redshifts).
+
+    Raises DataError.
+    """
     held = empty_batch(len(samples), universes.header.sample_shape)
     reader = SampleReader(universes)
     try:
@@ -123,7 +126,7 @@ def _staged(context: Context, point: Point, universes: UniverseSet, threads: int
 
 
 def staging_folder(point: Point) -> Path:
-    """data.staging.folder as this host means it. Raises InputError for a variable that is not set here."""
+    """Return data.staging.folder as expanded on this host. Raises InputError for a variable that is not set here."""
     return expanded("data.staging.folder", point.data["staging"]["folder"])
 
 

@@ -1,4 +1,4 @@
-"""The layers that a step's time is told by: their names, and what each costs in a step. No torch."""
+"""The layers by which a step's time is reported: their names, and the cost of each in a step. No torch."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from saih.app import Layer, Point
 
 
 def names(network: Network) -> Iterator[str]:
-    """A name for each layer with weights and each pool, in their order: block 1 convolution, block 1 pool, dense 1.
+    """Yield a name for each layer with weights and each pool, in order: block 1 convolution, block 1 pool, dense 1.
 
-    The convolutions of a block of several are numbered: block 1 convolution 1.
+    In blocks of several convolutions these are numbered: block 1 convolution 1.
     """
     for number, block in enumerate(blocks(network), 1):
         convolutions = sum(isinstance(layer, Convolution) for layer in block)
@@ -25,7 +25,7 @@ def names(network: Network) -> Iterator[str]:
 
 
 def layers_of(point: Point) -> tuple[Layer, ...]:
-    """What each layer computes and moves in a step of one rank, with the point's batch and precision.
+    """Return the operations and bytes of each layer in a step of one rank, with the point's batch and precision.
 
     The formulas are those of `augment.model.cost`.
     """

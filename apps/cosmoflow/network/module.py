@@ -1,8 +1,8 @@
 """The network in torch, from its torch-free description.
 
-Volumes are float32 (B, R, E, E, E) in memory format channels_last_3d, which is the layout of the counts in the file:
-R redshifts of a voxel lie together, as TensorFlow has them too. Torch's default layout is several times slower here,
-on CPUs most of all.
+Volumes are float32 (B, R, E, E, E) in memory format channels_last_3d, which is the layout of the counts in the file: R
+redshifts of a voxel are adjacent, as in TensorFlow. Torch's default layout is several times slower here, on CPUs most
+of all.
 
 Initialisation as in Keras, whose defaults the reference uses: kernels uniform within sqrt(6 / (fan_in + fan_out))
 (Glorot & Bengio 2010, AISTATS 9, 249), biases zero.
@@ -28,13 +28,13 @@ class CosmoFlow(nn.Module):
         self.head = modules_of(network.layers[sum(map(len, parts)) :], network.dimensions)
 
     def forward(self, volumes: Tensor) -> Tensor:
-        """Predicted labels (B, 4)."""
+        """Return the predicted labels (B, 4)."""
         prediction: Tensor = self.head(self.blocks(volumes))
         return prediction
 
 
 def make(network: Network, seed: int, device: torch.device | str = "cpu") -> CosmoFlow:
-    """A network on ``device``, initialised there by ``seed`` alone: the same on every rank of one kind of device."""
+    """Return a network on `device`, initialised there by `seed` alone: the same on every rank of one kind of device."""
     with torch.device("meta"):  # without memory and without torch's own initialisation, which takes minutes when large
         model = CosmoFlow(network)
     model = model.to_empty(device=device)
@@ -48,5 +48,5 @@ def make(network: Network, seed: int, device: torch.device | str = "cpu") -> Cos
 
 
 def volumes_of(counts: Tensor) -> Tensor:
-    """log1p of counts int16 (B, E, E, E, R), as float32 (B, R, E, E, E) in channels_last_3d."""
+    """Return log1p of counts int16 (B, E, E, E, R), as float32 (B, R, E, E, E) in channels_last_3d."""
     return counts.to(torch.float32).log1p_().permute(0, 4, 1, 2, 3)

@@ -1,4 +1,4 @@
-"""The training step, and whether it can be believed."""
+"""The training step, and the checks of its results."""
 
 from apps.cosmoflow.training.step import Training, build
 

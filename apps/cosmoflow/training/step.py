@@ -1,10 +1,10 @@
 """The training step of CosmoFlow at one point, on one rank: the second half of the application.
 
-    loss = mean over samples and labels of (prediction - label)^2,    as the reference
+    loss = mean over samples and labels of (prediction - label)^2,    as in the reference
 
 Ranks are data-parallel: each has the whole network and its own part of the global batch; DistributedDataParallel
-averages the gradients while backward still runs. A step is forward, backward and update, and nothing in it waits for
-the device.
+averages the gradients while backward still runs. A step is forward, backward and update, without any wait for the
+device.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Objective(nn.Module):
         self.net, self._precision, self._device_type = net, precision_name, device_type
 
     def forward(self, counts: Tensor, labels: Tensor) -> Tensor:
-        """Mean squared error."""
+        """Return the mean squared error."""
         volumes = volumes_of(counts)  # outside autocast: log1p in float32
         with precision.autocast(self._precision, self._device_type):
             prediction = self.net(volumes)
@@ -52,18 +52,18 @@ class Objective(nn.Module):
 
 
 class Update:
-    """Loss -> gradients -> new parameters. `rate(epoch)` is the learning rate."""
+    """Loss -> gradients -> new parameters; `rate(epoch)` is the learning rate."""
 
     def __init__(self, net: nn.Module, rate: Callable[[int], float], scaler: torch.amp.GradScaler) -> None:
         self._rate, self._scaler = rate, scaler
         self.optimizer = KerasSGD(net.parameters(), rate(0))
 
     def backward(self, loss: Tensor) -> None:
-        """The gradients, averaged over ranks where the model does so."""
+        """Compute the gradients, averaged over ranks if the model does so."""
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
 
     def step(self, epoch: int) -> None:
-        """One step of the optimiser; afterwards the gradients' memory is free again."""
+        """Do one step of the optimiser; afterwards the gradients' memory is free again."""
         self.optimizer.set_lr(self._rate(epoch))
         self._scaler.step(self.optimizer)
         self._scaler.update()
@@ -72,7 +72,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a work is made of; its variants share most of it. `model` is the objective as the point executes it."""
+    """The components of a work, most of them shared by its variants; `model` is the objective as the point runs it."""
 
     context: Context
     point: Point
@@ -92,7 +92,7 @@ class Training:
         self._kept: Batch | None = None
 
     def run(self, n: int) -> Ran:
-        """`n` training steps. On a GPU it returns before they have ended; `Ran.finished` has what they cost."""
+        """Run `n` training steps. On a GPU it returns before they have ended; `Ran.finished` has their cost."""
         parts, region = self._parts, self._parts.context.region
         with parts.source.reading(), self._gradients():
             for _ in range(n):
@@ -111,7 +111,7 @@ class Training:
         return Ran(samples, finish=partial(self._finish, samples, parts.source.collect()))
 
     def _finish(self, samples: int, cost: Reading) -> Ran:
-        """What the steps cost, once the device has done them."""
+        """Return the cost of the steps after the device has done them."""
         parts = self._parts
         parts.source.settle()
         read_bytes = 0 if parts.point.run.input == MEMORY else cost.bytes
@@ -119,7 +119,7 @@ class Training:
         return Ran(samples, cost.phases(), read_bytes, seen.values, seen.storage_bytes)
 
     def without(self, part: str) -> Training | None:
-        """This work lacking a part; see `saih.app.Work`. Without communication no gradients are averaged."""
+        """Return this work without a part; see `saih.app.Work`. Without communication no gradients are averaged."""
         parts = self._parts
         if part == "input" and isinstance(parts.source, Loader):
             return Training(replace(parts, source=Held(self._keep(parts.source)), evidence=None))
@@ -128,26 +128,26 @@ class Training:
         if part == "communication" and parts.context.size > 1:
             # Every rank has gradients of its own here, so a true update would drive the replicas apart. At a learning
             # rate of 0 the same kernels move the same bytes and leave the parameters as they are. The momentum and the
-            # loss scale that do take these gradients up are this variant's own.
+            # loss scale, which do change with these gradients, are this variant's own.
             idle = Update(parts.net, lambda epoch: 0.0, _scaler(parts.point, torch.device(parts.context.device)))
             return Training(replace(parts, update=idle), communicates=False)
         return None
 
     def _keep(self, loader: Loader[Begun]) -> Batch:
-        """The one batch of the variants that use no other."""
+        """Return the single batch of the variants that use no other."""
         self._kept = self._kept or _take(loader)
         return self._kept
 
     def layers(self) -> dict[str, nn.Module]:
-        """The layers with weights and the pools by name; none where they are compiled into one."""
+        """Return the layers with weights and the pools by name; none if they are compiled into one."""
         parts = self._parts
         if parts.point.run.execution == "compiled":
             return {}
-        modules = (each for each in parts.net.modules() if isinstance(each, nn.Conv3d | nn.Linear | nn.MaxPool3d))
+        modules = (module for module in parts.net.modules() if isinstance(module, nn.Conv3d | nn.Linear | nn.MaxPool3d))
         return dict(zip(names(network_of(parts.point)), modules, strict=True))
 
     def check(self) -> str | None:
-        """Why the steps cannot be believed, the same on every rank, or None; see `apps.cosmoflow.training.sanity`."""
+        """Return why the steps cannot be believed, or None, the same on every rank (apps.cosmoflow.training.sanity)."""
         parts = self._parts
         net, point, device = parts.net, parts.point, torch.device(parts.context.device)
         block = net.blocks[0]
@@ -155,7 +155,7 @@ class Training:
         replicas = [*net.parameters(), *parts.update.optimizer.velocities()] if parts.context.size > 1 else []
         loss = float("nan") if self._loss is None else float(self._loss)
         network = network_of(point)
-        found = sanity.Findings(
+        findings = sanity.Findings(
             loss=loss,
             finite=math.isfinite(loss) and all(bool(p.isfinite().all()) for p in net.parameters()),
             checksum=sanity.checksum(replicas),
@@ -163,10 +163,10 @@ class Training:
             slab_error=sanity.slab_error(block, executed, network, point.run, device),
         )
         allowed = sanity.tolerance(block, point.run.precision)
-        return sanity.doubt(parts.context.gather(found), point.run.precision, allowed)
+        return sanity.doubt(parts.context.gather(findings), point.run.precision, allowed)
 
     def close(self) -> None:
-        """Ends the loader and lets go of everything on the device. May be called twice; nothing else after it."""
+        """End the loader and release everything on the device. May be called twice; nothing else after it."""
         parts = self.__dict__.pop("_parts", None)
         if parts is None:
             return
@@ -174,7 +174,7 @@ class Training:
         if parts.point.run.execution == "compiled":
             torch.compiler.reset()
         del parts
-        gc.collect()  # DistributedDataParallel sits in reference cycles, which would hold the parameters
+        gc.collect()  # DistributedDataParallel is in reference cycles, which would keep the parameters
 
     def _gradients(self) -> AbstractContextManager[None]:
         model = self._parts.model
@@ -183,7 +183,7 @@ class Training:
 
 
 def build(context: Context, point: Point) -> Training:
-    """The work of a legal, prepared point. Raises InputError for a file or a precision that cannot be used."""
+    """Return the work of a legal, prepared point. Raises InputError for a file or a precision that cannot be used."""
     device = torch.device(context.device)
     precision.switch(point.run.precision, device)
     torch.manual_seed(_seed(context))  # dropout
@@ -197,7 +197,7 @@ def build(context: Context, point: Point) -> Training:
 
 def _executed(objective: Objective, context: Context, point: Point) -> nn.Module:
     if point.run.execution == "compiled":
-        # Torch stops compiling, without a word, after a number of shapes in one process: start counting anew.
+        # Torch silently stops compiling after a number of shapes in one process: reset its count.
         torch.compiler.reset()
         objective.compile(fullgraph=True, dynamic=False)
     if context.size == 1:
@@ -218,7 +218,7 @@ def _source(context: Context, point: Point, device: torch.device) -> Source:
 
 
 def _synthetic(context: Context, point: Point, device: torch.device) -> Batch:
-    """Counts without structure, Poisson with mean 1, and labels in [-1, 1], made on the device."""
+    """Return counts without structure, Poisson with mean 1, and labels in [-1, 1], made on the device."""
     net = network_of(point)
     shape = (point.run.batch, net.edge, net.edge, net.edge, net.channels)
     generator = torch.Generator(device).manual_seed(_seed(context))
@@ -228,7 +228,7 @@ def _synthetic(context: Context, point: Point, device: torch.device) -> Batch:
 
 
 def _take(loader: Loader[Begun]) -> Batch:
-    """A batch of its own memory; the loader's buffers are filled again."""
+    """Return a batch with its own memory, since the loader's buffers are reused."""
     with loader.reading():
         batch = loader.next()
         taken = Batch(batch.counts.clone(), batch.labels.clone())
@@ -237,5 +237,5 @@ def _take(loader: Loader[Begun]) -> Batch:
 
 
 def _seed(context: Context) -> int:
-    """A seed that no other rank has."""
+    """Return a seed unique to this rank."""
     return int(np.random.SeedSequence([context.seed, context.rank]).generate_state(1)[0])

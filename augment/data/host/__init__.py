@@ -1,1 +1,1 @@
-"""What the host adds: its page cache, its own disk, and what the kernel counts."""
+"""Services of the host: its page cache, its own disk, and the kernel's counters."""

@@ -1,4 +1,4 @@
-"""What this process may know of its host: memory that is left, and bytes that the kernel fetched for it."""
+"""Figures of this process's host: the memory left, and the bytes that the kernel fetched for the process."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from saih.common.host import memory
 
 
 def memory_bytes() -> int:
-    """Memory that this process and those beside it may have at most."""
+    """Return the most memory of this process and those beside it."""
     return memory.limit().size
 
 
 def free_memory_bytes() -> int:
-    """Memory that can be had now without swapping; what the page cache would give back counts as free."""
+    """Return the memory available without swapping; reclaimable page cache counts as free."""
     return memory.free_bytes()
 
 
 def storage_bytes(threads: Iterable[int]) -> int | None:
-    """Bytes that the kernel has fetched from storage for these threads (native ids), or None where it does not say.
+    """Return the bytes that the kernel has fetched from storage for these threads (native ids); None: not reported.
 
     `read_bytes` of proc_pid_io(5). Network file systems do not always count there.
     """

@@ -1,7 +1,7 @@
-"""Files and the operating system's page cache: take them out of it, bring them into it, ask how much of them is there.
+"""Files in the operating system's page cache: dropping them, loading them, and querying their share of it.
 
-The questions are cachestat(2) where the kernel knows it (Linux 6.5), else mincore(2). A kernel tells neither for files
-that the asker could not write to; then the answer is None.
+The queries are cachestat(2) if the kernel supports it (Linux 6.5), else mincore(2). A kernel answers neither for files
+that the process may not write to; then the result is None.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class _Pages(ctypes.Structure):
 
 
 def drop(paths: Sequence[Path]) -> None:
-    """Takes the files out of the page cache, as far as nobody else holds their pages. Raises DataError."""
+    """Remove the files from the page cache, as far as no other process holds their pages. Raises DataError."""
     for path in paths:
         _with(path, _drop)
 
 
 def warm(paths: Sequence[Path], threads: int, progress: Callable[[int, int], None] | None = None) -> None:
-    """Reads every byte, so that the page cache holds it, if there is room. Raises DataError.
+    """Read every byte, so that the page cache holds it, if there is room. Raises DataError.
 
     progress(done, total) is called after each file.
     """
@@ -49,19 +49,19 @@ def warm(paths: Sequence[Path], threads: int, progress: Callable[[int, int], Non
 
 
 def resident_fraction(paths: Sequence[Path]) -> float | None:
-    """Share of the files' pages that the page cache holds, 0 to 1; None where the kernel does not tell."""
+    """Return the share of the files' pages in the page cache, 0 to 1; None if the kernel does not report it."""
     cached = pages = 0
     for path in paths:
-        found = _with(path, _resident_pages)
-        if found is None:
+        resident = _with(path, _resident_pages)
+        if resident is None:
             return None
-        cached += found
+        cached += resident
         pages += -(-path.stat().st_size // mmap.PAGESIZE)
     return cached / pages if pages else None
 
 
 def total_bytes(paths: Sequence[Path]) -> int:
-    """Bytes of the files. Raises DataError."""
+    """Return the bytes of the files. Raises DataError."""
     return sum(_with(path, lambda fd: os.fstat(fd).st_size) for path in paths)
 
 
@@ -77,7 +77,7 @@ def _with(path: Path, act: Callable[[int], _Found]) -> _Found:
 
 
 def _drop(fd: int) -> None:
-    os.fdatasync(fd)  # pages that are not yet on the disk cannot go
+    os.fdatasync(fd)  # dirty pages cannot be dropped
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
@@ -96,16 +96,16 @@ def _resident_pages(fd: int) -> int | None:
 
 
 def _resident_by_mincore(fd: int) -> int | None:
-    found = os.fstat(fd)
-    # Of a file that the asker may not write to, mincore says that all of it is there.
-    if os.geteuid() not in (0, found.st_uid) and not os.access(f"/proc/self/fd/{fd}", os.W_OK, effective_ids=True):
+    status = os.fstat(fd)
+    # For a file that the process may not write to, mincore reports every page as resident.
+    if os.geteuid() not in (0, status.st_uid) and not os.access(f"/proc/self/fd/{fd}", os.W_OK, effective_ids=True):
         return None
-    if not found.st_size:
+    if not status.st_size:
         return 0
-    # A private mapping that is never written to: ctypes tells addresses of writable buffers only.
-    with mmap.mmap(fd, found.st_size, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE) as mapped:
+    # A private mapping that is never written to: ctypes gives addresses of writable buffers only.
+    with mmap.mmap(fd, status.st_size, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE) as mapped:
         first = ctypes.c_char.from_buffer(mapped)
-        resident = (ctypes.c_ubyte * -(-found.st_size // mmap.PAGESIZE))()
-        failed = _libc.mincore(ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(found.st_size), resident)
+        resident = (ctypes.c_ubyte * -(-status.st_size // mmap.PAGESIZE))()
+        failed = _libc.mincore(ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(status.st_size), resident)
         del first
     return None if failed else sum(byte & 1 for byte in bytes(resident))

@@ -1,8 +1,8 @@
-"""A data set copied to a faster place, such as a node's own disk: whole or not at all, and used again if it is there.
+"""A data set copied to a faster place, such as a node's own disk: whole or not at all, and reused if it exists.
 
-The copy lies in FOLDER/universes-<digest>-<codec> and is a data set of its own, whose manifest names files beside it,
-whatever it was copied from. It takes its name after every sample of it has been read back and compared with its
-CRC-32C, and after its bytes have reached the disk, so that nothing is written any more while others measure.
+The copy is in FOLDER/universes-<digest>-<codec> and is a data set of its own, whose manifest names files beside it,
+whatever its source. It gets its name after every sample of it has been read back and compared with its CRC-32C, and
+after its bytes have reached the disk, so that no writing goes on while others measure.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Progress = Callable[[str, int, int], None]
 
 
 def stage(universes: UniverseSet, folder: Path, threads: int = 4, progress: Progress | None = None) -> UniverseSet:
-    """The data set's copy in `folder`, made unless it is there. progress(what, done, total) is called now and then.
+    """Return the data set's copy in `folder`, made unless it exists; progress(what, done, total) is called regularly.
 
-    Raises DataError where it does not fit, cannot be written, or where what is there is not this data set.
+    Raises DataError if it does not fit, cannot be written, or the existing folder is not this data set.
     """
     target = folder / f"universes-{universes.digest}-{universes.codec}"
     try:
@@ -46,17 +46,17 @@ def stage(universes: UniverseSet, folder: Path, threads: int = 4, progress: Prog
 
 def _opened(universes: UniverseSet, target: Path) -> UniverseSet:
     try:
-        found = UniverseSet(target)
-        if not np.array_equal(found.crc32c, universes.crc32c):
+        copy = UniverseSet(target)
+        if not np.array_equal(copy.crc32c, universes.crc32c):
             raise DataError(f"{target}: is not a copy of {universes.path}")
     except DataError as error:
         raise DataError(f"{error}; delete {target} to have it copied again") from error
-    return found
+    return copy
 
 
 @contextmanager
 def _one_at_a_time(target: Path) -> Iterator[None]:
-    """Waits for another process that copies the same; what one that died has left is removed."""
+    """Wait for another process with the same copy, and remove the left-over files of dead ones."""
     with open(target.with_name(f".{target.name}.lock"), "a", opener=no_link) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for left in target.parent.glob(f".{target.name}.*.tmp"):

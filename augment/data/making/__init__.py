@@ -1,4 +1,4 @@
-"""Making data sets, by any number of processes, so that what is finished is never made twice.
+"""Making data sets, by any number of processes, so that no finished work is repeated.
 
 make           a recipe -> a data set
 derive         a data set and one of the `operations` -> another

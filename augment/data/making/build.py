@@ -1,14 +1,14 @@
-"""Building a data set out of core: file by file, by any number of processes, going on where a run ended.
+"""Building a data set out of core: file by file, by any number of processes, resuming an interrupted run.
 
-    with begun(plan):                 one process, before all others work: the folder, its lock, what is left over
+    with begun(plan):                 one process, before all others work: the folder, its lock, left-over files
         for stage in plan.stages():   all processes at once ...
             work(stage, shard)
             (wait for all processes)  ... stage after stage
         plan.finish()                 one process
 
-`build(plan)` is all of it in one process. A file appears when it is whole, so a run that was killed goes on behind the
-last finished one. Files are handed out one by one: whoever takes one creates a claim, which a file system lets only
-one process do; so a slow process leaves the rest to the others. A process that fails stops the others, too.
+`build(plan)` is all of it in one process. A file appears only when it is whole, so a run that was killed resumes after
+its last finished file. Files are handed out one by one: a process takes one by creating a claim, which a file system
+lets only one process do; so a slow process leaves the rest to the others. A process that fails stops the others, too.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ CLAIMS = ".claims"
 _STOP = "stop"
 
 Tick = Callable[[], None]
-"""To be called now and then in long work, so that it can be stopped: raises what ends it."""
+"""A function to call regularly in long work, which raises an error to end it."""
 
 
 @dataclass(frozen=True)
 class Stage:
     """Files to be made in any order, each whole or not at all: `make(i, tick)` makes outputs[i].
 
-    what: their name in the plural, for people; size(i): bytes that a finished output stands for.
+    what: their name in the plural, for people; size(i): bytes represented by a finished output.
     """
 
     what: str
@@ -45,7 +45,7 @@ class Stage:
     size: Callable[[int], int]
 
     def pending(self) -> list[int]:
-        """Which outputs are not there yet."""
+        """Return the numbers of the missing outputs."""
         return [number for number, path in enumerate(self.outputs) if not path.exists()]
 
 
@@ -54,27 +54,27 @@ class Plan(Protocol):
 
     @property
     def folder(self) -> Path:
-        """Where it will be."""
+        """The folder of the data set."""
 
     def is_whole(self) -> bool:
-        """True if the folder is this data set already. Raises DataError where it is another one."""
+        """True if the folder is this data set already. Raises DataError if it is another one."""
 
     def stages(self) -> Iterator[Stage]:
-        """What has to be done. Raises DataError where it cannot be."""
+        """Yield the stages of the work. Raises DataError if it is not possible."""
 
     def finish(self) -> None:
-        """Makes a data set of what the stages have made. Raises DataError."""
+        """Make a data set of the stages' outputs. Raises DataError."""
 
 
 class Stopped(Exception):
-    """Another process of this run has failed or was told to stop; it says why."""
+    """Another process of this run has failed or was stopped, and reports the reason."""
 
 
 def build(plan: Plan, progress: Progress | None = None) -> UniverseSet:
-    """Makes the data set in this process, or what a run before has left of it. A whole one is left as it is.
+    """Make the data set in this process, resuming a run before; a whole one is left unchanged.
 
-    progress(done, total) is called after each file of a stage. Raises DataError where the folder holds something
-    else, or cannot be written.
+    progress(done, total) is called after each file of a stage. Raises DataError if the folder holds something else, or
+    cannot be written.
     """
     if not plan.is_whole():
         with begun(plan):
@@ -86,9 +86,9 @@ def build(plan: Plan, progress: Progress | None = None) -> UniverseSet:
 
 @contextlib.contextmanager
 def begun(plan: Plan) -> Iterator[None]:
-    """The folder made ready for work, and nobody else's until the end; what dead runs left behind goes.
+    """Prepare the folder for work, lock it until the end, and remove the left-over files of dead runs.
 
-    Raises DataError where it cannot be written, or another run is at work.
+    Raises DataError if it cannot be written, or another run is at work.
     """
     folder = plan.folder
     with contextlib.ExitStack() as stack:
@@ -113,10 +113,10 @@ def work(
     progress: Progress | None = None,
     check: Tick = lambda: None,
 ) -> None:
-    """Makes files until none is left that no process has taken. `shard` = (rank, size) says where to begin.
+    """Make files until none is left that no process has taken; `shard` = (rank, size) determines the first.
 
-    Raises DataError for what cannot be written or read, Stopped where another process has failed, and whatever
-    `check` raises, which is called now and then.
+    Raises DataError for files that cannot be written or read, Stopped if another process has failed, and any error of
+    `check`, which is called regularly.
     """
     pending, (rank, size) = stage.pending(), shard
     done, first = len(stage.outputs) - len(pending), rank * len(pending) // size
@@ -142,12 +142,12 @@ def work(
 
 
 def not_written(path: Path, error: OSError) -> DataError:
-    """The DataError for what could not be written."""
+    """Return the DataError for a path that could not be written."""
     return DataError(f"{path}: cannot be written: {error.strerror or error}")
 
 
 def _clear(folder: Path) -> None:
-    """Removes what dead runs left: temporary files, and claims. Only with the lock held."""
+    """Remove the left-over files of dead runs: temporary files, and claims. Only with the lock held."""
     shutil.rmtree(folder / CLAIMS, ignore_errors=True)
     for path in folder.rglob(".*.tmp"):
         path.unlink(missing_ok=True)

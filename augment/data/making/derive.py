@@ -22,14 +22,14 @@ from augment.data.storage.data_set import UniverseSet
 from augment.data.storage.universe_file import Header
 from augment.errors import DataError
 
-# Part of the digest: raise it with any change of what an operation makes.
+# Part of the digest: raise it with any change of an operation's results.
 OPERATIONS_VERSION = 1
 
 _LIBRARIES = ("numpy", "h5py")
 
 
 def derive(source: UniverseSet, operation: Operation, folder: Path, compression: str | None = None) -> Job:
-    """The job of applying an operation to a data set. Raises DataError where it is not valid for that."""
+    """Return the job of applying an operation to a data set. Raises DataError if it is not valid for that set."""
     header = replace(
         operation.header(source.header),
         digest=digest_of(source.digest, operation.name, dict(operation.arguments)),
@@ -48,13 +48,13 @@ def derive(source: UniverseSet, operation: Operation, folder: Path, compression:
 
 
 def memory_bytes(source: UniverseSet, job: Job) -> int:
-    """About what a process needs beyond its libraries: a sample, what is made of it, and what lies between."""
+    """Return an estimate of a process's memory beyond its libraries: a sample, its results, and intermediate arrays."""
     made = job.header(job.universes[0]).sample_bytes
     return source.sample_bytes + 5 * made if made < source.sample_bytes else 2 * source.sample_bytes + 2 * made
 
 
 def digest_of(source: str, operation: str, arguments: dict[str, Any]) -> str:
-    """16 hex digits that name what an operation makes of a data set with the digest `source`."""
+    """Return 16 hex digits that identify the result of an operation on a data set with the digest `source`."""
     content = {"version": OPERATIONS_VERSION, "source": source, "operation": operation, "arguments": arguments}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -1,4 +1,4 @@
-"""A data set that is made universe by universe, each in a file of its own: the `Plan` of all that we write."""
+"""A data set made universe by universe, each in a file of its own: the `Plan` of all data sets that we write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from augment.data.storage.universe_writer import UniverseWriter, check_compressi
 from augment.errors import DataError
 
 Row = tuple[NDArray[np.int16], NDArray[Any], NDArray[Any]]
-"""A sample as it is made: counts (edge, edge, edge, redshifts), labels and parameters (4,)."""
+"""A new sample: counts (edge, edge, edge, redshifts), labels and parameters (4,)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Job:
 
     @property
     def codec(self) -> str:
-        """How samples will be stored."""
+        """The codec of the samples in the files."""
         return DEFLATE if self.compression else RAW
 
     @property
@@ -53,11 +53,11 @@ class Job:
         return self.samples * self.header(self.universes[0]).sample_bytes
 
     def is_whole(self) -> bool:
-        """True if the folder is the data set already. Raises DataError where it is another one."""
+        """True if the folder is the data set already. Raises DataError if it is another one."""
         return holds(self.folder, self.digest, self.codec)
 
     def stages(self) -> Iterator[Stage]:
-        """One: the universes' files. Those that are there are kept, if they are of this data set."""
+        """Yield one stage: the universes' files. Existing files are kept, if they are of this data set."""
         check_compression(self.compression, self.header(self.universes[0]).sample_bytes)
         self._check_contents()
         self._check_space()
@@ -65,10 +65,10 @@ class Job:
         yield Stage("universes", outputs, self._write, lambda number: outputs[number].stat().st_size)
 
     def finish(self) -> None:
-        """Index and manifest."""
-        found = universes_in(self.folder)
+        """Write index and manifest. Raises DataError if a file is missing or they cannot be written."""
+        paths = universes_in(self.folder)
         for universe in self.universes:
-            if universe not in found:
+            if universe not in paths:
                 raise DataError(f"{self.folder / name_of(universe)}: no such file; the same command makes it again")
         try:
             seal(self.folder)
@@ -87,16 +87,16 @@ class Job:
             raise not_written(path, error) from error
 
     def _check_contents(self) -> None:
-        """Raises DataError for a folder that holds what this job would not have made."""
-        found, expected = universes_in(self.folder), set(self.universes)
-        check_only(self.folder, {path.name for path in found.values()})
-        for universe, path in found.items():
+        """Raise DataError for a folder with files that this job would not have made."""
+        paths, expected = universes_in(self.folder), set(self.universes)
+        check_only(self.folder, {path.name for path in paths.values()})
+        for universe, path in paths.items():
             if universe not in expected:
                 raise DataError(f"{path}: this data set has no universe {universe}; name another folder")
             check_belongs(UniverseFile(path), self.header(universe), self.codec)
 
     def _check_space(self) -> None:
-        """What is compressed may need less than its samples' bytes; what is not needs all of them."""
+        """Raise DataError if uncompressed samples do not fit; compressed ones may need less than their bytes."""
         done = universes_in(self.folder)
         headers = [self.header(universe) for universe in self.universes if universe not in done]
         needed = sum(header.samples * header.sample_bytes for header in headers)
@@ -106,28 +106,28 @@ class Job:
 
 
 def holds(folder: Path, digest: str, codec: str) -> bool:
-    """True if a folder is this data set, whole. Raises DataError where it is another one, or stored otherwise."""
+    """True if a folder is this data set, whole. Raises DataError if it is another one, or stored otherwise."""
     if not (folder / MANIFEST).exists():
         if folder.exists() and not folder.is_dir():
             raise DataError(f"{folder}: is a file; a data set is a folder")
         return False
-    found = UniverseSet(folder)
-    if found.digest != digest:
-        raise DataError(f"{folder}: holds another data set ({found.digest}, not {digest}); name another folder")
-    if found.codec != codec:
-        raise DataError(f"{folder}: its samples are stored as {found.codec}, not {codec}; name another folder")
+    universes = UniverseSet(folder)
+    if universes.digest != digest:
+        raise DataError(f"{folder}: holds another data set ({universes.digest}, not {digest}); name another folder")
+    if universes.codec != codec:
+        raise DataError(f"{folder}: its samples are stored as {universes.codec}, not {codec}; name another folder")
     return True
 
 
 def check_only(folder: Path, names: set[str]) -> None:
-    """Raises DataError for a folder with files of another's making; ours are `names`, and hidden ones."""
+    """Raise DataError for a folder with files from elsewhere; ours are `names`, and hidden ones."""
     for path in folder.iterdir():
         if not path.name.startswith(".") and path.name not in names | {LOCK, INDEX, MANIFEST}:
             raise DataError(f"{folder}: holds {path.name}, which is no part of this data set; name another folder")
 
 
 def free_bytes(folder: Path) -> int:
-    """Bytes that can still be written where `folder` is, or would be made."""
+    """Return the bytes that can still be written in `folder`, existing or not."""
     folder = folder.absolute()
     while not folder.exists():
         folder = folder.parent
@@ -135,5 +135,5 @@ def free_bytes(folder: Path) -> int:
 
 
 def gigabytes(count: float) -> str:
-    """Bytes as people read them: 12.3 GB (10^9 bytes), 4.56 MB below one."""
+    """Return bytes for people: 12.3 GB (10^9 bytes), 4.56 MB below one."""
     return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.3g} MB"

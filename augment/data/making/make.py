@@ -33,16 +33,19 @@ def make(
     progress: Progress | None = None,
     compression: str | None = None,
 ) -> UniverseSet:
-    """Simulates the universes of a recipe into a folder, in this process, and opens the data set.
+    """Simulate the universes of a recipe into a folder, in this process, and open the data set.
 
-    One that already holds the recipe is left as it is, and one that is half made is gone on with. progress(done,
-    total) is called after each universe. Raises DataError where `folder` holds something else.
+    An existing data set of the recipe is left unchanged, and an incomplete one is resumed. progress(done, total) is
+    called after each universe. Raises DataError if `folder` holds something else.
     """
     return build(job_of(recipe, Path(folder), device, compression), progress)
 
 
 def job_of(recipe: Recipe, folder: Path, device: str | torch.device = "cpu", compression: str | None = None) -> Job:
-    """The job of making a recipe's data set; universes are independent, so any number of processes may share it."""
+    """Return the job of making a recipe's data set, which any number of processes may share.
+
+    Universes are independent of one another.
+    """
 
     def rows(universe: int, tick: Tick) -> Iterator[Row]:
         return _rows(recipe, universe, device, tick)
@@ -52,7 +55,7 @@ def job_of(recipe: Recipe, folder: Path, device: str | torch.device = "cpu", com
 
 
 def memory_bytes(recipe: Recipe, device: str | torch.device) -> int:
-    """The most that a process needs on the device to make one universe at a time."""
+    """Return the most that a process needs on the device to make one universe at a time."""
     return memory.memory_bytes(recipe.grid_edge, recipe.redshifts, recipe.steps, device)
 
 
@@ -72,7 +75,7 @@ def _rows(recipe: Recipe, universe: int, device: str | torch.device, tick: Tick)
         )
     except DataError as error:
         raise DataError(f"universe {universe}: {error}") from error
-    except RuntimeError as error:  # how torch says that memory ended, on CPUs and GPUs
+    except RuntimeError as error:  # torch's error for lack of memory, on CPUs and GPUs
         if "memory" not in str(error):
             raise
         raise DataError(

@@ -1,9 +1,9 @@
-"""What can be made of the samples of a data set that exists; each operation says for which data it is valid.
+"""Operations on the samples of an existing data set, each with the data for which it is valid.
 
     coarsen          fewer, wider voxels: exact, for every volume
     refine_for_load  more, narrower voxels by chance: for load only, not physics
     symmetries       turned and mirrored views, written out: valid for every volume
-    shifts           periodic boxes seen from another place, written out: valid where the box is periodic
+    shifts           periodic boxes seen from another place, written out: valid if the box is periodic
     tile             copies side by side: for load; adds no wave longer than the box, and needs a periodic one
     redshifts        fewer channels: valid for every volume. More can only be simulated
 
@@ -31,8 +31,8 @@ Counts = NDArray[np.int16]
 class Operation:
     """One way to make samples of samples.
 
-    header(of the source): of the outcome, but for samples, digest and provenance. Raises DataError where the operation
-    is not valid for the source. views(header, sample, counts): what becomes of one sample, `per_sample` volumes.
+    header(of the source): of the outcome, but for samples, digest and provenance. Raises DataError if the operation is
+    not valid for the source. views(header, sample, counts): the results for one sample, `per_sample` volumes.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Operation:
 
 
 def coarsen(factor: int) -> Operation:
-    """Voxels `factor` times as wide, by summing: `resize.coarsen`."""
+    """Return the operation for voxels `factor` times as wide, by summing: `resize.coarsen`."""
 
     def header(source: Header) -> Header:
         resize.check_factor(factor)
@@ -59,7 +59,7 @@ def coarsen(factor: int) -> Operation:
 
 
 def refine_for_load(factor: int, seed: int = 1) -> Operation:
-    """Voxels `factor` times as narrow, made up by chance: `resize.refine_for_load`."""
+    """Return the operation for voxels `factor` times as narrow, made up by chance: `resize.refine_for_load`."""
 
     def header(source: Header) -> Header:
         resize.check_factor(factor)
@@ -74,7 +74,7 @@ def refine_for_load(factor: int, seed: int = 1) -> Operation:
 
 
 def turned(count: int, seed: int = 1) -> Operation:
-    """`count` of the 48 symmetries of each sample: `symmetries.symmetric`."""
+    """Return the operation for `count` of the 48 symmetries of each sample: `symmetries.symmetric`."""
 
     def header(source: Header) -> Header:
         _check_views(count, symmetries.SYMMETRIES)
@@ -88,7 +88,7 @@ def turned(count: int, seed: int = 1) -> Operation:
 
 
 def shifts(count: int, seed: int = 1) -> Operation:
-    """Each periodic box seen from `count` places: `symmetries.shifted`."""
+    """Return the operation for `count` shifts of each periodic box: `symmetries.shifted`."""
 
     def header(source: Header) -> Header:
         _check_views(count, source.edge**3)
@@ -105,7 +105,7 @@ def shifts(count: int, seed: int = 1) -> Operation:
 
 
 def tiled(repeats: int) -> Operation:
-    """`repeats` copies along each axis of a periodic box: `tile.tile`."""
+    """Return the operation for `repeats` copies along each axis of a periodic box: `tile.tile`."""
 
     def header(source: Header) -> Header:
         tile.check_repeats(repeats)
@@ -120,7 +120,7 @@ def tiled(repeats: int) -> Operation:
 
 
 def redshifts(keep: Sequence[float]) -> Operation:
-    """The channels of these redshifts, in this order."""
+    """Return the operation that keeps the channels of these redshifts, in this order."""
 
     def header(source: Header) -> Header:
         for z in keep:
@@ -142,7 +142,7 @@ def _random(seed: int, sample: int) -> np.random.Generator:
 
 
 def _chosen(seed: int, sample: int, count: int, of: int) -> NDArray[np.int64]:
-    """`count` different numbers below `of`, 0 first."""
+    """Return `count` different numbers below `of`, 0 first."""
     chosen = np.zeros(count, np.int64)
     if count > 1:
         chosen[1:] = 1 + _random(seed, sample).choice(of - 1, count - 1, replace=False)

@@ -1,22 +1,22 @@
-"""COLA: a particle-mesh simulation that follows the difference from 2LPT only, so that ten steps suffice.
+"""COLA: a particle-mesh simulation that follows only the difference from 2LPT, so that ten steps suffice.
 
 With the time derivative T = Q d/da, Q(a) = a^3 H(a) / H0, a particle displaced by s moves as
 
     T^2 s = 3/2 Om a g,      g = -grad laplace^-1 delta
 
-and to second order s = D psi1 + D2 psi2. What is left, s - (D psi1 + D2 psi2) with the velocity v, is 0 at the start
+and to second order s = D psi1 + D2 psi2. The remainder, s - (D psi1 + D2 psi2) with the velocity v, is 0 at the start
 and integrated by the operators of Tassev, Zaldarriaga & Eisenstein (2013, JCAP 06, 036, arXiv:1301.0322, appendix A),
-which let v change as u = a^n does, n = -2.5:
+in which v changes as u = a^n, n = -2.5:
 
     kick,  a1 to a2 at ac:   v += 3/2 Om ac [g - D psi1 - (D2 - D^2) psi2] (u(a2) - u(a1)) / (Q(ac) u'(ac))
     drift, a1 to a2 at ac:   s += v / u(ac) int_a1^a2 u / Q da + (D(a2) - D(a1)) psi1 + (D2(a2) - D2(a1)) psi2
 
-Kicks lead from the middle of one step to the middle of the next (leapfrog). Waves that 2LPT describes come out right
-with any number of steps; what collapses needs them. The published CosmoFlow universes took ten steps of equal length
-in a, from a = 0.1 (github.com/NERSC/cosmoflow-sims).
+Kicks lead from the middle of one step to the middle of the next (leapfrog). Waves within 2LPT are right with any number
+of steps; collapsing structures need them. The published CosmoFlow universes took ten steps of equal length in a, from a
+= 0.1 (github.com/NERSC/cosmoflow-sims).
 
-The terms with psi in v are the same for all particles but for a factor. So only the kicks by g are summed, a particle,
-and the factors of psi1 and psi2 beside them: two passes over the memory fewer.
+The terms with psi in v are the same for all particles but for a factor. So only the kicks by g are summed for each
+particle, and the factors of psi1 and psi2 separately: two passes over the memory fewer.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ class Step:
 
 
 def schedule(wanted: Sequence[float], steps: int) -> list[float]:
-    """Scale factors from START on that hit each wanted one, and are nowhere more than 0.9 / steps apart.
+    """Return scale factors from START on that include each wanted one, at most 0.9 / steps apart.
 
     wanted: ascending, after START
     """
-    found = [START]
+    times = [START]
     for a in wanted:
-        last, parts = found[-1], math.ceil((a - found[-1]) * steps / (1 - START) - 1e-9)
-        found += [last + (a - last) * part / parts for part in range(1, parts)] + [a]
-    return found
+        last, parts = times[-1], math.ceil((a - times[-1]) * steps / (1 - START) - 1e-9)
+        times += [last + (a - last) * part / parts for part in range(1, parts)] + [a]
+    return times
 
 
 def evolve(
@@ -68,7 +68,7 @@ def evolve(
     steps: int,
     stepped: Callable[[], None] | None = None,
 ) -> Iterator[torch.Tensor]:
-    """The particles' displacements in cells, (edge^2, edge, 3), at each wanted scale factor, in the same memory.
+    """Yield the particles' displacements in cells, (edge^2, edge, 3), at each wanted scale factor, in the same memory.
 
     psi1, psi2: of 2LPT, in cells, float32 (edge^2, edge, 3)
     wanted: ascending, after START
@@ -84,7 +84,7 @@ def evolve(
 
 
 def lpt_displacement(cosmology: Cosmology, psi1: torch.Tensor, psi2: torch.Tensor, a: float) -> torch.Tensor:
-    """Where 2LPT alone puts the particles: D psi1 + D2 psi2."""
+    """Return the displacements by 2LPT alone: D psi1 + D2 psi2."""
     return (psi1 * cosmology.growth(1 / a - 1)).add_(psi2, alpha=cosmology.second_growth(1 / a - 1))
 
 
@@ -100,7 +100,7 @@ def _move(moved: torch.Tensor, velocity: torch.Tensor, psi: tuple[torch.Tensor, 
 
 
 def factors_of(cosmology: Cosmology, times: Sequence[float]) -> Iterator[Step]:
-    """The factors of the steps between these scale factors, ascending from START."""
+    """Yield the factors of the steps between these scale factors, ascending from START."""
     first_sum = second_sum = 0.0  # the factors of -psi1 and -psi2 in the velocity
     kicked = times[0]
     for before, after in itertools.pairwise(times):

@@ -1,4 +1,4 @@
-"""A flat universe of matter and a cosmological constant: how much structure it has, and how fast that grows.
+"""A flat universe of matter and a cosmological constant: the amount of structure, and its growth.
 
 Four numbers describe a universe: the matter density, the amplitude of structure sigma8, the tilt ns of the
 primordial spectrum, and the Hubble constant. A network learns them as labels u in [-1, 1], where
@@ -40,7 +40,7 @@ _ALLOWED = {"omega_m": (OMEGA_B, 1.0), "sigma8": (0.0, 10.0), "ns": (-1.0, 3.0),
 
 @dataclass(frozen=True)
 class Cosmology:
-    """One flat universe. Raises DataError for values that describe none.
+    """One flat universe. Raises DataError for values outside the allowed ranges.
 
     omega_m: matter density today, in units of the critical density (baryons, 0.045, included)
     sigma8:  rms linear density contrast today in spheres of 8 Mpc/h
@@ -61,37 +61,37 @@ class Cosmology:
 
     @classmethod
     def from_labels(cls, u: Sequence[float] | NDArray[np.floating]) -> Cosmology:
-        """The universe with labels u, four numbers in the order of LABEL_NAMES."""
+        """Return the universe with labels u, in the order of LABEL_NAMES. Raises DataError unless there are four."""
         if len(u) != len(LABEL_NAMES):
             raise DataError(f"{len(u)} labels: must be {len(LABEL_NAMES)} ({', '.join(LABEL_NAMES)})")
         return cls(*((1 + SPREAD * float(ui)) * mean for ui, mean in zip(u, FIDUCIAL.values(), strict=True)))
 
     def labels(self) -> NDArray[np.float64]:
-        """The labels u of this universe, shape (4,)."""
+        """Return the labels u of this universe, shape (4,)."""
         fiducial = np.array(tuple(FIDUCIAL.values()), dtype=np.float64)
         return (self.values() / fiducial - 1) / SPREAD
 
     def values(self) -> NDArray[np.float64]:
-        """The four physical values, shape (4,)."""
+        """Return the four physical values, shape (4,)."""
         return np.array(astuple(self), dtype=np.float64)
 
     def linear_power(self, k_h_mpc: ArrayLike) -> NDArray[np.float64]:
-        """P(k) today in (Mpc/h)^3, for wavenumbers above 0 in h/Mpc; same shape as k."""
+        """Return P(k) today in (Mpc/h)^3, for wavenumbers above 0 in h/Mpc; same shape as k."""
         k = np.asarray(k_h_mpc, dtype=np.float64)
         return np.asarray(self._amplitude * self._unnormalised_power(k))
 
     def growth(self, redshift: float) -> float:
-        """D(z), linear growth relative to today."""
+        """Return D(z), linear growth relative to today."""
         return self._unnormalised_growth(1 / (1 + redshift)) / self._unnormalised_growth(1.0)
 
     def second_growth(self, redshift: float) -> float:
-        """D2(z), second-order growth: negative, for positions q + D psi1 + D2 psi2."""
+        """Return D2(z), second-order growth: negative, for positions q + D psi1 + D2 psi2."""
         matter = self.omega_m * (1 + redshift) ** 3
         omega_m_z = matter / (matter + 1 - self.omega_m)
         return float(-3 / 7 * self.growth(redshift) ** 2 * omega_m_z ** (-1 / 143))
 
     def time_factor(self, a: float) -> float:
-        """Q(a) = a^3 H(a) / H0; with T = Q d/da, matter that is pulled by g moves as T^2 s = 3/2 Om a g."""
+        """Return Q(a) = a^3 H(a) / H0; with T = Q d/da, matter under the pull g moves as T^2 s = 3/2 Om a g."""
         return float(a**3 * math.sqrt(self.omega_m / a**3 + 1 - self.omega_m))
 
     def _unnormalised_growth(self, a: float) -> float:
@@ -99,7 +99,7 @@ class Cosmology:
         return a * float(hyp2f1(1 / 3, 1, 11 / 6, -(a**3) * lambda_over_matter))
 
     def _unnormalised_power(self, k: NDArray[np.float64]) -> NDArray[np.float64]:
-        # The bare fitting formula: colossus' Cosmology objects bring a global state and files on disk.
+        # The bare fitting formula: colossus' Cosmology objects add global state and files on disk.
         transfer = modelEisenstein98(k, self.h0 / 100, self.omega_m, OMEGA_B, T_CMB_K)
         return np.asarray(k**self.ns * transfer**2, dtype=np.float64)
 

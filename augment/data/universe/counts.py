@@ -1,8 +1,8 @@
-"""Particles into voxels: how many of them each voxel holds.
+"""Particles into voxels: the number of particles in each voxel.
 
-One particle starts at the centre of every voxel, so the mean count is exactly 1 whatever happens later. A
-displaced particle counts in the voxel that holds it ("nearest grid point"; Hockney & Eastwood 1988, Computer
-Simulation Using Particles), and one that leaves the periodic box returns on the other side.
+One particle starts at the centre of every voxel, so the mean count is exactly 1 whatever happens later. A displaced
+particle counts in the voxel that contains it ("nearest grid point"; Hockney & Eastwood 1988, Computer Simulation Using
+Particles), and one that leaves the periodic box returns on the other side.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ MOST = torch.iinfo(torch.int16).max
 
 
 def count_particles(displacement: torch.Tensor) -> torch.Tensor:
-    """Counts, int16 (edge, edge, edge), of particles displaced from the centres of all voxels.
+    """Return counts, int16 (edge, edge, edge), of particles displaced from the centres of all voxels.
 
     displacement: (edge^2, edge, 3), in units of a voxel
-    Raises DataError where a voxel holds more particles than int16 can say.
+    Raises DataError if a voxel holds more particles than int16 can represent.
     """
     edge, device = displacement.shape[1], displacement.device
     counts = torch.zeros(edge**3, dtype=torch.int32, device=device)

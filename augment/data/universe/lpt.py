@@ -1,4 +1,4 @@
-"""Second-order Lagrangian perturbation theory (2LPT): where gravity carries the matter at first.
+"""Second-order Lagrangian perturbation theory (2LPT): the first displacement of matter by gravity.
 
 Matter that started at q is found at
 
@@ -7,9 +7,9 @@ Matter that started at q is found at
     psi1 = -grad phi1,   laplace phi1 = delta
     psi2 = +grad phi2,   laplace phi2 = sum over i < j of phi1_ii phi1_jj - phi1_ij^2
 
-where delta is the linear density contrast today. The first order is Zel'dovich's (1970, A&A 5, 84), the
-second that of Bouchet et al. (1995, A&A 296, 575), in the notation of Scoccimarro (1998, MNRAS 299,
-1097). Derivatives are products in Fourier space, exact for all that the grid holds.
+where delta is the linear density contrast today. The first order is Zel'dovich's (1970, A&A 5, 84), the second that of
+Bouchet et al. (1995, A&A 296, 575), in the notation of Scoccimarro (1998, MNRAS 299, 1097). Derivatives are products in
+Fourier space, exact for all waves of the grid.
 
 <|delta_k|^2> = P(k) / V, with modes as in fourier.py.
 """
@@ -29,9 +29,9 @@ from augment.data.universe.noise import white_modes
 def initial_modes(
     cosmology: Cosmology, edge: int, box_mpc_h: float, seed: int, device: str | torch.device = "cpu"
 ) -> torch.Tensor:
-    """Gaussian modes of the linear density contrast today: white noise times sqrt(P / V).
+    """Return Gaussian modes of the linear density contrast today: white noise times sqrt(P / V).
 
-    Returns complex64 (edge, edge, edge // 2 + 1). The mean and the Nyquist planes are zero.
+    They are complex64 (edge, edge, edge // 2 + 1). The mean and the Nyquist planes are zero.
     """
     # Every |k|^2 is a whole number times (2 pi / L)^2, so a short table holds the power of each mode exactly.
     wave_squared = squared(wave_indices(edge, device))
@@ -43,7 +43,7 @@ def initial_modes(
 
 
 def displacements(delta_modes: torch.Tensor, box_mpc_h: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """psi1 and psi2 in Mpc/h, each (3, edge, edge, edge), of a linear density contrast.
+    """Return psi1 and psi2 in Mpc/h, each (3, edge, edge, edge), of a linear density contrast.
 
     delta_modes: complex (edge, edge, edge // 2 + 1), with mean zero and no Nyquist waves
     In memory the three components of a particle are neighbours: .permute(1, 2, 3, 0) is contiguous.
@@ -55,7 +55,7 @@ def displacements(delta_modes: torch.Tensor, box_mpc_h: float) -> tuple[torch.Te
 
 
 def _gradient(potential: torch.Tensor, box_mpc_h: float) -> torch.Tensor:
-    # i k phi_k; the potential, in units of the longest wave, is overwritten. A negative width turns the sign.
+    # i k phi_k; the potential, in units of the longest wave, is overwritten. A negative width flips the sign.
     edge = potential.shape[0]
     potential.mul_(1j * box_mpc_h / (2 * math.pi))
     found = torch.empty((edge, edge, edge, 3), dtype=potential.real.dtype, device=potential.device)
@@ -80,5 +80,5 @@ def _second_order_source(delta_modes: torch.Tensor) -> torch.Tensor:
 
 
 def _inverse_laplacian(modes: torch.Tensor) -> torch.Tensor:
-    # In units of the longest wave. The mean's mode is zero anyway; clamp(min=1) spares it a division by zero.
+    # In units of the longest wave. The mean's mode is zero anyway; clamp(min=1) avoids a division by zero.
     return modes / squared(wave_indices(modes.shape[0], modes.device)).clamp_(min=1).neg_()

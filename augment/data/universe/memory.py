@@ -1,4 +1,4 @@
-"""How much memory a simulation takes, told before it starts.
+"""The memory of a simulation, predicted before its start.
 
 In bytes a voxel (modes of real fields count half as many numbers, of twice the size). While COLA steps there are
 
@@ -6,8 +6,8 @@ In bytes a voxel (modes of real fields count half as many numbers, of twice the 
     12    the pull on the nodes, three float32, and 1 for its padding
     16    making it: the potential's modes, one component's modes, a half-transformed copy, the component
 
-and while the pull is read, instead of the last, what a batch of particles takes. 2LPT alone holds psi1, psi2 and two
-displacements, 48, and counts. On the CPU the finished counts of every redshift lie in the same memory.
+and while the pull is read, instead of the last, the data of a batch of particles. 2LPT alone has psi1, psi2 and two
+displacements, 48, and counts. On the CPU the finished counts of every redshift are in the same memory.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _BATCH = 110  # bytes a particle of a batch
 
 
 def memory_bytes(edge: int, redshifts: Sequence[float], steps: int, device: str | torch.device = "cpu") -> int:
-    """The most memory that `simulate` holds on the device at any moment; on a CPU, beyond what the libraries take.
+    """Return the peak memory of `simulate` on the device; on a CPU, beyond the memory of the libraries.
 
-    Small meshes may take a fifth more on a CPU, where the allocator keeps freed memory.
+    Small meshes may take a fifth more on a CPU, because the allocator keeps freed memory.
     """
     device = torch.device(device)
     counts = 2 * len(redshifts) if device.type == "cpu" else 0
@@ -40,7 +40,7 @@ def memory_bytes(edge: int, redshifts: Sequence[float], steps: int, device: str 
 
 
 def check_memory(edge: int, redshifts: Sequence[float], steps: int, device: str | torch.device) -> None:
-    """Raises DataError where the device has less memory free than a simulation takes."""
+    """Raise DataError if the device has less free memory than a simulation needs."""
     needed, free = memory_bytes(edge, redshifts, steps, device), free_bytes(device)
     if free is not None and needed > free:
         raise DataError(
@@ -50,7 +50,7 @@ def check_memory(edge: int, redshifts: Sequence[float], steps: int, device: str 
 
 
 def free_bytes(device: str | torch.device) -> int | None:
-    """Memory on the device that can be allocated now; None where the system does not say."""
+    """Return the memory on the device that can be allocated now; None if the system does not report it."""
     device = torch.device(device)
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)

@@ -1,20 +1,20 @@
 """Particles and mesh: painting mass on a mesh, and reading fields off it, by clouds in cells.
 
-A particle is a cube as wide as a mesh cell. Each of the 8 nodes around it receives the part of its mass that lies in
-that node's cell, and the particle reads a field as the mean of those nodes with the same weights ("CIC"; Hockney &
-Eastwood 1988, Computer Simulation Using Particles, chapter 5):
+A particle is a cube as wide as a mesh cell. Each of the 8 nodes around it receives the part of its mass in that node's
+cell, and the particle reads a field as the mean of those nodes with the same weights ("CIC"; Hockney & Eastwood 1988,
+Computer Simulation Using Particles, chapter 5):
 
     weight = product over x, y, z of   1 - d (lower node)  or  d (upper node),   d = position - lower node, in cells
 
-One particle starts on each node, in the order of the nodes, so its place is known from its displacement. Whole cells
-moved are added to the start as whole numbers: far from the origin no digit is lost.
+One particle starts on each node, in the order of the nodes, so its place is known from its displacement. Displacements
+by whole cells are added to the start as whole numbers: far from the origin no digit is lost.
 
 Meshes here are *padded*: a last node along each axis stands for the first, so the 8 nodes around any particle have
 fixed distances in memory and nothing wraps.
 
 Mass is painted in whole numbers, 2^16 units a particle, because integers add up to the same sum in any order: neither
-the number of threads nor the order in which a GPU's threads come changes a bit. A particle's shares are rounded one
-from the other, so that they add up to 2^16 exactly; each is within 3 units of its weight.
+the number of threads nor the order of a GPU's threads changes a bit. A particle's shares are rounded one from the
+other, so that they add up to 2^16 exactly; each is within 3 units of its weight.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from threading import Lock
 import torch
 from torch.nn import functional
 
-UNITS = 2.0**16  # of mass in a particle; float32 holds every number and difference that occurs here exactly
+UNITS = 2.0**16  # of mass in a particle; float32 represents every number and difference here exactly
 
 
 def batch_particles(device: torch.device) -> int:
-    """How many particles are worked on at a time: as many as stay in a CPU's caches, or fill a GPU."""
+    """Return the number of particles in a batch: as many as fit a CPU's caches, or fill a GPU."""
     return 2**16 if device.type == "cpu" else 2**22
 
 
 def each_batch(work: Callable[[slice], None], edge: int, device: torch.device) -> None:
-    """Calls work(lines) for every batch of lines: on a CPU, in as many threads as torch has.
+    """Call work(lines) for every batch of lines: on a CPU, in torch's number of threads.
 
-    Each of these threads computes alone. Torch would divide every operation among all threads instead, who then wait
+    Each of these threads computes alone. Torch would divide every operation among all threads instead, which then wait
     for one another hundreds of times a step; on cores that other programs use too, that made steps 30 times slower.
     """
     parts = list(batches(edge, device))
@@ -52,22 +52,22 @@ def each_batch(work: Callable[[slice], None], edge: int, device: torch.device) -
             for _ in pool.map(work, parts):
                 pass
     finally:
-        torch.set_num_threads(torch_threads)  # the default of threads that start later has changed too
+        torch.set_num_threads(torch_threads)  # the default of later threads has changed too
 
 
 def _compute_alone() -> None:
-    torch.get_num_threads()  # its first call in a thread sets the default, which must not come after what follows
+    torch.get_num_threads()  # the first call in a thread sets the default, and must precede the next line
     torch.set_num_threads(1)
 
 
 def batches(edge: int, device: torch.device) -> Iterator[slice]:
-    """Slices that divide the edge^2 lines of particles into batches."""
+    """Return slices that divide the edge^2 lines of particles into batches."""
     lines = max(1, batch_particles(device) // edge)
     return (slice(first, min(first + lines, edge**2)) for first in range(0, edge**2, lines))
 
 
 def paint(displacement: torch.Tensor) -> torch.Tensor:
-    """The mass at every node, int32 (edge, edge, edge), in UNITS; a node holds up to 32767 particles.
+    """Return the mass at every node, int32 (edge, edge, edge), in UNITS; a node holds up to 32767 particles.
 
     displacement: float32 (edge^2, edge, 3), in cells, of the particles that started on the nodes
     """
@@ -87,7 +87,7 @@ def paint(displacement: torch.Tensor) -> torch.Tensor:
 
 
 def read(field: torch.Tensor, displacement: torch.Tensor, first_line: int) -> torch.Tensor:
-    """The field at each particle of a batch of lines, (lines, edge, components).
+    """Return the field at each particle of a batch of lines, (lines, edge, components).
 
     field: padded, (edge + 1, edge + 1, edge + 1, components)
     displacement: float32 (lines, edge, 3), of the lines from first_line on
@@ -102,29 +102,29 @@ def read(field: torch.Tensor, displacement: torch.Tensor, first_line: int) -> to
 
 
 def pad(field: torch.Tensor) -> None:
-    """Copies the first planes of a padded field (edge + 1, edge + 1, edge + 1, ...) to the last ones."""
+    """Copy the first planes of a padded field (edge + 1, edge + 1, edge + 1, ...) to the last ones."""
     for axis in range(3):
         field.select(axis, -1).copy_(field.select(axis, 0))
 
 
 def wrapped(cells: torch.Tensor, first_line: int) -> torch.Tensor:
-    """Whole cells moved -> the cell arrived at in the periodic box: float32 (lines, edge, 3), in place."""
+    """Turn displacements by whole cells into cells of the periodic box: float32 (lines, edge, 3), in place."""
     lines, edge = cells.shape[:2]
     start = torch.arange(first_line, first_line + lines, device=cells.device)
-    for axis, each in enumerate((start // edge, start % edge)):
-        cells[..., axis] += each.to(cells.dtype)[:, None]
+    for axis, place in enumerate((start // edge, start % edge)):
+        cells[..., axis] += place.to(cells.dtype)[:, None]
     cells[..., 2] += torch.arange(edge, dtype=cells.dtype, device=cells.device)
-    # Exact: a quotient of whole numbers below 2^24 rounds to a whole number only where it is one.
+    # Exact: a quotient of whole numbers below 2^24 rounds to a whole number only if it is one.
     return cells.sub_((cells / edge).floor_().mul_(edge))
 
 
 def index_type(edge: int) -> torch.dtype:
-    """The smallest type that numbers edge^3 nodes."""
+    """Return the smallest type that numbers edge^3 nodes."""
     return torch.int32 if edge**3 <= 2**31 else torch.int64
 
 
 def _nodes(displacement: torch.Tensor, first_line: int) -> tuple[torch.Tensor, torch.Tensor]:
-    # The lowest of the 8 padded nodes around each particle, and how far beyond it the particle is: (n,), (3, n).
+    # The lowest of the 8 padded nodes around each particle, and the particle's distance from it: (n,), (3, n).
     pitch = displacement.shape[1] + 1
     lower = displacement.floor()
     fraction = (displacement - lower).view(-1, 3).t().contiguous()
@@ -162,7 +162,7 @@ def _split(mass: torch.Tensor, fraction: torch.Tensor) -> tuple[torch.Tensor, to
 
 
 def _folded(mass: torch.Tensor) -> torch.Tensor:
-    # Out of a padded mesh: what the last planes hold belongs to the first.
+    # Out of a padded mesh: the mass in the last planes belongs to the first.
     for axis in range(3):
         mass.select(axis, 0).add_(mass.select(axis, -1))
     return mass[:-1, :-1, :-1]

@@ -1,12 +1,11 @@
-"""White noise whose large scales do not depend on the resolution.
+"""White noise with large scales independent of the resolution.
 
-A universe simulated on a finer grid should be the same universe in more detail. So noise is drawn for a
-coarse grid first, and each doubling of the grid draws new noise but keeps the modes that the coarser grid
-has already. The modes of white noise are independent of one another, so the mixture is again exactly
-white.
+A universe simulated on a finer grid should be the same universe in more detail. So noise is drawn for a coarse grid
+first, and each doubling of the grid draws new noise but keeps the modes of the coarser grid. The modes of white noise
+are independent of one another, so the mixture is again exactly white.
 
-The numbers come from numpy on the CPU (one stream a grid) and only then move to the device: every device
-starts from the same bytes.
+The numbers come from numpy on the CPU (one stream a grid) and only then move to the device: every device starts from
+the same bytes.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ _COARSEST = 8
 
 
 def white_modes(edge: int, seed: int, device: str | torch.device = "cpu") -> torch.Tensor:
-    """Fourier modes of unit-variance white noise on an edge^3 grid, <|w_k|^2> = 1.
+    """Return Fourier modes of unit-variance white noise on an edge^3 grid, <|w_k|^2> = 1.
 
-    Returns complex64 (edge, edge, edge // 2 + 1) in the layout of torch.fft.rfftn. Where edge is even,
-    the modes whose wave indices are all below edge / 4 are those of white_modes(edge // 2, seed).
+    They are complex64 (edge, edge, edge // 2 + 1) in the layout of torch.fft.rfftn. If edge is even, the modes with all
+    wave indices below edge / 4 are those of white_modes(edge // 2, seed).
     """
     stream = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(edge,)))
     noise = stream.standard_normal((edge, edge, edge), dtype=np.float32)
@@ -35,7 +34,7 @@ def white_modes(edge: int, seed: int, device: str | torch.device = "cpu") -> tor
 
 
 def _copy_low_modes(coarse: torch.Tensor, fine: torch.Tensor) -> None:
-    # All that the coarse grid resolves but its Nyquist planes, where two waves share one number.
+    # All waves of the coarse grid but its Nyquist planes, in which two waves share one number.
     half = (coarse.shape[0] + 1) // 2
     positive_and_negative = (slice(0, half), slice(1 - half, None))
     for x in positive_and_negative:

@@ -4,7 +4,7 @@ Gaussian noise becomes a linear density field (lpt.initial_modes), the field dis
 until a = 0.1, a particle mesh moves them on (cola.evolve), and the particles are counted at each redshift
 (counts.count_particles). All redshifts are moments of one run.
 
-The chain is that of github.com/NERSC/cosmoflow-sims. docs/physics.md says how it was checked and what is valid.
+The chain is that of github.com/NERSC/cosmoflow-sims. docs/physics.md describes its checks and its validity.
 """
 
 from __future__ import annotations
@@ -39,31 +39,31 @@ def simulate(
     steps: int = STEPS,
     progress: Progress | None = None,
 ) -> NDArray[np.int16]:
-    """Particle counts of one periodic universe, int16 (edge, edge, edge, redshifts); the mean is exactly 1.
+    """Return particle counts of one periodic universe, int16 (edge, edge, edge, redshifts); the mean is exactly 1.
 
     steps: from a = 0.1 to a = 1, equally long in a; some are divided so that every redshift is hit. 0: 2LPT alone.
-    progress: told (steps done, steps in all)
+    progress: called with (steps done, steps in all)
 
     The same arguments give the same bytes on one device, whatever the number of threads. Devices differ by rounding: a
     particle on a voxel's border may count in the neighbour. Channels come last, so a view permuted to (C, D, H, W) is
-    channels_last_3d at no cost. Raises DataError where a count exceeds int16, or before it starts where the device
-    has less memory free than memory.memory_bytes.
+    channels_last_3d at no cost. Raises DataError if a count exceeds int16, or before the start if the device has less
+    free memory than memory.memory_bytes.
     """
     check_memory(edge, redshifts, steps, device)
     counts = np.empty((edge, edge, edge, len(redshifts)), dtype=np.int16)
     scale_factors = [1 / (1 + z) for z in redshifts]
     with _threads(edge):
         for a, moved in _moments(cosmology, edge, box_mpc_h, seed, device, sorted(set(scale_factors)), steps, progress):
-            found = count_particles(moved).cpu().numpy()
+            at_a = count_particles(moved).cpu().numpy()
             for channel in (i for i, each in enumerate(scale_factors) if each == a):
-                counts[..., channel] = found
+                counts[..., channel] = at_a
     return counts
 
 
 def initial_density(
     cosmology: Cosmology, edge: int, box_mpc_h: float, seed: int = 1, device: str | torch.device = "cpu"
 ) -> NDArray[np.float32]:
-    """The linear density contrast today `simulate` starts from, float32 (edge, edge, edge), mean zero."""
+    """Return the linear density contrast today from which `simulate` starts, float32 (edge, edge, edge), mean zero."""
     modes = initial_modes(cosmology, edge, box_mpc_h, seed, device)
     return np.asarray(to_grid(modes).cpu().numpy(), dtype=np.float32)
 
@@ -93,8 +93,8 @@ def _moments(
 
 @contextmanager
 def _threads(edge: int) -> Iterator[None]:
-    # Threads that share operations as small as these wait for one another longer than they compute: at 64^3 two were
-    # no faster than one on idle cores, and at 32^3 ten times slower on busy ones. Ranks use cores better.
+    # Threads that share operations as small as these spend more time waiting than computing: at 64^3 two were no
+    # faster than one on idle cores, and at 32^3 ten times slower on busy ones. Ranks use cores better.
     before = torch.get_num_threads()
     try:
         if edge <= ALONE_EDGE:

@@ -1,10 +1,10 @@
 """The same box in fewer voxels, which is exact, or in more, which is for load only.
 
-coarsen          sums neighbouring voxels: the very counts that the same particles have on a coarser mesh
+coarsen          sums neighbouring voxels: the very counts of the same particles on a coarser mesh
 refine_for_load  splits voxels: volumes of any size to load a machine with, without a simulation. Not physics.
 
 Neither keeps the mean count: it grows by factor^3, or shrinks by as much. Arrays are NumPy's, (edge, edge, edge,
-channels); periodic or cut is the same to `coarsen`, and `refine_for_load` asks.
+channels); `coarsen` treats periodic and cut volumes alike, and `refine_for_load` has an argument for it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _Whole = TypeVar("_Whole", bound=np.integer[Any])
 
 
 def coarsen(counts: NDArray[_Kind], factor: int) -> NDArray[_Kind]:
-    """Counts in voxels `factor` times as wide: the sum over each block of factor^3, in the same type.
+    """Return counts in voxels `factor` times as wide: the sum over each block of factor^3, in the same type.
 
-    Valid for every volume: a particle is in the wide voxel that contains its narrow one, so this equals counting
-    the same particles on the coarser mesh, and labels stay. It is not what `simulate` makes at that edge, which
-    moves factor^3 times fewer particles and has more shot noise. The edge must be a multiple of the factor;
-    raises DataError where it is not, and where a sum exceeds the type.
+    Valid for every volume: a particle is in the wide voxel that contains its narrow one, so this equals counting the
+    same particles on the coarser mesh, and labels stay. A simulation at that edge is different: it moves factor^3 times
+    fewer particles and has more shot noise. Raises DataError if the edge is not a multiple of the factor, or a sum
+    exceeds the type.
     """
     edge = edge_of(counts)
     check_factor(factor)
@@ -44,18 +44,18 @@ def coarsen(counts: NDArray[_Kind], factor: int) -> NDArray[_Kind]:
 def refine_for_load(
     counts: NDArray[_Whole], factor: int, *, periodic: bool, seed: int | np.random.Generator = 1
 ) -> NDArray[_Whole]:
-    """FOR LOAD ONLY: counts in voxels `factor` times as narrow, made up by interpolation and chance.
+    """Return counts in voxels `factor` times as narrow, FOR LOAD ONLY: made up by interpolation and chance.
 
-    Every particle of a voxel falls into one of its factor^3 children, independently, with a probability in
-    proportion to the trilinear interpolation of the counts at the child's centre (across the faces of a periodic
-    box; at other faces the outermost counts continue). Each parent's sum stays, so exactly
+    Every particle of a voxel falls into one of its factor^3 children, independently, with a probability in proportion
+    to the trilinear interpolation of the counts at the child's centre (across the faces of a periodic box; at other
+    faces the outermost counts continue). Each parent's sum stays, so exactly
 
         coarsen(refine_for_load(counts, factor, ...), factor) == counts
 
-    Physically valid: nothing below the original voxel. Such volumes have the shape, type and memory traffic of
-    larger ones and keep the long waves, but no structure of their own: small scales are shot noise, factor^3
-    times that of a simulation of this edge, and the mean count is factor^3 times smaller. docs/physics.md has
-    figures. Use them to time a network; to train one, simulate.
+    Physically valid: nothing below the original voxel. Such volumes have the shape, type and memory traffic of larger
+    ones and keep the long waves, but no structure of their own: small scales are shot noise, factor^3 times that of a
+    simulation of this edge, and the mean count is factor^3 times smaller. docs/physics.md has figures. Use them to time
+    a network; to train one, simulate. Raises DataError for counts other than integers of at least 0.
     """
     edge = edge_of(counts)
     check_factor(factor)
@@ -84,7 +84,7 @@ def _children(layers: NDArray[np.integer[Any]], factor: int, rng: np.random.Gene
 
 
 def _interpolation(factor: int) -> NDArray[np.float64]:
-    # (factor, 3): how much of the left neighbour, of the voxel itself and of the right one each child's centre has.
+    # (factor, 3): the weights of the left neighbour, the voxel itself and the right one at each child's centre.
     offset = (np.arange(factor) + 0.5) / factor - 0.5
     return np.stack([np.maximum(-offset, 0), 1 - np.abs(offset), np.maximum(offset, 0)], axis=1)
 
@@ -95,6 +95,6 @@ def _check_fits(sums: NDArray[Any], dtype: np.dtype[Any]) -> None:
 
 
 def check_factor(factor: int) -> None:
-    """Raises DataError unless `factor` is an integer of at least 1."""
+    """Raise DataError unless `factor` is an integer of at least 1."""
     if isinstance(factor, bool) or not isinstance(factor, (int, np.integer)) or factor < 1:
         raise DataError(f"factor = {factor!r}: must be an integer of at least 1")

@@ -1,4 +1,4 @@
-"""How much structure there is at each scale: the power spectrum of counts, and what two volumes share.
+"""The amount of structure at each scale: the power spectrum of counts, and the correlation of two volumes.
 
 The overdensity delta = counts / mean - 1 of a periodic box of volume V is a sum of waves,
 delta(x) = sum over k of delta_k exp(i k x), and its power (Peebles 1980, The Large-Scale Structure of the
@@ -7,14 +7,14 @@ Universe, section 41) is
     P(k) = V <|delta_k|^2>     in (Mpc/h)^3, k = 2 pi n / L in h/Mpc
 
 the mean over a shell of |n|. Particles put down at random have P = V / particles at every k, the shot noise; it
-is part of what is measured here, and is not subtracted.
+is included in the power here, and not subtracted.
 
 Counting in voxels averages over each: a wave n of an E^3 grid keeps the fraction W = prod_i sinc(pi n_i / E) of
 its amplitude and W^2 of its power (Hockney & Eastwood 1988; Jing 2005, ApJ 620, 559): along an axis 0.81 at half
 the Nyquist frequency, 0.95 at a quarter. Dividing by W^2 restores waves that the grid resolves. It also raises shot
 noise, which aliasing keeps white in counts.
 
-Volumes that were cut are not periodic: their faces add spurious power, so spectra are those of whole universes.
+Cut volumes are not periodic: their faces add spurious power, so spectra are those of whole universes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _Modes = NDArray[np.complex128]
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Power by shell. Gaussian fields scatter by power / sqrt(modes)."""
+    """Power by shell; Gaussian fields scatter by power / sqrt(modes)."""
 
     k_h_mpc: NDArray[np.float64]  # (shells,), the mean |k| of the shell's waves
     power: NDArray[np.float64]  # (shells, channels), (Mpc/h)^3
@@ -46,11 +46,13 @@ class Spectrum:
 def power(
     counts: NDArray[Any], box_mpc_h: float, shells: Sequence[float] | None = None, window: bool = True
 ) -> Spectrum:
-    """The power of the overdensity of counts (edge, edge, edge, channels) in a periodic box of this width.
+    """Return the power of the overdensity of counts (edge, edge, edge, channels) in a periodic box of this width.
 
     shells: borders of shells of |n| (waves a box), ascending, above 0 and up to edge / 2, the Nyquist
     frequency; by default 0.5, 1.5, 2.5, ..., whose lowest shells hold 9, 31 and 49 independent waves.
-    window: divide by W^2, as is right for counts; say False for a field known at points.
+    window: divide by W^2, as is right for counts; False is for a field known at points.
+
+    Raises DataError for a width or shells outside their ranges.
     """
     edge = edge_of(counts)
     if not box_mpc_h > 0:
@@ -64,10 +66,10 @@ def power(
 
 
 def cross_correlation(a: NDArray[Any], b: NDArray[Any], shells: Sequence[float] | None = None) -> NDArray[np.float64]:
-    """r = P_ab / sqrt(P_a P_b) by shell, (shells, channels): 1 where a and b have the same phases, 0 for strangers.
+    """Return r = P_ab / sqrt(P_a P_b) by shell, (shells, channels): 1 for equal phases, 0 for unrelated volumes.
 
-    a, b: counts of one shape, (edge, edge, edge, channels); shells as in `power`. A constant factor, such as the
-    growth of structure, cancels. nan where one of them has no power at all.
+    a, b: counts of one shape, (edge, edge, edge, channels); shells as in `power`. A constant factor, such as the growth
+    of structure, cancels. nan if one of them has no power at all. Raises DataError for different shapes.
     """
     if a.shape != b.shape:
         raise DataError(f"volumes of shape {a.shape} and {b.shape}: must have one shape")
@@ -83,7 +85,7 @@ def cross_correlation(a: NDArray[Any], b: NDArray[Any], shells: Sequence[float] 
 
 
 class _Shells:
-    """Which shell each wave of rfftn's half space is in; a wave off the planes nz = 0 stands for -n too."""
+    """The shell of each wave in rfftn's half space; a wave off the planes nz = 0 represents -n too."""
 
     def __init__(self, edge: int, shells: Sequence[float] | None) -> None:
         borders = _borders(edge, shells)
@@ -98,7 +100,7 @@ class _Shells:
         self.independent = (self._waves / 2).astype(np.int64)
 
     def mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The mean of values (edge, edge, edge // 2 + 1) over the waves of each shell."""
+        """Return the mean of values (edge, edge, edge // 2 + 1) over the waves of each shell."""
         sums = np.bincount(self._which, self._twice * values.ravel(), len(self._waves) + 2)
         means: NDArray[np.float64] = sums[self._inside] / self._waves
         return means
@@ -118,7 +120,7 @@ def _channels(counts: NDArray[Any]) -> list[NDArray[Any]]:
 
 
 def _modes(counts: NDArray[Any]) -> _Modes:
-    # delta_k of one channel, complex128 (edge, edge, edge // 2 + 1); one channel at a time spares memory.
+    # delta_k of one channel, complex128 (edge, edge, edge // 2 + 1); one channel at a time saves memory.
     mean = counts.mean(dtype=np.float64)
     if not mean > 0:
         raise DataError(f"the mean count is {mean:g}: an overdensity needs a mean above 0 (of a contrast, give 1 + it)")

@@ -5,11 +5,11 @@ Physics has no preferred direction, no handedness and no preferred place. A univ
 count, so the histogram stays, and so does the power averaged over a shell of |k|.
 
 Two limits. Comoving snapshots in real space have these symmetries; a light cone, or redshifts distorted along
-the line of sight, would not. And a view is no new universe: it tells a network about symmetry and nothing about
+the line of sight, would not. And a view is no new universe: it teaches a network symmetry and nothing about
 cosmic variance, so all views of a universe belong on one side of a split.
 
 A symmetry is an index, 0 to 47: 8 * permutation + reflections. The permutation of the axes, in lexical order,
-comes first; then axis i is reversed where bit i of the reflections is set. 0 is the identity.
+comes first; then axis i is reversed if bit i of the reflections is set. 0 is the identity.
 
 Arrays are NumPy's, (edge, edge, edge, channels); all channels move together, as snapshots of one universe must.
 """
@@ -32,10 +32,10 @@ _BITS = range(3)
 
 
 def symmetric(counts: NDArray[_Kind], which: int) -> NDArray[_Kind]:
-    """Symmetry `which` of counts (edge, edge, edge, channels), as a view: nothing is copied.
+    """Return symmetry `which` of counts (edge, edge, edge, channels), as a view without any copy.
 
-    Valid for every volume, periodic or cut: labels, histogram and P(k) stay. Strides of the view may be
-    negative, which torch.from_numpy refuses: copy (np.ascontiguousarray) before giving it away.
+    Valid for every volume, periodic or cut: labels, histogram and P(k) stay. Strides of the view may be negative, which
+    torch.from_numpy refuses: copy (np.ascontiguousarray) before such a use.
     """
     edge_of(counts)
     axes, reversed_axes = parts(which)
@@ -44,9 +44,9 @@ def symmetric(counts: NDArray[_Kind], which: int) -> NDArray[_Kind]:
 
 
 def compose(second: int, first: int) -> int:
-    """The symmetry that applies `first`, and `second` to the outcome.
+    """Return the symmetry that applies `first`, and `second` to the outcome.
 
-    Axis i of the outcome reads axis a[i] of what `first` made, which reads axis b[a[i]] of the original; two
+    Axis i of the outcome reads axis a[i] of the outcome of `first`, which reads axis b[a[i]] of the original; two
     reversals on the way cancel.
     """
     (a, a_reversed), (b, b_reversed) = parts(second), parts(first)
@@ -56,18 +56,18 @@ def compose(second: int, first: int) -> int:
 
 
 def inverse(which: int) -> int:
-    """The symmetry that undoes `which`."""
+    """Return the inverse of symmetry `which`."""
     axes, reversed_axes = parts(which)
     back = tuple(axes.index(i) for i in _BITS)
     return 8 * _PERMUTATIONS.index(back) + sum(reversed_axes[back[i]] << i for i in _BITS)
 
 
 def shifted(counts: NDArray[_Kind], by_voxels: tuple[int, int, int], *, periodic: bool) -> NDArray[_Kind]:
-    """Counts (edge, edge, edge, channels) moved by whole voxels; what leaves the box returns on the other side.
+    """Return counts (edge, edge, edge, channels) moved by whole voxels, periodically.
 
-    Valid for periodic boxes only (`Recipe.periodic`, `Header.periodic`): there every wave exp(ikx) only changes
-    its phase. In a cube cut from a universe it would put a cliff where the faces meet, so without periodic=True
-    this raises DataError. Returns a copy.
+    Voxels that leave the box return on the other side. Valid for periodic boxes only (`Recipe.periodic`,
+    `Header.periodic`): there every wave exp(ikx) only changes its phase. In a cube cut from a universe it would create
+    a discontinuity at the faces, so without periodic=True this raises DataError. Returns a copy.
     """
     edge_of(counts)
     if not periodic:
@@ -78,7 +78,7 @@ def shifted(counts: NDArray[_Kind], by_voxels: tuple[int, int, int], *, periodic
 
 
 def edge_of(volume: NDArray[Any]) -> int:
-    """Voxels a side of a volume (edge, edge, edge, channels); raises DataError for any other shape."""
+    """Return the voxels a side of a volume (edge, edge, edge, channels). Raises DataError for any other shape."""
     shape = volume.shape
     if len(shape) != 4 or not shape[0] == shape[1] == shape[2] or 0 in shape:
         raise DataError(f"a volume of shape {shape}: must be (edge, edge, edge, channels)")
@@ -86,7 +86,7 @@ def edge_of(volume: NDArray[Any]) -> int:
 
 
 def parts(which: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The axis that each axis reads, and 1 for each that is reversed."""
+    """Return the axis that each axis reads, and 1 for each that is reversed. Raises DataError for another index."""
     if isinstance(which, bool) or not isinstance(which, (int, np.integer)) or not 0 <= which < SYMMETRIES:
         raise DataError(f"symmetry {which!r}: must be an integer from 0 to {SYMMETRIES - 1}")
     permutation, bits = divmod(int(which), 8)

@@ -1,7 +1,7 @@
-"""Views of samples on the device that trains: the 48 symmetries of the cube and shifts of a periodic box, in torch.
+"""Views of samples on the training device: the 48 symmetries of the cube and shifts of a periodic box, in torch.
 
-`symmetries` has the physics, the meaning of the numbers and the same in NumPy; the tests hold both to be equal. Which
-view a sample gets follows from (seed, epoch, sample) alone, whatever rank, thread or order reads it.
+`symmetries` has the physics, the meaning of the numbers and the same in NumPy; the tests require both to be equal. The
+view of a sample follows from (seed, epoch, sample) alone, whatever rank, thread or order reads it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ class View:
 
 
 def choose(kinds: Sequence[str], seed: int, epoch: int, sample: int, edge: int) -> View:
-    """The view of `sample` in `epoch`, any with equal chance; kinds: symmetries, shifts (periodic boxes), or both."""
+    """Return the view of `sample` in `epoch`, drawn with equal chances.
+
+    kinds: symmetries, shifts (periodic boxes), or both.
+    """
     random = np.random.default_rng([seed, epoch, sample])
     symmetry, *shift = (int(i) for i in random.integers((SYMMETRIES, edge, edge, edge)))
     view = View(symmetry if "symmetries" in kinds else 0)
@@ -33,13 +36,13 @@ def choose(kinds: Sequence[str], seed: int, epoch: int, sample: int, edge: int) 
 
 
 def seen(counts: Tensor, view: View) -> Tensor:
-    """Counts (edge, edge, edge, channels) in a view; shares the memory of `counts` where nothing moves."""
+    """Return counts (edge, edge, edge, channels) in a view; they share the memory of `counts` if nothing moves."""
     turned = symmetric(counts, view.symmetry)
     return torch.roll(turned, view.shift, (0, 1, 2)) if any(view.shift) else turned
 
 
 def symmetric(counts: Tensor, which: int) -> Tensor:
-    """Symmetry `which` of counts (edge, edge, edge, channels)."""
+    """Return symmetry `which` of counts (edge, edge, edge, channels)."""
     axes, is_reversed = parts(which)
     turned = counts.permute(*axes, 3)
     reversed_axes = [axis for axis in range(3) if is_reversed[axis]]
