@@ -223,7 +223,7 @@ def _unsound_energy(samples: Mapping[str, Any]) -> str | None:
 
 
 def storable(value: Any) -> Any:
-    """Return `value` as JSON can hold it, with null for NaN and infinity, which an invalid point's samples may have."""
+    """Return `value` in a form for JSON, with null for NaN and infinity, possible in an invalid point's samples."""
     if isinstance(value, dict):
         return {key: storable(each) for key, each in value.items()}
     if isinstance(value, list):
