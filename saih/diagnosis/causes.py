@@ -75,8 +75,8 @@ def verdict(cause: str, kind: str | None) -> str:
 def alone(cause: str, told_of_it: str, help_: str) -> dict[str, Any]:
     """Return a cause without a known cost in time."""
     numbers = dict.fromkeys(("share", "saved_s", "low_s", "high_s", "gain", "gain_low", "gain_high", "gain_interval"))
-    told = {"cause": cause, "kind": None, "verdict": verdict(cause, None)}
-    return {**told, **numbers, "caveat": None, "evidence": told_of_it, "help": help_}
+    name = {"cause": cause, "kind": None, "verdict": verdict(cause, None)}
+    return {**name, **numbers, "caveat": None, "evidence": told_of_it, "help": help_}
 
 
 def _large(part: Part, parts: Parts) -> bool:

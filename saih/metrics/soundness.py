@@ -146,9 +146,9 @@ def unsound(samples: Mapping[str, Any], ranks: int) -> str | None:
     """
     if not samples.get("block_s"):
         return "no times of blocks were recorded"
-    found = fault(_samples, samples) or _unsound_blocks(samples, ranks)
-    found = found or _unsound_profile(samples.get("profile"), samples["block_s"]) or _unsound_energy(samples)
-    return f"samples that cannot be: {found}" if found else None
+    flaw = fault(_samples, samples) or _unsound_blocks(samples, ranks)
+    flaw = flaw or _unsound_profile(samples.get("profile"), samples["block_s"]) or _unsound_energy(samples)
+    return f"samples that cannot be: {flaw}" if flaw else None
 
 
 def reduced_precision(samples: Mapping[str, Any], precision: str) -> str | None:
@@ -176,15 +176,15 @@ def _unsound_blocks(samples: Mapping[str, Any], ranks: int) -> str | None:
     if ranks < 1:
         return "no rank took part"
     for variant, blocks in samples["block_s"].items():
-        if found := _unsound_rows(f"block_s.{variant}", blocks, ranks, positive):
-            return found
+        if flaw := _unsound_rows(f"block_s.{variant}", blocks, ranks, positive):
+            return flaw
     others = {f"phases_s.{name}": rows for name, rows in samples["phases_s"].items()}
     others |= {name: samples[name] for name in ("read_bytes", "handed_out_s") if samples[name]}
     for name, rows in others.items():
         if len(rows) != len(full):
             return f"{name}: holds {len(rows)} blocks, but {len(full)} full ones were timed"
-        if found := _unsound_rows(name, rows, ranks, not_negative):
-            return found
+        if flaw := _unsound_rows(name, rows, ranks, not_negative):
+            return flaw
     return None
 
 
@@ -195,8 +195,8 @@ def _unsound_rows(where: str, rows: Sequence[Sequence[Any]], ranks: int, shape: 
         if len(row) != ranks:
             return f"{where}[{i}]: holds figures of {len(row)} ranks, but {ranks} took part"
         for rank, value in enumerate(row):
-            if found := fault(shape, value, f"{where}[{i}][{rank}]"):
-                return found
+            if flaw := fault(shape, value, f"{where}[{i}][{rank}]"):
+                return flaw
     return None
 
 
@@ -204,8 +204,8 @@ def _unsound_profile(profile: Any, variants: Mapping[str, Any]) -> str | None:
     """Return the fault of a profiled pass, or None."""
     if profile is None or (isinstance(profile, dict) and set(profile) <= {"why"}):
         return fault(optional(fields({}, {"why": _why})), profile, "profile")
-    if found := fault(_profiled, profile, "profile"):
-        return found
+    if flaw := fault(_profiled, profile, "profile"):
+        return flaw
     variant = profile.get("variant", "full")
     return None if variant in variants else f"profile.variant = {variant}: no such steps were timed"
 
@@ -223,7 +223,7 @@ def _unsound_energy(samples: Mapping[str, Any]) -> str | None:
 
 
 def storable(value: Any) -> Any:
-    """Return `value` as JSON can hold it, with null for NaN and infinity, which an invalid point's samples may have."""
+    """Return `value` in a form for JSON, with null for NaN and infinity, possible in an invalid point's samples."""
     if isinstance(value, dict):
         return {key: storable(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -235,6 +235,6 @@ def not_finite(metrics: Mapping[str, Mapping[str, Any]]) -> str | None:
     """Return the first metric that is not a finite number, in words, or None."""
     for name, entry in metrics.items():
         for key in ("value", "low", "high"):
-            if entry.get(key) is not None and (found := fault(number, entry[key], f"{name}.{key}")):
-                return f"samples that cannot be: from them follows {found}"
+            if entry.get(key) is not None and (flaw := fault(number, entry[key], f"{name}.{key}")):
+                return f"samples that cannot be: from them follows {flaw}"
     return None

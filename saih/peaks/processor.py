@@ -103,12 +103,12 @@ def _x86(flags: Collection[str]) -> Found:
     per_cycle, extensions, why = {"fp32": wide[1]}, [wide[0]], {}
     newer = [flag for flag in X86_NEWER if flag in flags]
     for precision, choices in X86_HALF.items():
-        found = _first(choices, flags)
+        extension = _first(choices, flags)
         if newer:
             why[precision] = f"the rate of the processor's tile unit ({newer[0]}) is not published"
             continue
-        per_cycle[precision] = max(found[1] if found else 0, wide[1])
-        extensions += [found[0]] if found else []
+        per_cycle[precision] = max(extension[1] if extension else 0, wide[1])
+        extensions += [extension[0]] if extension else []
     return per_cycle, extensions, why
 
 
@@ -124,9 +124,9 @@ def _arm(flags: Collection[str], sve_bytes: Path) -> Found:
     half = {"bf16": (4, ("bf16", "svebf16")), "fp16": (2, ("asimdhp",))}
     per_cycle = {"fp32": fp32}
     for precision, (factor, names) in half.items():
-        found = [name for name in names if name in flags]
-        per_cycle[precision] = factor * fp32 if found else fp32
-        extensions += found[:1]
+        listed = [name for name in names if name in flags]
+        per_cycle[precision] = factor * fp32 if listed else fp32
+        extensions += listed[:1]
     return per_cycle, extensions, {}
 
 

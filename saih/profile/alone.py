@@ -100,15 +100,15 @@ def _run(module: nn.Module, seen: Seen, ranks: Ranks, seconds: float) -> tuple[d
 
         return try_
 
-    found: dict[str, float] = {}
+    times: dict[str, float] = {}
     with _tuned(ranks.device):
         layer = _Alone()
         careful(lambda: layer.make(module, seen, ranks.device))()
-        found["alone_forward_s"] = min(repeats(careful(layer.forward), ranks, seconds))
+        times["alone_forward_s"] = min(repeats(careful(layer.forward), ranks, seconds))
         if seen.gave.gradient:
-            found["alone_backward_s"] = min(repeats(careful(layer.backward), ranks, seconds))
+            times["alone_backward_s"] = min(repeats(careful(layer.backward), ranks, seconds))
     failed = [each for all_ in ranks.gather(errors) for each in all_]
-    return ({}, failed[0]) if failed else (found, None)
+    return ({}, failed[0]) if failed else (times, None)
 
 
 class _Alone:

@@ -29,7 +29,6 @@ class Shape:
         return min(self.batch, max(1, self.bytes // PART_BYTES))
 
     def depth(self, threads: int) -> int:
-        """Return the batches ahead: enough for a part for every thread while one batch waits, within bounds of
-        memory."""
+        """Return the batches ahead: enough for a part for every thread while one batch waits, within memory bounds."""
         wanted = 1 + -(-threads // self.parts)
         return max(2, min(wanted, MOST_AHEAD_BYTES // self.bytes))

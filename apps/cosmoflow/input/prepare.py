@@ -101,10 +101,10 @@ def file_system(path: Path) -> str:
 
     proc(5): a line of /proc/self/mounts is device, mount point, type, ...; spaces in names are written \\040.
     """
-    place, found = path.resolve(), ("", "unknown")
+    place, longest = path.resolve(), ("", "unknown")
     for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
         mount, kind = line.split()[1:3]
         mount = mount.replace("\\040", " ")
-        if place.is_relative_to(mount) and len(mount) >= len(found[0]):
-            found = (mount, kind)
-    return found[1]
+        if place.is_relative_to(mount) and len(mount) >= len(longest[0]):
+            longest = (mount, kind)
+    return longest[1]

@@ -58,10 +58,10 @@ def _gradient(potential: torch.Tensor, box_mpc_h: float) -> torch.Tensor:
     # i k phi_k; the potential, in units of the longest wave, is overwritten. A negative width flips the sign.
     edge = potential.shape[0]
     potential.mul_(1j * box_mpc_h / (2 * math.pi))
-    found = torch.empty((edge, edge, edge, 3), dtype=potential.real.dtype, device=potential.device)
+    field = torch.empty((edge, edge, edge, 3), dtype=potential.real.dtype, device=potential.device)
     for axis, index in enumerate(wave_indices(edge, potential.device)):
-        found[..., axis] = to_grid(potential * index)
-    return found.permute(3, 0, 1, 2)
+        field[..., axis] = to_grid(potential * index)
+    return field.permute(3, 0, 1, 2)
 
 
 def _second_order_source(delta_modes: torch.Tensor) -> torch.Tensor:

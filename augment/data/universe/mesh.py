@@ -141,11 +141,11 @@ def _offsets(edge: int) -> list[int]:
 def _weights(fraction: torch.Tensor) -> torch.Tensor:
     # Of the 8 nodes around each particle, (n, 8), in the order of _offsets.
     x, y, z = fraction
-    found = torch.empty((len(x), 8), dtype=fraction.dtype, device=fraction.device)
+    weights = torch.empty((len(x), 8), dtype=fraction.dtype, device=fraction.device)
     across = [i * j for i in (1 - x, x) for j in (1 - y, y)]
     for place, (ij, k) in enumerate((ij, k) for ij in across for k in (1 - z, z)):
-        torch.mul(ij, k, out=found[:, place])
-    return found
+        torch.mul(ij, k, out=weights[:, place])
+    return weights
 
 
 def _shares(fraction: torch.Tensor) -> list[torch.Tensor]:
