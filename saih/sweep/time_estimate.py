@@ -4,7 +4,7 @@
                 ceilings, and once a sweep a look at the machine
     warm-up     the first step (a compiler, algorithms that are tried), then steps until they are steady (measure.py)
     soak        as asked for
-    blocks      rounds of every variant, until they are precise or the time is up (enough.py)
+    blocks      rounds of every variant, until they are precise or the time is up (saih/measure/stopping.py)
     afterwards  the check, the profiled pass, layers alone (saih/profile)
 
 All of it follows from the seconds of a step: its FLOPs over a rate. What is known best gives the rate: points of like
