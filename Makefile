@@ -14,8 +14,8 @@ help: ## this list
 demo: $(VENV)/run-installed ## sweep configs/quickstart.yaml on this machine and write its report
 	$(BIN)/saih sweep configs/quickstart.yaml
 
-PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
-# by file, for a file's tests share sweeps; three, for many tests wait, and two cores are the least they are made for
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# by file, for the tests of a file share sweeps
 
 TEST := $(BIN)/python -m pytest
 

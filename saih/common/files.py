@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PIECE_BYTES = 2**20
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
 """How file systems say that they cannot force a folder to the disk."""
 
@@ -90,27 +91,13 @@ def no_link(path: str, flags: int) -> int:
 
 
 def read_small(path: Path, most_bytes: int) -> tuple[bytes, int]:
-    """Return the content of `path` and the id of its owner.
-
-    Raises FileNotFoundError if there is nothing, and OSError that says why for what is no regular file or holds more.
-    """
+    """Return the content of a regular file and the id of its owner; follow no link. Raise OSError as `read_bounded`."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return _read(path, most_bytes, os.O_NOFOLLOW)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OSError(errno.ELOOP, "is a symbolic link", str(path)) from None
         raise
-    try:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise OSError(errno.EINVAL, "is no regular file", str(path))
-        with open(descriptor, "rb", closefd=False) as file:
-            content = file.read(most_bytes + 1)
-    finally:
-        os.close(descriptor)
-    if len(content) > most_bytes:
-        raise OSError(errno.EFBIG, f"holds more than {most_bytes} bytes", str(path))
-    return content, about.st_uid
 
 
 def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
@@ -126,13 +113,12 @@ def open_regular(path: str | Path, flags: int = os.O_RDONLY) -> int:
 
 
 def read_bounded(path: Path, most_bytes: int) -> bytes:
-    """Return the content of a regular file; follow links. Raise OSError, also if it exceeds `most_bytes`."""
-    with open(open_regular(path), "rb") as file:
-        # read() makes room for all that it may return, hence no more than there is
-        content = file.read(min(os.fstat(file.fileno()).st_size, most_bytes) + 1)
-    if len(content) > most_bytes:
-        raise OSError(errno.EFBIG, f"holds more than {most_bytes} bytes", str(path))
-    return content
+    """Return the content of a regular file; follow links. Raise OSError that says why, also if it is larger.
+
+    All text that somebody else may have written is read by this function or, where no link may be followed and the
+    owner counts, by `read_small`.
+    """
+    return _read(path, most_bytes, 0)[0]
 
 
 def temporary_name(path: Path) -> Path:
@@ -157,6 +143,18 @@ def _naming(path: Path) -> Iterator[None]:
     except OSError as error:
         error.filename, error.filename2 = str(path), None
         raise
+
+
+def _read(path: Path, most_bytes: int, flags: int) -> tuple[bytes, int]:
+    """Content and owner. Opening never waits for a pipe's writer; room is made for what is there, not for the limit."""
+    with open(open_regular(path, os.O_RDONLY | flags), "rb") as file:
+        about = os.fstat(file.fileno())
+        content = file.read(about.st_size + 1) if about.st_size <= most_bytes else b""
+        while content and len(content) <= most_bytes and (more := file.read(_PIECE_BYTES)):
+            content += more  # it has grown meanwhile, or is one of /proc, whose files are 0 bytes long
+    if max(about.st_size, len(content)) > most_bytes:
+        raise OSError(errno.EFBIG, f"holds more than {most_bytes} bytes", str(path))
+    return content, about.st_uid
 
 
 def _make(folder: Path) -> None:

@@ -61,6 +61,7 @@ def test_a_rough_site_does_not_switch_requeueing_off(more, cluster):
 
 def test_a_module_that_is_missing_fails_the_job_and_is_named(login, cluster):
     login.profile(modules=["no/such"])
+    login.saih.measure_ceilings = True  # so that the run's folder is not there yet
     login.config()
     login.saih.env["BASH_FUNC_module%%"] = "() { echo 'Lmod has detected the following error:' $2 >&2; return 0; }"
     (job,) = login.submit("--nodes", "2")

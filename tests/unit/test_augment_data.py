@@ -19,6 +19,8 @@ from saih.cli.augment_progress import Tally
 from tests.sets import random_set
 from tests.unit.test_published import cosmoflow, counts_of, framed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def source(saih):

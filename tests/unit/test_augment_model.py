@@ -15,6 +15,8 @@ from augment.model.cost import parameters
 from saih.app import Point
 from saih.cli.augment_model import RUN
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"edge": 16, "width": 0.125, "depth": 1}
 
 

@@ -15,6 +15,8 @@ from saih.interference import background_load
 from saih.interference import background_reader as reader
 from saih.interference.background_load import Background
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 CORES = sorted(os.sched_getaffinity(0))
 

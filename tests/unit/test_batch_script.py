@@ -15,6 +15,8 @@ from saih.launch.sites import Site
 from tests.conftest import toy_config
 from tests.unit.test_slurm import program
 
+pytestmark = pytest.mark.slow
+
 FAKE_SWEEP = """\
 import json, os, pathlib, signal, sys, time
 def stop(*_):

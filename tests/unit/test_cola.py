@@ -15,6 +15,8 @@ from augment.data.universe.mesh import read
 from augment.errors import DataError
 from tests.unit.test_mesh import displaced, to_origin
 
+pytestmark = pytest.mark.slow
+
 
 def in_cells(psi, edge, box_mpc_h):
     return psi.permute(1, 2, 3, 0).reshape(edge**2, edge, 3) * (edge / box_mpc_h)

@@ -17,6 +17,8 @@ from saih.cli import plan
 from saih.errors import InputError
 from tests.conftest import ROOT, TOYS, toy_config
 
+pytestmark = pytest.mark.slow
+
 TOY, PERCEPTRON = "tests.toys.toy:APP", "tests.toys.perceptron:APP"
 NUMBERS = [
     0, 1, 2, 3, 7, 8, 16, 33, 64, 100, 4096, 10**6, 10**12, 2**63, 10**30, 10**400, -1, -(10**18), -0.0, 0.5, 1e-300,

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from augment.data.foreign import published
 from augment.data.foreign.convert import Conversion, Link
 from augment.data.foreign.survey import Sources
 from augment.data.making.build import build
@@ -137,9 +138,7 @@ def test_a_set_that_holds_the_sources_is_left_as_it_is(sources, tmp_path, make):
 
 
 def test_a_survey_that_was_stopped_goes_on(sources, tmp_path, monkeypatch):
-    from augment.data.foreign import published
-
-    read, seen = published.is_hdf5, []
+    read, seen = published.is_named_hdf5, []
 
     def once(path):
         seen.append(path.name)
@@ -147,11 +146,28 @@ def test_a_survey_that_was_stopped_goes_on(sources, tmp_path, monkeypatch):
             raise DataError("stopped")
         return read(path)
 
-    monkeypatch.setattr(published, "is_hdf5", once)
+    monkeypatch.setattr(published, "is_named_hdf5", once)
     with pytest.raises(DataError, match="stopped"):
         converted(sources, tmp_path / "set")
     assert converted(sources, tmp_path / "set").samples == 11
     assert seen == ["a_000.tfrecord", "b_000.tfrecord", "a_001.tfrecord", "a_001.tfrecord", sources[3].name]
+
+
+def test_each_source_is_opened_once(sources, tmp_path, monkeypatch):
+    """On a parallel file system each opening travels, and the published files are half a million."""
+    from augment.data.foreign import tfrecord
+
+    opened, open_regular = [], tfrecord.open_regular
+
+    def counted(path, *flags):
+        opened.append(path)
+        return open_regular(path, *flags)
+
+    monkeypatch.setattr(tfrecord, "open_regular", counted)
+    monkeypatch.setattr(published, "open_regular", counted, raising=False)
+    records_only = [path for path in sources if path.suffix == ".tfrecord"]
+    converted(records_only, tmp_path / "set")
+    assert sorted(opened) == sorted(records_only)
 
 
 def test_nothing_is_written_of_a_damaged_source(sources, tmp_path):

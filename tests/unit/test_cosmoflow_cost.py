@@ -26,6 +26,8 @@ from saih.app import Execution, Point
 from saih.cli import plan
 from tests.unit.test_cosmoflow_training import Alone
 
+pytestmark = pytest.mark.slow
+
 BATCH = 2
 SIZES = [(8, 1 / 32, 1), (16, 0.5, 2), (24, 0.25, 3), (48, 1.5, 1), (64, 1.0, 2), (128, 1.0, 1)]
 

@@ -28,7 +28,7 @@ from tests.sets import random_set
 from tests.unit.test_cosmoflow_training import Alone
 from tests.unit.test_cosmoflow_training import point as training_point
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 CPU = torch.device("cpu")
 FILES = [name for name in INPUTS if name not in ("memory", "synthetic")]

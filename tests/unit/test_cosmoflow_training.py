@@ -24,7 +24,7 @@ from saih.measure.blocks import measure
 from saih.metrics import from_blocks as blocks
 from tests.alone import Alone as Ranks
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 RECIPE = {"universes": 8, "edge": 8}
 PHASES = {"input_wait_s", "storage_wait_s", "decode_wait_s", "h2d_s", "copy_wait_s", "read_s", "decode_s"}

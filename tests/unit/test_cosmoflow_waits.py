@@ -22,6 +22,8 @@ from augment.data.reading.sample_reader import SampleReader
 from tests.sets import random_set
 from tests.unit.test_cosmoflow_loader import Made
 
+pytestmark = pytest.mark.slow
+
 HELD = Batch(torch.full((1, 4, 4, 4, 1), -1, dtype=torch.int16), torch.zeros(1, 4))
 
 

@@ -29,6 +29,8 @@ from tests.mutations import WRONG, mutated, places
 from tests.report_parts import findings
 from tests.toys import toy
 
+pytestmark = pytest.mark.slow
+
 GOLD = ROOT / "tests" / "gold"
 RUNS = sorted(path.name for path in GOLD.glob("run-*"))
 

@@ -17,6 +17,8 @@ from saih import processes as process
 from saih.emulate import Settings, storage
 from saih.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 BLKIO = Path("/sys/fs/cgroup/blkio")
 MB = 1_000_000
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]

@@ -19,7 +19,7 @@ from benchmarks.learning_sets import Universes, coarsened, universes
 from benchmarks.learning_study import Study, parser
 from benchmarks.spending import Deadline, OutOfTime, spending
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 RECIPE = Recipe(universes=16, edge=8, box_mpc_h=16.0)
 

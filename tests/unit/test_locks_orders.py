@@ -14,6 +14,8 @@ import pytest
 from saih.common import files, locks
 from saih.common.holder import Fate, Holder, Judgement
 
+pytestmark = pytest.mark.slow
+
 
 class Died(BaseException):
     """Killed: no clean-up of its own has any effect."""

@@ -3,9 +3,13 @@
 import hashlib
 import json
 
+import h5py
 import numpy as np
 import pytest
 
+from augment.data.foreign.convert import Link
+from augment.data.foreign.survey import Sources
+from augment.data.making.build import build
 from augment.data.reading.sample_reader import SampleReader
 from augment.data.storage.data_set import UniverseSet
 from augment.data.storage.manifest import INDEX, MANIFEST, npz
@@ -73,3 +77,20 @@ def test_an_index_that_points_elsewhere_is_refused_before_room_is_made(folder, c
     content["index_sha256"] = hashlib.sha256((tmp_path / INDEX).read_bytes()).hexdigest()
     (tmp_path / MANIFEST).write_text(sealed(content))
     assert not opened(tmp_path)
+
+
+def test_a_cube_beyond_its_universe_is_one_line(tmp_path):
+    with h5py.File(tmp_path / "universe.hdf5", "w") as file:
+        file.create_dataset("full", data=np.ones((8, 8, 8, 4), np.int16))
+        file.create_dataset("unitPar", data=np.zeros(4, np.float32))
+    linked = tmp_path / "set"
+    build(Link(linked, Sources.of([tmp_path / "universe.hdf5"], 4)))
+    with np.load(linked / INDEX) as index:
+        columns = dict(index)
+    columns["offset"][0] = 8
+    (linked / INDEX).write_bytes(npz(columns))
+    content = json.loads((linked / MANIFEST).read_text())
+    content["index_sha256"] = hashlib.sha256((linked / INDEX).read_bytes()).hexdigest()
+    (linked / MANIFEST).write_text(sealed(content))
+    with pytest.raises(DataError, match="its index says cube 8: must be below 8"):
+        SampleReader(UniverseSet(linked)).read(0, np.empty((4, 4, 4, 4), np.int16))

@@ -14,6 +14,8 @@ from augment.data.universe.simulate import simulate
 from augment.errors import DataError
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 MEASURE = """
 import sys, torch
 from augment.data.universe.cosmology import Cosmology

@@ -4,6 +4,8 @@ import pytest
 
 from tests.conftest import toy_config
 
+pytestmark = pytest.mark.slow
+
 BLOCKER = """\
 import os, sys
 class Blocker:

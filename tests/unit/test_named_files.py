@@ -15,6 +15,8 @@ from augment.data.storage.data_set import UniverseSet
 from augment.errors import DataError
 from tests.unit.test_published import cosmoflow, counts_of, framed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def train(tmp_path, monkeypatch):

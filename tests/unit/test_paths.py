@@ -9,6 +9,8 @@ from saih.config.schema import Launch
 from saih.errors import InputError
 from saih.paths import expanded
 
+pytestmark = pytest.mark.slow
+
 SWEEP = {"schema": 1, "name": "x", "app": "cosmoflow", "size": {"edge": [8]}, "run": {"batch": [1]},
          "measure": {"target_percent": 50, "max_s": 0.2, "profile": False}, "launch": {"device": "cpu"}}  # fmt: skip
 RECIPE = {"universes": 2, "edge": 8, "box_mpc_h": 64, "redshifts": [0, 1, 2, 3], "steps": 0}

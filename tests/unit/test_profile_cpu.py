@@ -16,7 +16,7 @@ from saih.profile.run import COMPILED, NAMELESS, NO_INPUT, profile
 from saih.profile.tree import REGION
 from tests.alone import Alone
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 SAMPLES = {"block_s": {"full": [[0.01]]}, "block_steps": 1}
 

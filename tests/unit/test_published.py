@@ -5,8 +5,10 @@ The writer below shares nothing with the reader: its CRC-32C goes bit by bit, it
 
 import gzip
 import os
+import resource
 import struct
 import time
+import zlib
 from itertools import product
 
 import h5py
@@ -232,6 +234,59 @@ def test_labels_of_any_size_are_refused_unread(tmp_path):
         file["full"] = np.zeros((2, 2, 2, 4), "<i2")
         file.create_dataset("unitPar", (2**34,), "<f4", chunks=(1024,))
     refused(path, "'unitPar' is float32 .*: must be 4 floats", edge=2, where=": ")
+
+
+def chunk_of_zeros(file, name, chunk, values):
+    """An array in one packed chunk that is larger than the array: some KB that HDF5 unpacks to ``chunk``."""
+    space = h5py.h5s.create_simple(values.shape, (h5py.h5s.UNLIMITED,) * values.ndim)
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_chunk(chunk)
+    plan.set_deflate(9)
+    found = h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(values.dtype), space, plan)
+    packer, size = zlib.compressobj(9), int(np.prod(chunk)) * values.itemsize
+    packed = packer.compress(values.tobytes())
+    for _ in range(0, size, 2**24):
+        packed += packer.compress(bytes(2**24))
+    found.write_direct_chunk((0,) * values.ndim, packed + packer.flush())
+
+
+@pytest.mark.parametrize("claims", ["its chunk", "nothing of what it unpacks to"])
+def test_labels_that_unpack_to_a_gigabyte_are_refused_before_that(tmp_path, claims):
+    path = tmp_path / "bomb.hdf5"
+    with h5py.File(path, "w") as file:
+        file["full"] = np.zeros((2, 2, 2, 4), "<i2")
+        if claims == "its chunk":
+            chunk_of_zeros(file, "unitPar", (2**27,), LABELS)
+        else:
+            labels = file.create_dataset("unitPar", (4,), "<f4", chunks=(4,), compression="gzip")
+            labels.id.write_direct_chunk((0,), zlib.compress(bytes(2**27), 9))
+    assert path.stat().st_size < 2**20
+    before = peak_kib()
+    refused(path, "'unitPar' (has chunks|is .* bytes packed)", edge=2, where=": ")
+    assert peak_kib() - before < 2**16
+
+
+def test_a_universe_in_a_chunk_of_a_gigabyte_is_refused_before_it_is_unpacked(tmp_path):
+    path = tmp_path / "bomb.hdf5"
+    with h5py.File(path, "w") as file:
+        chunk_of_zeros(file, "full", (512, 512, 256, 4), np.zeros((2, 2, 2, 4), "<i2"))
+        file["unitPar"] = LABELS
+    before = peak_kib()
+    refused(path, "'full' has chunks of .*: must be at most 65536 bytes each", edge=2, where=": ")
+    assert peak_kib() - before < 2**16
+
+
+def test_small_labels_may_be_packed(tmp_path):
+    path = tmp_path / "packed.hdf5"
+    with h5py.File(path, "w") as file:
+        file["full"] = counts_of(2)
+        file.create_dataset("unitPar", data=LABELS, chunks=(4,), maxshape=(None,), compression="gzip")
+    (sample,) = read(path, 2)
+    np.testing.assert_array_equal(sample.labels, LABELS)
+
+
+def peak_kib():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 X, Y = bytes_feature(counts_of(1).tobytes()), floats_feature(LABELS)

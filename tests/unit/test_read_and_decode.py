@@ -30,7 +30,7 @@ from tests.conftest import ROOT
 from tests.sets import random_set
 from tests.unit.test_emulate import throttles
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.usefixtures("one_thread"), pytest.mark.slow]
 
 BATCHES = 8
 CPU = torch.device("cpu")

@@ -12,6 +12,8 @@ from scipy.optimize import least_squares
 from benchmarks import hockney_study
 from reports.analysis.hockney import Hockney, fit
 
+pytestmark = pytest.mark.slow
+
 SIZES = [1e9 * 4**i for i in range(7)]
 
 

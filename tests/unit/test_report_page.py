@@ -20,6 +20,8 @@ from saih.metrics.compute import UNITS
 from tests.conftest import ROOT
 from tests.gold.small import lost, measured, write_run
 
+pytestmark = pytest.mark.slow
+
 GOLD = ROOT / "tests" / "gold"
 VOID = {"meta", "link", "br", "input", "img", "hr"}
 

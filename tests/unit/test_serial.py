@@ -11,6 +11,8 @@ import scipy.stats
 from saih.statistics import correlated
 from saih.statistics.correlated import drift, mean_interval, median_interval, trend_chance
 
+pytestmark = pytest.mark.slow
+
 
 def ar1(seed, n, rho, sd=0.02):
     """A normal AR(1) process around 1."""

@@ -15,6 +15,8 @@ from augment.data.universe.fourier import wave_indices
 from augment.data.universe.lpt import displacements, initial_modes
 from augment.data.universe.simulate import initial_density, simulate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("edge", [16, 15])
 def test_mean_count_is_one(edge):

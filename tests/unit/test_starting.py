@@ -13,6 +13,8 @@ from saih.launch import slurm
 from saih.launch.launchers import Launcher
 from tests.conftest import toy_config
 
+pytestmark = pytest.mark.slow
+
 TOLD_S = 10.0
 RETRYING = "srun: Job 5 step creation temporarily disabled, retrying (Requested nodes are busy)"
 FATAL = "srun: fatal: SLURM_MEM_PER_CPU, SLURM_MEM_PER_GPU, and SLURM_MEM_PER_NODE are mutually exclusive."

@@ -13,6 +13,8 @@ from saih.telemetry.host import HostWatch
 from saih.telemetry.readings import Unreadable
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 

@@ -11,6 +11,8 @@ from saih.cli.main import _parser
 from tests.conftest import ROOT
 from tests.gold.small import measured, run_of
 
+pytestmark = pytest.mark.slow
+
 COMMAND = re.compile(r"(?<![\w./-])saih ([a-z]+)\b")
 """As someone would type it; folders and modules named saih are none."""
 NO_COMMANDS = {"import", "from", "starts", "itself"}

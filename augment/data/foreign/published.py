@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from augment.data.foreign.tfrecord import Source, byte_strings, features, floats, records
-from augment.data.storage.hdf5 import array, check_room, one_line, open_file
+from augment.data.storage import arrays
+from augment.data.storage.hdf5 import one_line, open_file
 from augment.errors import DataError
-from saih.common.files import open_regular
 
 EDGE, REDSHIFTS, LABELS = 128, 4, 4
 
@@ -60,23 +60,24 @@ def read(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iter
     A TFRecord must hold cubes of this edge; a universe is cut into them. Raises DataError, one line that
     names the file and the record or cube, where either cannot be trusted.
     """
-    if is_hdf5(path):
+    if is_named_hdf5(path):
         yield from read_hdf5(path, edge, redshifts)
         return
     with Source(path) as source:
-        yield from read_tfrecord(source, edge, redshifts)
+        if not holds_hdf5(source):
+            yield from read_tfrecord(source, edge, redshifts)
+            return
+    yield from read_hdf5(path, edge, redshifts)
 
 
-def is_hdf5(path: str | Path) -> bool:
-    """True if a published file is an original universe, by its name or its first bytes. Raises DataError."""
-    if Path(path).suffix in _HDF5_NAMES:
-        return True
-    try:
-        with open(open_regular(path), "rb") as file:
-            return file.read(len(_HDF5)) == _HDF5
-    except OSError as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
-        raise DataError(f"{path}: {reason}") from error
+def is_named_hdf5(path: str | Path) -> bool:
+    """True if a published file is an original universe by its name."""
+    return Path(path).suffix in _HDF5_NAMES
+
+
+def holds_hdf5(source: Source) -> bool:
+    """True if an open file is an original universe by its first bytes."""
+    return source.head.startswith(_HDF5)
 
 
 def read_tfrecord(source: Source, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iterator[Sample]:
@@ -132,17 +133,11 @@ def _decoded(record: bytes, shape: tuple[int, int, int, int]) -> tuple[NDArray[n
 
 
 def _checked_universe(file: Any, edge: int, redshifts: int) -> tuple[Any, NDArray[np.float32]]:
-    full, labels = array(file, "full"), array(file, "unitPar")
-    shape: tuple[int, ...] = full.shape or ()  # an empty one has none
-    if full.dtype != np.int16 or len(shape) != 4 or len(set(shape[:3])) != 1 or shape[3] != redshifts:
-        raise DataError(f"'full' is {full.dtype} {shape}: must be int16 (width, width, width, {redshifts})")
-    if not shape[0] or shape[0] % edge:
-        raise DataError(f"'full' is {shape[0]} voxels wide: must be a multiple of edge = {edge}")
-    check_room(full, "full", compressed=full.chunks is not None)
-    if labels.shape != (LABELS,) or labels.dtype.kind != "f":
-        raise DataError(f"'unitPar' is {labels.dtype} {labels.shape}: must be {LABELS} floats")
-    check_room(labels, "unitPar", compressed=labels.chunks is not None)
-    return full, _checked_labels(labels[()], "'unitPar'")
+    full = arrays.universe(file, redshifts)
+    if not full.shape[0] or full.shape[0] % edge:
+        raise DataError(f"'full' is {full.shape[0]} voxels wide: must be a multiple of edge = {edge}")
+    labels = arrays.small_array(file, "unitPar", (LABELS,), f"{LABELS} floats", lambda found: found.kind == "f")
+    return full, _checked_labels(labels, "'unitPar'")
 
 
 def _checked_labels(given: Any, what: str) -> NDArray[np.float32]:

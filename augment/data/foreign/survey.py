@@ -140,13 +140,16 @@ def header_of(index: Arrays, sources: Sources, provenance: dict[str, Any]) -> He
 
 def _survey_one(sources: Sources, number: int, tick: Tick) -> Arrays:
     path = sources.paths[number]
-    if published.is_hdf5(path):
+    original = published.is_named_hdf5(path)
+    if not original:
+        with tfrecord.Source(path) as source:  # opened and read once: half a million of them are terabytes
+            original = published.holds_hdf5(source)
+            if not original:
+                rows = _rows(published.read_tfrecord(source, sources.edge), tick)
+                codec, checksum = TFRECORD_GZIP if source.compressed else RAW, _checked(path, source.crc32c)
+    if original:
         rows, codec = _rows(published.read_hdf5(path, sources.edge), tick), HDF5_UNIVERSE
         checksum = _checked(path, lambda: file_crc32c(path))
-    else:
-        with tfrecord.Source(path) as source:  # read once: half a million of them are terabytes
-            rows = _rows(published.read_tfrecord(source, sources.edge), tick)
-            codec, checksum = TFRECORD_GZIP if source.compressed else RAW, _checked(path, source.crc32c)
     labels, parameters, checksums, offsets, sizes = zip(*rows, strict=True)
     return {
         "labels": np.array(labels, np.float32),

@@ -67,6 +67,7 @@ class Source:
             raise DataError(f"{path}: no such file") from error
         except OSError as error:
             raise DataError(f"{path}: cannot be opened ({error.strerror})") from error
+        self.head = head
         # A plain record of the right length also begins with gzip's mark, but gzip never with a right checksum.
         self.compressed = head.startswith(_GZIP) and not _matches(head[:8], head[8:])
         self._crc32c = 0

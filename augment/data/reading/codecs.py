@@ -19,13 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from augment.data.reading import wait_clock
 from augment.data.reading.direct_io import Memory, read_into, scratch
 from augment.data.reading.open_files import OpenFile
+from augment.data.storage.arrays import universe
 from augment.data.storage.crc32c import extend
+from augment.data.storage.hdf5 import open_file
 from augment.data.storage.manifest import HDF5_UNIVERSE, TFRECORD_GZIP
 from augment.data.storage.universe_file import DEFLATE, RAW
 from augment.errors import DataError
@@ -86,9 +87,11 @@ def hdf5_universe(stored: Stored, out: Memory, edge: int) -> int:
     """One cube of a universe."""
     counts = np.frombuffer(out.bytes, np.int16).reshape(edge, edge, edge, -1)
     started = time.perf_counter()
-    with _hdf5, h5py.File(stored.path, "r", locking=False) as file:
-        full = file["full"]
+    with _hdf5, open_file(stored.path) as file:
+        full = universe(file, counts.shape[3])
         cuts = full.shape[0] // edge
+        if stored.offset >= cuts**3:
+            raise DataError(f"its index says cube {stored.offset}: must be below {cuts**3}")
         corner = np.unravel_index(stored.offset, (cuts, cuts, cuts))
         full.read_direct(counts, tuple(slice(int(i) * edge, (int(i) + 1) * edge) for i in corner))
     wait_clock.waited_since(started)  # for its turn, too: others read meanwhile

@@ -26,14 +26,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from augment.data.storage.hdf5 import array, check_room, one_line, open_file
+from augment.data.storage.arrays import array, check_room, small_array
+from augment.data.storage.hdf5 import one_line, open_file
 from augment.errors import DataError
 
 FORMAT = "saih-universes"
 FORMAT_VERSION = 2
 RAW, DEFLATE = "raw", "deflate"
 
-_BROKEN = (OSError, RuntimeError, KeyError, ValueError)  # what h5py raises for a damaged file; DataError too
+_BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # what h5py raises for a damaged file; DataError too
 
 Progress = Callable[[int, int], None]
 Arrays = Mapping[str, NDArray[Any]]
@@ -161,11 +162,11 @@ def _attribute(attributes: Mapping[str, Any], name: str) -> Any:
 
 
 def _read_arrays(file: Any, header: Header) -> dict[str, NDArray[Any]]:
-    _check_array(file, "counts", (header.samples, *header.sample_shape), "<i2")
-    arrays: dict[str, NDArray[Any]] = {}
-    for name, (shape, dtype) in header.small_arrays().items():
-        _check_array(file, name, shape, dtype)
-        arrays[name] = file[name][()]
+    _check_counts(file, (header.samples, *header.sample_shape))
+    arrays = {
+        name: small_array(file, name, shape, f"{np.dtype(dtype)} {shape}", np.dtype(dtype).__eq__)
+        for name, (shape, dtype) in header.small_arrays().items()
+    }
     bad = np.flatnonzero(~np.isfinite(arrays["labels"]).all(axis=1))
     if len(bad):
         raise DataError(f"the labels of sample {bad[0]} are not finite")
@@ -174,11 +175,11 @@ def _read_arrays(file: Any, header: Header) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _check_array(file: Any, name: str, shape: tuple[int, ...], dtype: str) -> None:
-    found = array(file, name)
-    if found.shape != shape or found.dtype != np.dtype(dtype):
-        raise DataError(f"{name!r} is {found.dtype} {found.shape}: must be {np.dtype(dtype)} {shape}")
-    check_room(found, name, compressed=name == "counts" and found.chunks is not None)
+def _check_counts(file: Any, shape: tuple[int, ...]) -> None:
+    found = array(file, "counts")
+    if found.shape != shape or found.dtype != np.dtype("<i2"):
+        raise DataError(f"'counts' is {found.dtype} {found.shape}: must be int16 {shape}")
+    check_room(found, "counts", compressed=found.chunks is not None)
 
 
 def _layout(counts: Any, header: Header) -> tuple[str, NDArray[np.int64], NDArray[np.int64]]:
