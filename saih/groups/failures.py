@@ -40,7 +40,7 @@ EXPLAINS_OTHERS = (Kind.INPUT, Kind.OOM)
 def of_exception(error: BaseException) -> Failure:
     """The failure of a rank that this exception ended."""
     text = " ".join(str(error).split())
-    described = f"{type(error).__name__}: {text[:LONGEST]}"
+    described = f"{type(error).__name__}: {text[:LONGEST]}" if text else type(error).__name__
     if PROFILING in getattr(error, "__notes__", ()):
         return Failure(Kind.FAILED, described, during=PROFILING)
     lack = lacking(error) if isinstance(error, ImportError) else None

@@ -25,6 +25,7 @@ MISSING = ModuleNotFoundError("No module named 'torch'", name="torch")
         ),
         (ZeroDivisionError("division by zero"), Kind.FAILED, "ZeroDivisionError: division by zero"),
         (SystemExit(0), Kind.FAILED, "SystemExit: 0"),
+        (KeyboardInterrupt(), Kind.FAILED, "KeyboardInterrupt"),
         (ImportError("no such name", name="mine"), Kind.FAILED, "ImportError: no such name"),
         (ValueError("x" * 10_000), Kind.FAILED, f"ValueError: {'x' * 500}"),
     ],
