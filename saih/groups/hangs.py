@@ -84,6 +84,11 @@ class Watch:
         self._stopped_s = self._stopped_s or time.monotonic()
         return time.monotonic() - self._stopped_s >= seconds
 
+    def forgive(self, seconds: float) -> None:
+        """Take a pause of the watcher off all waiting."""
+        self._looked_s += seconds
+        self._stopped_s = None
+
     def words(self) -> str:
         """Describe the state of each rank, unusual ones first; "" before the ranks are known."""
         told: dict[str, list[str]] = {}

@@ -39,6 +39,8 @@ KILL_GRACE_S = 10.0
 """How long srun may take to end its ranks; Slurm's KillWait and a slow node are within it."""
 LOOK_S = 1.0
 """How often a silent group is looked at."""
+PAUSE_S = 1.0
+"""A turn that took so much longer than it may was no wait: this process had not been running."""
 SLOWER = 20
 """A block may take this many times what the slowest before it took, before it counts as hung."""
 
@@ -73,6 +75,11 @@ class _Signs:
         self._heard_s, self.doing, block_s = time.monotonic(), sign.what, sign.block_s
         self.may_compile = block_s is None
         self._allowed_s = math.inf if block_s is None else max(self.patience.silence_s, SLOWER * block_s)
+
+    def forgive(self, seconds: float) -> None:
+        """Take a pause of the watcher off all waiting."""
+        self._asked_s += seconds
+        self._heard_s += seconds
 
     def silent_for(self, seconds: float) -> bool:
         """Return True if there was no heartbeat for `seconds`."""
@@ -143,11 +150,15 @@ class Group:
             self._log.begin(log)
         self._send(request)
         signs = _Signs(patience)
-        looked_s = time.monotonic()
+        looked_s = turned_s = time.monotonic()
         while True:
+            message, silent = None, False
             try:
                 message = self._answers.get(timeout=LOOK_S)
             except queue.Empty:
+                silent = True
+            turned_s = self._forgive_own_pause(turned_s, signs)
+            if silent:
                 self._log.update()
                 self._look_at_start(signs, on_progress)
                 self._give_up_if_hung(signs)
@@ -168,6 +179,19 @@ class Group:
                 self.served += 1
                 self._log.update()
                 return message.content
+
+    def _forgive_own_pause(self, turned_s: float, signs: _Signs) -> float:
+        """Take the time in which this process was stopped itself off all waiting; return the time.
+
+        Ctrl-Z and `fg`, or a job that Slurm suspends: what the group said meanwhile has not been read yet.
+        """
+        now = time.monotonic()
+        paused_s = now - turned_s - LOOK_S
+        if paused_s > PAUSE_S:
+            signs.forgive(paused_s)
+            self._watch.forgive(paused_s)
+            self._spoke_s += paused_s
+        return now
 
     def kill(self) -> None:
         """End every process of the group at once. Ranks on other hosts end with their launcher's daemon.
