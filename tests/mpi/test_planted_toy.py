@@ -7,7 +7,11 @@ import pytest
 from tests.conftest import ROOT, Cli
 from tests.unit.test_cosmoflow_training import PHASES
 
-pytestmark = [pytest.mark.mpi, pytest.mark.long]
+pytestmark = [
+    pytest.mark.mpi,
+    pytest.mark.long,
+    pytest.mark.planted,
+]  # alone: their times are fractions of a millisecond
 
 SMALL = {"n": 64, "products": 2, "array_mb": 1}
 POINTS = (
