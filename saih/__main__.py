@@ -1,4 +1,4 @@
-"""``saih`` and ``python -m saih``."""
+"""`saih` and `python -m saih`."""
 
 import sys
 

@@ -1,7 +1,7 @@
 """The protocol an application fulfils, in two halves. applications.py finds one and checks what it answers.
 
-The first half is the object ``APP`` itself. It imports no torch: its dials, what it costs, what is legal. The
-command line and the driver see only this half. The second half is what ``APP.build`` returns inside a worker: work
+The first half is the object `APP` itself. It imports no torch: its dials, what it costs, what is legal. The
+command line and the driver see only this half. The second half is what `APP.build` returns inside a worker: work
 that runs steps. docs/adding-an-app.md walks through an example.
 
 Applications import this module and nothing else of the harness.
@@ -44,8 +44,8 @@ MOST_INTEGER = 2**63
 class Execution:
     """Run options of a problem.
 
-    ``ranks`` MPI ranks (one device each), ``batch`` samples a rank and step, ``precision`` fp32 | tf32 | bf16 |
-    fp16, ``execution`` and ``input`` as the application offers them. ``background_read_mb_s``: what processes of the
+    `ranks` MPI ranks (one device each), `batch` samples a rank and step, `precision` fp32 | tf32 | bf16 |
+    fp16, `execution` and `input` as the application offers them. `background_read_mb_s`: what processes of the
     harness read meanwhile from the same files, in MB/s (1e6 bytes a second) over all hosts together; 0: none do.
     """
 
@@ -101,9 +101,9 @@ class Point:
 
 @dataclass(frozen=True)
 class Dial:
-    """One number that sets a problem's size. ``kind`` is int or float; ``default`` None means required.
+    """One number that sets a problem's size. `kind` is int or float; `default` None means required.
 
-    Growing tries multiples of ``step``; None: whole numbers, or any number where ``kind`` is float.
+    Growing tries multiples of `step`; None: whole numbers, or any number where `kind` is float.
     """
 
     help: str
@@ -113,7 +113,7 @@ class Dial:
     step: Number | None = None
 
     def parse(self, value: object, where: str) -> Number:
-        """``value`` as this dial's kind, so that 1 and 1.0 name the same size. Raises InputError."""
+        """`value` as this dial's kind, so that 1 and 1.0 name the same size. Raises InputError."""
         given = f"{where} = {value}"
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise InputError(f"{given}: must be {'an integer' if self.kind is int else 'a number'}")
@@ -130,9 +130,9 @@ class Dial:
 class Cost:
     """Cost of one sample of a point, in closed form, for the plain variant of the whole step.
 
-    ``flop_per_sample`` counts a multiply-add as two; for training it is forward and backward. ``sample_bytes`` is what
-    a sample occupies in the data set. ``memory_bytes`` is the most that the application's tensors take of a device at
-    once, with the point's own batch, ``workspace_bytes`` what libraries may take besides, at most.
+    `flop_per_sample` counts a multiply-add as two; for training it is forward and backward. `sample_bytes` is what
+    a sample occupies in the data set. `memory_bytes` is the most that the application's tensors take of a device at
+    once, with the point's own batch, `workspace_bytes` what libraries may take besides, at most.
     """
 
     flop_per_sample: int
@@ -147,7 +147,7 @@ class Cost:
 class Layer:
     """A layer that counts: what it computes in one step of one rank (its whole batch), and the least it must move.
 
-    ``name`` is the layer's key in `Work.layers`. Forward and whole step (in training: forward and backward) are given
+    `name` is the layer's key in `Work.layers`. Forward and whole step (in training: forward and backward) are given
     apart; bytes are those between the device's memory and its arithmetic.
     """
 
@@ -160,7 +160,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """A metric that an application declares beyond the harness's own. ``better`` is "higher", "lower" or "none"."""
+    """A metric that an application declares beyond the harness's own. `better` is "higher", "lower" or "none"."""
 
     name: str
     unit: str
@@ -172,15 +172,15 @@ class MetricSpec:
 
 @dataclass(frozen=True)
 class Ran:
-    """Result of `Work.run`: samples of this rank, seconds by phase (keys end in ``_s``), bytes read, own values.
+    """Result of `Work.run`: samples of this rank, seconds by phase (keys end in `_s`), bytes read, own values.
 
-    ``samples`` is n times the point's batch: rates rest on it. All is checked once given (work_checks.py).
+    `samples` is n times the point's batch: rates rest on it. All is checked once given (work_checks.py).
 
-    ``read_bytes`` counts the bytes of the samples that were read from a data set for these steps; samples that were
-    held in memory or drawn there count nothing. ``storage_bytes`` counts the bytes that were fetched from storage
+    `read_bytes` counts the bytes of the samples that were read from a data set for these steps; samples that were
+    held in memory or drawn there count nothing. `storage_bytes` counts the bytes that were fetched from storage
     beneath the page cache for them; None: not known.
 
-    ``finish``, called once the device has finished and the steps' time is taken, gives the answer that replaces this
+    `finish`, called once the device has finished and the steps' time is taken, gives the answer that replaces this
     one: it adds phases by the device's clock, and all that no step should pay for.
     """
 
@@ -201,7 +201,7 @@ class Work(Protocol):
     """The second half: an application at one point, on one rank, ready to run."""
 
     def run(self, n: int) -> Ran:
-        """Do ``n`` steps (or serve ``n`` batches). It may return before the device has finished."""
+        """Do `n` steps (or serve `n` batches). It may return before the device has finished."""
 
     def without(self, part: str) -> Work | None:
         """Return the same work without `part`, sharing its state, or None; the same answer on all ranks.
@@ -221,7 +221,7 @@ class Work(Protocol):
 class Context(Protocol):
     """The interface of a worker for an application: rank, device and small control messages.
 
-    torch.distributed is initialised with one process a rank. ``device`` is "cpu" or "cuda:N".
+    torch.distributed is initialised with one process a rank. `device` is "cpu" or "cuda:N".
     """
 
     rank: int
@@ -230,10 +230,10 @@ class Context(Protocol):
     seed: int
 
     def broadcast(self, value: Any) -> Any:
-        """Rank 0's ``value``, on every rank."""
+        """Rank 0's `value`, on every rank."""
 
     def gather(self, value: Any) -> list[Any]:
-        """Every rank's ``value``, in order of rank, on every rank."""
+        """Every rank's `value`, in order of rank, on every rank."""
 
     def progress(self, what: str, done: float, total: float) -> None:
         """Tell whoever watches; from rank 0 only, from others it is dropped."""
@@ -246,12 +246,12 @@ class Context(Protocol):
 
 
 class App(Protocol):
-    """The first half. Importing it, and every call but ``prepare`` and ``build``, must not import torch.
+    """The first half. Importing it, and every call but `prepare` and `build`, must not import torch.
 
-    An application whose network ``saih augment model`` can show and grow has two calls more: ``network(point)``, its
-    layers (augment.model.network.Network), and ``module(point)``, the same as a torch module. One whose memory differs
-    between kinds of device has ``cost_on(point, device, cores)``: the cost on "cuda" or "cpu", with that many cores.
-    One that wants its time told by layer has ``layers(point)``, a sequence of `Layer`, and its work has ``layers()``:
+    An application whose network `saih augment model` can show and grow has two calls more: `network(point)`, its
+    layers (augment.model.network.Network), and `module(point)`, the same as a torch module. One whose memory differs
+    between kinds of device has `cost_on(point, device, cores)`: the cost on "cuda" or "cpu", with that many cores.
+    One that wants its time told by layer has `layers(point)`, a sequence of `Layer`, and its work has `layers()`:
     name -> torch module.
     """
 
@@ -261,7 +261,7 @@ class App(Protocol):
     metrics: Sequence[MetricSpec]
 
     def resolve_data(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration's ``data`` with its defaults filled in. Raises InputError naming the key."""
+        """The configuration's `data` with its defaults filled in. Raises InputError naming the key."""
 
     def validate(self, point: Point) -> None:
         """Raise InputError naming the key, unless the point can be built."""
@@ -270,13 +270,13 @@ class App(Protocol):
         """Return the cost of one sample of `point`."""
 
     def prepare(self, context: Context, points: Sequence[Point]) -> dict[str, Any]:
-        """Make or check the input of ``points``, once, on a single rank; returns facts about it for the records.
+        """Make or check the input of `points`, once, on a single rank; returns facts about it for the records.
 
-        Raises InputError where a data set is missing or damaged. Wherever in the facts a key is called ``path`` (a
-        file or folder) or ``paths`` (a list of them, which counts where both stand together), it names what is read
-        from shared storage: there the readers of ``run.background_read_mb_s`` find their files. All else is the
+        Raises InputError where a data set is missing or damaged. Wherever in the facts a key is called `path` (a
+        file or folder) or `paths` (a list of them, which counts where both stand together), it names what is read
+        from shared storage: there the readers of `run.background_read_mb_s` find their files. All else is the
         application's own.
         """
 
     def build(self, context: Context, point: Point) -> Work:
-        """The work of ``point`` on this rank. Imported late: this is where torch comes in."""
+        """The work of `point` on this rank. Imported late: this is where torch comes in."""

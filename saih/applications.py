@@ -32,7 +32,7 @@ _Answer = TypeVar("_Answer")
 
 
 def load(reference: str) -> Checked:
-    """The application called ``cosmoflow`` (the folder apps/cosmoflow) or ``my.module:APP``. Raises InputError."""
+    """The application called `cosmoflow` (the folder apps/cosmoflow) or `my.module:APP`. Raises InputError."""
     module_name, _, attribute = reference.partition(":")
     if not attribute:
         module_name, attribute = f"apps.{reference}", "APP"
@@ -75,7 +75,7 @@ class Checked:
             raise AppFault(f"{self._where}: {wrong}") from wrong
 
     def resolve_data(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration's ``data`` with its defaults."""
+        """The configuration's `data` with its defaults."""
         answer = self._call("resolve_data", data)
         return self._checked(given.jsonable, answer, "resolve_data", MOST_DATA_BYTES)
 
@@ -88,12 +88,12 @@ class Checked:
         return self._cost("cost", point)
 
     def prepare(self, context: Context, points: Sequence[Point]) -> dict[str, Any]:
-        """Makes or checks the input of ``points``. What it raises keeps its place for the worker's log."""
+        """Makes or checks the input of `points`. What it raises keeps its place for the worker's log."""
         answer = self._app.prepare(context, points)
         return self._checked(given.jsonable, answer, "prepare", MOST_FACTS_BYTES)
 
     def build(self, context: Context, point: Point) -> Work:
-        """The work of ``point`` on this rank."""
+        """The work of `point` on this rank."""
         return self._app.build(context, point)
 
     def __getattr__(self, part: str) -> Any:

@@ -34,7 +34,7 @@ class AppFault(InputError):
 
 _EXTRA = "run"
 _OF_THE_EXTRA = frozenset({"torch", "h5py", "mpi4py", "colossus", "scipy", "google_crc32c"})
-"""What setup.cfg's extra brings and planning does without, as Python names it."""
+"""Packages of setup.cfg's extra, by their import names; planning does without them."""
 
 
 def lacking(error: ImportError) -> InputError | None:
@@ -48,7 +48,7 @@ def lacking(error: ImportError) -> InputError | None:
 
 
 class Interrupted(SaihError):
-    """The sweep was told to stop by a signal."""
+    """A signal asked the sweep to stop."""
 
     def __init__(self, signal_name: str) -> None:
         super().__init__(f"stopped by {signal_name}")
@@ -65,7 +65,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a worker group gave no answer: of which rank, during which activity and when (epoch seconds), if known."""
+    """Cause of a missing answer: its rank, the activity and the time (epoch seconds), if known."""
 
     kind: Kind
     message: str

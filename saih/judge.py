@@ -25,8 +25,8 @@ NO_DEVICE = "which device it was is not recorded"
 class Measured:
     """Measurement of a point, and the figures it is compared with.
 
-    ``samples`` as in the record, of all copies; ``places``: where each rank was, as in record.system["ranks"];
-    ``machine`` and ``ceilings`` as in record.system.
+    `samples` as in the record, of all copies; `places`: where each rank was, as in record.system["ranks"];
+    `machine` and `ceilings` as in record.system.
     """
 
     samples: Mapping[str, Any]

@@ -13,7 +13,7 @@ _VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})")
 
 
 def expanded(key: str, given: str) -> Path:
-    """The path that ``given`` under ``key`` of a configuration means on this host. Raises InputError.
+    """The path that `given` under `key` of a configuration means on this host. Raises InputError.
 
     A variable that is not set, or empty, is refused: $SCRATCH/x would become /x, or a folder called $SCRATCH.
     """

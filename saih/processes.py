@@ -87,7 +87,7 @@ def kill(pid: int) -> None:
 def die_with_parent(parent: int | None = None) -> None:
     """Have the kernel end this process when what started it ends: prctl(PR_SET_PDEATHSIG), linux/prctl.h.
 
-    ``parent`` is the process that should be it; if it has ended already, this one ends now.
+    `parent` is the process that should be it; if it has ended already, this one ends now.
     """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if parent is not None and os.getppid() != parent:

@@ -48,7 +48,7 @@ class Making:
 
 
 def plans(arguments: argparse.Namespace, sources: Sources | None, local_rank: int, cores: int) -> list[Making]:
-    """What the words ask for, of ``sources`` where they name files. Raises InputError and DataError."""
+    """What the words ask for, of `sources` where they name files. Raises InputError and DataError."""
     operation, out = arguments.operation, arguments.out
     if operation == "simulate":
         device = _device(arguments.device, local_rank, cores)

@@ -24,7 +24,7 @@ from saih.processes import hear_no_more, interrupt_when_told
 
 EX_TEMPFAIL = 75
 LIMITED = (errno.EMFILE, errno.EFBIG, errno.EAGAIN, errno.ENOMEM)
-"""What the kernel says where a resource limit is reached."""
+"""Errors of the kernel when a resource limit is reached."""
 NO_THREAD = "can't start new thread"
 
 

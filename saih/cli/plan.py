@@ -42,12 +42,12 @@ ANY = "any"
 def rows(config: Config, app: App, points: Points, folder: Folder | None = None) -> list[dict[str, Any]]:
     """One row a point, in plain JSON types.
 
-    ``memory_bytes`` and, of it, libraries' ``workspace_bytes`` are the most that a rank takes, by kind of device: the
+    `memory_bytes` and, of it, libraries' `workspace_bytes` are the most that a rank takes, by kind of device: the
     one that launch.device names, "cuda" and "cpu" for auto, "any" where the application does not tell them apart.
-    ``time_s`` is an estimate by kind of device, most likely between ``time_low_s`` and ``time_high_s``, and
-    ``time_basis`` what it rests on: the records of the run in ``folder``, else the ceilings there, else what devices
+    `time_s` is an estimate by kind of device, most likely between `time_low_s` and `time_high_s`, and
+    `time_basis` what it rests on: the records of the run in `folder`, else the ceilings there, else what devices
     of the kind usually reach. The first point of a worker group has its start, the first of a rank count its ceilings.
-    Of a growing sweep the sizes that it comes to if nothing ends it; ``fits`` says, by kind of device, whether the
+    Of a growing sweep the sizes that it comes to if nothing ends it; `fits` says, by kind of device, whether the
     predicted memory is within what a rank may take, null where that is not known before the machine is.
     """
     cores = cores_per_rank(config)
@@ -102,7 +102,7 @@ def _fits(config: Config, app: App, system: Mapping[str, Any], point: Point, cos
 
 
 def table(rows: list[dict[str, Any]], statuses: Mapping[str, str], grows: bool = False) -> list[str]:
-    """The rows as lines for people; with ``statuses`` also what is measured already. ``grows``: memory may end it."""
+    """The rows as lines for people; with `statuses` also what is measured already. `grows`: memory may end it."""
     varying = _varying([row["point"]["run"] for row in rows])
     head = [
         "point",

@@ -77,7 +77,7 @@ class Progress:
             self._line.say(what)
 
     def begin(self, point: Point, number: int, total: int | None, left_s: float | None) -> None:
-        """Point ``number`` of ``total`` starts; about ``left_s`` seconds remain, this one included. None: unknown."""
+        """Point `number` of `total` starts; about `left_s` seconds remain, this one included. None: unknown."""
         self._what = f"[{number}{f'/{total}' if total else ''}] {point.label}"
         self._left = f" - about {duration(left_s)} left" if left_s else ""
         self._show("")
@@ -91,7 +91,7 @@ class Progress:
         self._line.say(f"{self._what}: {text}" if self._what else text)
 
     def end(self, record: Record, seconds: float, left_s: float | None) -> None:
-        """The point has its record; about ``left_s`` seconds remain. None: unknown."""
+        """The point has its record; about `left_s` seconds remain. None: unknown."""
         left = f"; about {duration(left_s)} left" if left_s else ""
         self._line.say(f"{self._what}: {outcome(record)} ({duration(seconds)}{left})")
 

@@ -35,25 +35,25 @@ MOST_UNREAD = 5
 
 @dataclass(frozen=True)
 class Status:
-    """A run at one moment. ``wanted``: ids of the points asked for, None where that cannot be known here."""
+    """A run at one moment. `wanted`: ids of the points asked for, None where that cannot be known here."""
 
     folder: Path
     records: Mapping[str, Record]
     wanted: frozenset[str] | None
     lock: Lock | None
-    """What the lock says of the driver, None without one."""
+    """The lock of the driver, None without one."""
     job: jobs.Job | None
     """The job of the driver, or of the last one, as far as Slurm knows it."""
     doing: tuple[str, float] | None
-    """What the worker group at work is for, and how many seconds ago its log last grew."""
+    """The purpose of the worker group at work, and the seconds since its log last grew."""
     unread: tuple[Unread, ...] = ()
     """Files that should say something and cannot be read."""
     growth: tuple[str, ...] = ()
     """Of a growing sweep, which never knows how many points it will have: how far each of its lanes is."""
     unknown: str = ""
-    """Why it is not known how many points are left, if so."""
+    """The reason if the number of points left is unknown."""
     left_s: Range | None = None
-    """How long the points still to be measured will take; None where that is not known."""
+    """Estimated time of the points still to be measured; None if unknown."""
 
     @property
     def at_work(self) -> bool:
@@ -70,7 +70,7 @@ class Status:
 
 
 def read(path: Path, now: float) -> Status:
-    """The status of the run in ``path`` at ``now`` (seconds of the epoch). Raises InputError if it holds no run."""
+    """The status of the run in `path` at `now` (seconds of the epoch). Raises InputError if it holds no run."""
     folder = Folder(path)
     lock = locks.look(path / LOCK)
     if not (path / "config.yaml").exists() and lock is None:

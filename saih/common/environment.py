@@ -37,7 +37,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
         "ASAN_OPTIONS", "TSAN_OPTIONS",
     ),
 }  # fmt: skip
-"""What is acted on -> names; a star stands for any end."""
+"""Effect -> names of variables; a star stands for any end."""
 NEITHER = (
     # they print: only values of `SLOWING`, which print much, count
     "NCCL_DEBUG*", "*_LOG", "*_LOGS", "*_LOG_*", "*_LOGINFO*", "*_LOGERR*", "*_LOGWARN*", "*_LOGDEST*", "*_LOGLEVEL*",

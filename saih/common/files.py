@@ -20,14 +20,14 @@ from typing import BinaryIO
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE_BYTES = 2**20
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
-"""How file systems say that they cannot force a folder to the disk."""
+"""Errors of file systems that cannot force a folder to the disk."""
 
 
 @contextlib.contextmanager
 def whole(path: Path, linked_folder: bool = True) -> Iterator[BinaryIO]:
     """Open a file for writing that replaces `path` at the end of the block; until then the old one stays.
 
-    Without ``linked_folder`` the folder must not be a link. Raises OSError, which names ``path``; after any error
+    Without `linked_folder` the folder must not be a link. Raises OSError, which names `path`; after any error
     nothing is left behind.
     """
     with _naming(path), _folder(path.parent, linked_folder) as folder:
@@ -57,12 +57,12 @@ def write_bytes(path: Path, content: bytes, linked_folder: bool = True) -> None:
 
 
 def write_text(path: Path, text: str, linked_folder: bool = True, errors: str = "strict") -> None:
-    """`write_bytes` of ``text`` as UTF-8; ``errors`` is that of str.encode."""
+    """`write_bytes` of `text` as UTF-8; `errors` is that of str.encode."""
     write_bytes(path, text.encode("utf-8", errors), linked_folder)
 
 
 def create(path: Path, content: bytes) -> None:
-    """Make the file ``path``. Raises FileExistsError if there is anything of that name, which one caller wins."""
+    """Make the file `path`. Raises FileExistsError if there is anything of that name, which one caller wins."""
     with _naming(path):
         descriptor = os.open(path, _NEW, 0o666)
         try:
@@ -86,7 +86,7 @@ def begin_empty(path: Path) -> BinaryIO:
 
 
 def no_link(path: str, flags: int) -> int:
-    """An ``opener`` for open() that refuses a link at the end of the path."""
+    """An `opener` for open() that refuses a link at the end of the path."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
 
 
@@ -122,7 +122,7 @@ def read_bounded(path: Path, most_bytes: int) -> bytes:
 
 
 def temporary_name(path: Path) -> Path:
-    """A hidden name beside ``path`` that nobody can know beforehand."""
+    """A hidden name beside `path` that nobody can know beforehand."""
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
 
 

@@ -32,7 +32,7 @@ FIRST_PID_NAMESPACE = "pid:[4026531836]"
 class Holder:
     """A process that holds a lock: what the lock's file says, in JSON. None: unknown, or no such thing.
 
-    ``started``: in clock ticks after boot. ``since_s``: when it took the lock, seconds of the epoch. ``token``: makes
+    `started`: in clock ticks after boot. `since_s`: when it took the lock, seconds of the epoch. `token`: makes
     every lock a different one.
     """
 

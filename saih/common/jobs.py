@@ -26,7 +26,7 @@ ENDED = frozenset(
 
 @dataclass(frozen=True)
 class Own:
-    """The job of this process. ``ends_with_it``: Slurm's daemon has started the process, and ends it with the job.
+    """The job of this process. `ends_with_it`: Slurm's daemon has started the process, and ends it with the job.
 
     A driver in salloc's shell on a login node outlives its job.
     """
@@ -39,9 +39,9 @@ class Own:
 
 @dataclass(frozen=True)
 class Job:
-    """A job as Slurm knows it. ``name``: its number as people give it to Slurm's commands, 12 or 12_3 in an array.
+    """A job as Slurm knows it. `name`: its number as people give it to Slurm's commands, 12 or 12_3 in an array.
 
-    ``state``: RUNNING, PENDING, ...; `FORGOTTEN` once the controller does not know it any more.
+    `state`: RUNNING, PENDING, ...; `FORGOTTEN` once the controller does not know it any more.
     """
 
     number: str

@@ -40,7 +40,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock's file as it was found. ``holder`` is None where it cannot be told, and ``fault`` says why."""
+    """A lock's file as it was found. `holder` is None where it cannot be told, and `fault` says why."""
 
     path: Path
     content: bytes
@@ -67,7 +67,7 @@ class Lock:
 
 @contextlib.contextmanager
 def held(path: Path, who: str) -> Iterator[None]:
-    """Hold the lock ``path`` during the block. Raises Refused, which calls its holder ``who``; OSError."""
+    """Hold the lock `path` during the block. Raises Refused, which calls its holder `who`; OSError."""
     content = mine().to_bytes()
     try:
         _claim(path, path, content, who)
@@ -86,7 +86,7 @@ def release(path: Path, content: bytes) -> None:
 
 
 def look(path: Path) -> Lock | None:
-    """The lock ``path`` as it is now; None if there is none."""
+    """The lock `path` as it is now; None if there is none."""
     try:
         content, owner = files.read_small(path, _MOST_BYTES)
     except FileNotFoundError:
@@ -101,7 +101,7 @@ def look(path: Path) -> Lock | None:
 
 
 def _claim(path: Path, root: Path, content: bytes, who: str) -> None:
-    """Have the file ``path`` hold ``content``: the lock ``root`` itself, or a right to succeed a dead one's."""
+    """Have the file `path` hold `content`: the lock `root` itself, or a right to succeed a dead one's."""
     while True:
         with contextlib.suppress(FileExistsError):
             files.create(path, content)

@@ -14,9 +14,9 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Process:
-    """A process at one moment. ``started``: in clock ticks after boot. ``cpu_s``: time it has computed, all threads.
+    """A process at one moment. `started`: in clock ticks after boot. `cpu_s`: time it has computed, all threads.
 
-    ``children_s``: time that those of its children have computed which have ended and were waited for.
+    `children_s`: time that those of its children have computed which have ended and were waited for.
     """
 
     pid: int

@@ -79,7 +79,7 @@ def positive(value: Any, where: str) -> None:
 
 
 def whole(least: int) -> Shape:
-    """An integer from ``least`` on."""
+    """An integer from `least` on."""
 
     def check(value: Any, where: str) -> None:
         number(value, where)
@@ -90,7 +90,7 @@ def whole(least: int) -> Shape:
 
 
 def optional(shape: Shape) -> Shape:
-    """Null, or a value of ``shape``."""
+    """Null, or a value of `shape`."""
 
     def check(value: Any, where: str) -> None:
         if value is not None:
@@ -155,7 +155,7 @@ def by_name(shape: Shape) -> Shape:
 
 
 def fields(needed: Mapping[str, Shape], more: Mapping[str, Shape] | None = None) -> Shape:
-    """An object that holds the keys of ``needed`` and may hold those of ``more``, each of its shape."""
+    """An object that holds the keys of `needed` and may hold those of `more`, each of its shape."""
 
     def check(value: Any, where: str) -> None:
         held = _object(value, where)

@@ -1,6 +1,6 @@
 """YAML -> typed, frozen configuration. An unknown key, a wrong type or an illegal value is one line that says so.
 
-The section ``size`` holds the application's dials and ``data`` what it reads; the application checks both.
+The section `size` holds the application's dials and `data` what it reads; the application checks both.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ class Run(Section):
 class Grow(Section):
     """How sizes grow, and what ends it besides the end of memory; null: that does not.
 
-    ``along``: dial -> factor of each step; several dials grow together. ``steps``: sizes at most. ``flat_percent``:
-    ends when two steps running gained less in FLOP/s a device. ``budget_s``: time for all points of one way of running.
-    ``bisections``: how often the frontier of memory is halved. ``batch``: run.batch, or the largest power of two that
+    `along`: dial -> factor of each step; several dials grow together. `steps`: sizes at most. `flat_percent`:
+    ends when two steps running gained less in FLOP/s a device. `budget_s`: time for all points of one way of running.
+    `bisections`: how often the frontier of memory is halved. `batch`: run.batch, or the largest power of two that
     fits each size.
     """
 
@@ -86,11 +86,11 @@ class Grow(Section):
 
 
 class Sweep(Section):
-    """Which combinations are measured. ``beyond_slots``: what a point with more ranks than devices leads to.
+    """Which combinations are measured. `beyond_slots`: what a point with more ranks than devices leads to.
 
-    ``only`` and ``exclude`` are rules: a point matches one if it has every value, or one of every list of values, that
-    the rule names. What matches none of ``only`` is no part of the sweep; what matches one of ``exclude`` is recorded
-    as skipped. ``everywhere``: every device, or every node, measures each point for itself, all at once.
+    `only` and `exclude` are rules: a point matches one if it has every value, or one of every list of values, that
+    the rule names. What matches none of `only` is no part of the sweep; what matches one of `exclude` is recorded
+    as skipped. `everywhere`: every device, or every node, measures each point for itself, all at once.
     """
 
     kind: Literal["matrix", "zip", "grow"] = "matrix"
@@ -105,7 +105,7 @@ class Sweep(Section):
 class Measure(Section):
     """End of a measurement: the interval's half-width, or the time limit.
 
-    ``soak_s``: so long it runs full steps before any counts. ``profile``: whether some steps run under a profiler
+    `soak_s`: so long it runs full steps before any counts. `profile`: whether some steps run under a profiler
     afterwards, which tells where the time goes.
     """
 
@@ -121,9 +121,9 @@ class Measure(Section):
 
 
 class Limits(Section):
-    """What ends a point. ``memory_gib`` a rank: null leaves the machine's own end.
+    """What ends a point. `memory_gib` a rank: null leaves the machine's own end.
 
-    ``silence_s``: a point hangs if, once its steps run, no block ends within this time (or within 20 times what a block
+    `silence_s`: a point hangs if, once its steps run, no block ends within this time (or within 20 times what a block
     took, if that is longer), or if before that its ranks compute nothing for this time. Compiling may take longer.
     """
 
@@ -133,10 +133,10 @@ class Limits(Section):
 
 
 class Launch(Section):
-    """How ranks start. ``wrapper`` is put before each rank's command, its words as they are; ``mpiexec`` names one that
+    """How ranks start. `wrapper` is put before each rank's command, its words as they are; `mpiexec` names one that
     is not on PATH.
 
-    ``cores_per_rank`` null: the host's cores divided by the largest number of ranks of the sweep.
+    `cores_per_rank` null: the host's cores divided by the largest number of ranks of the sweep.
     """
 
     launcher: Literal["auto", "mpiexec", "srun"] = "auto"
@@ -147,14 +147,14 @@ class Launch(Section):
 
 
 class SlowRank(Section):
-    """A rank that runs for ``share`` of the time."""
+    """A rank that runs for `share` of the time."""
 
     rank: Annotated[int, Field(ge=0)]
     share: Annotated[float, Field(ge=0.01, le=0.99)]
 
 
 class StopRank(Section):
-    """A rank that stops for good ``after_s`` seconds after its start."""
+    """A rank that stops for good `after_s` seconds after its start."""
 
     rank: Annotated[int, Field(ge=0)]
     after_s: Annotated[float, Field(ge=0, le=1e7)]
@@ -199,7 +199,7 @@ class Config(Section):
 
 
 def load(path: Path) -> Config:
-    """The configuration in ``path``. Raises InputError naming the file, the key and what is allowed."""
+    """The configuration in `path`. Raises InputError naming the file, the key and what is allowed."""
     try:
         return parse(yaml_values.read(path))
     except InputError as error:
@@ -207,7 +207,7 @@ def load(path: Path) -> Config:
 
 
 def parse(text: str) -> Config:
-    """The configuration in YAML ``text``. Raises InputError naming the key and what is allowed."""
+    """The configuration in YAML `text`. Raises InputError naming the key and what is allowed."""
     raw = yaml_values.parse(text)
     if not isinstance(raw, dict):
         raise InputError("must hold keys and values; docs/configuration.md shows them all")

@@ -62,7 +62,7 @@ def dump(value: Any) -> str:
 
 
 def parse(text: str) -> Any:
-    """The value that ``text`` holds. Raises InputError naming the place and what is allowed there."""
+    """The value that `text` holds. Raises InputError naming the place and what is allowed there."""
     try:
         value = yaml.load(text, Loader=_UniqueKeyLoader)
     except _NOT_YAML as error:
@@ -83,7 +83,7 @@ _SCALARS = (
     ("merge", re.compile("<<"), ["<"]),
     ("timestamp", re.compile(r"\d{4}-\d\d-\d\d([Tt ].*)?"), list("0123456789")),
 )
-"""What is no text without quotes: tag, form and first characters. An integer is tried before a float.
+"""Scalars that are no text without quotes: tag, form and first characters. An integer is tried before a float.
 
 Dates are YAML 1.1's; they are refused, as they were always, so that nobody's text becomes another value."""
 
@@ -198,6 +198,6 @@ def _shown(value: object) -> str:
 
 
 def short(value: object, most: int = 60) -> str:
-    """A value as one line of at most ``most`` characters."""
+    """A value as one line of at most `most` characters."""
     text = " ".join(str(value).split())
     return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -90,7 +90,7 @@ def of_environment(environment: Mapping[str, str], places: Sequence[Mapping[str,
 def of_settings(settings: Mapping[str, Any], places: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     """Settings of a host or GPU that are not the sweep's.
 
-    ``settings``: of the sweep's first host, when it looked at its machine; ``places`` as in record.system["ranks"],
+    `settings`: of the sweep's first host, when it looked at its machine; `places` as in record.system["ranks"],
     where "settings" holds what a rank's host or GPU has otherwise.
     """
     return [

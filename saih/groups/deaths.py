@@ -39,18 +39,18 @@ _WORDS = (
     re.compile(rf"srun: error: (?P<host>\S+): task (?P<rank>\d+): (?P<name>{'|'.join(map(re.escape, _SIGNALS))})"),
 )
 _SLURM_SAW_OOM = re.compile(r"Detected \d+ oom[-_]kill event")
-"""What slurmstepd says, where a step's memory is limited by a cgroup."""
+"""Message of slurmstepd if a control group limits a step's memory."""
 
 _REFUSED = re.compile(
     "failed to map segment|can't start new thread|Too many open files|File too large|Cannot allocate memory"
     "|Resource temporarily unavailable|error return without exception"
 )
-"""What libraries say where a limit refuses them something."""
+"""Messages of libraries when a resource limit refuses a request."""
 
 
 @dataclass(frozen=True)
 class Death:
-    """A process that has ended: a rank of that number, or else what it was called. ``signal`` None: not known."""
+    """A process that has ended: a rank by its number, or another by its name. `signal` None: not known."""
 
     host: str
     pid: int | None = None
@@ -95,7 +95,7 @@ class Deaths:
             self._epoll.register(descriptor, select.EPOLLIN)
 
     def first(self, log: str) -> Death | None:
-        """The one that ended first, as far as can be known; ``log`` is what the launcher has said, among other things.
+        """Return the process that ended first, if known. `log`: output of the group, the launcher's among it.
 
         Where ranks are elsewhere, one here may have ended in the wake of one there: the launcher's words come first.
         """
@@ -109,7 +109,7 @@ class Deaths:
         return replace(ended[0], signal=signals.get(ended[0].rank) if ended[0].rank is not None else None)
 
     def _known(self, death: Death) -> Death:
-        """The same with the number or the process of the rank it tells of."""
+        """Return the death with the rank's number, process and host, if it is one of the ranks."""
         for number, rank in enumerate(self._ranks):
             here = rank["host"].partition(".")[0] == death.host.partition(".")[0]
             if number == death.rank or (here and rank["pid"] == death.pid):
@@ -146,9 +146,9 @@ def oom_kills() -> int | None:
 
 
 def explain(first: Death | None, status: int | None, log: str, oom_before: int | None) -> Failure:
-    """The failure (failed or oom) of a group that ended with ``status`` and named no cause.
+    """The failure (failed or oom) of a group that ended with `status` and named no cause.
 
-    ``oom_before``: `oom_kills` as the group began.
+    `oom_before`: `oom_kills` as the group began.
     """
     now = oom_kills()
     grown = None if now is None or oom_before is None else now > oom_before
@@ -163,7 +163,7 @@ def explain(first: Death | None, status: int | None, log: str, oom_before: int |
 
 
 def in_view_of_limits(failure: Failure, told: bool) -> Failure:
-    """A failure with the resource limits that may be why: where nobody has ``told`` another cause, or one was refused.
+    """Add resource limits that may be the cause: if no cause was `told`, or a limit refused a request.
 
     They are this process's; ranks have theirs from it, or from a site that mostly sets the same everywhere.
     """

@@ -1,4 +1,4 @@
-"""How each kind of failure is recognised, and which status its point gets.
+"""The table of failures: each kind, its signs, and the status of its point.
 
     kind      recognised by                                                                      status of the point
     input     an InputError of a rank (a file, a setting), or a package that is not installed    failed
@@ -34,7 +34,7 @@ NO_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc", "Cannot allo
 LONGEST = 500
 """Characters of an exception's message that are kept."""
 EXPLAINS_OTHERS = (Kind.INPUT, Kind.OOM)
-"""When one rank fails so, others fail in its wake."""
+"""Failures of one rank that make others fail."""
 
 
 def of_exception(error: BaseException) -> Failure:

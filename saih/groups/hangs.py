@@ -17,7 +17,7 @@ from saih.common.host import shared_memory
 from saih.processes import Process
 
 GONE_S = 15.0
-"""How long killed processes may take to vanish; freeing a GPU's memory, or a dump of core, takes some seconds."""
+"""Time limit for killed processes to vanish; freeing a GPU's memory, or a dump of core, takes some seconds."""
 MARK = "SAIH_GROUP"
 """The environment variable by which processes of a group are known, also those that have left its sessions."""
 LITTLE_CPU = 0.01
@@ -33,7 +33,7 @@ def own() -> dict[str, Any]:
 
 
 def one_has_ended(ranks: Sequence[Mapping[str, Any]], within_s: float) -> bool:
-    """True if one of this host's ``ranks`` (`own` of each) has ended, or is seen to end within so many seconds."""
+    """True if one of this host's `ranks` (`own` of each) has ended, or is seen to end within so many seconds."""
     here = [rank for rank in ranks if _is_here(rank)]
     deadline_s = time.monotonic() + within_s
     while here and all(map(_living, here)) and time.monotonic() < deadline_s:
@@ -42,9 +42,9 @@ def one_has_ended(ranks: Sequence[Mapping[str, Any]], within_s: float) -> bool:
 
 
 class Watch:
-    """The processes of one group: its launcher ``launcher_pid`` and, once they are known, its ranks.
+    """The processes of one group: its launcher `launcher_pid` and, once they are known, its ranks.
 
-    ``mark``: the value of `MARK` in the environment of all that descend from its launcher; None: they have none.
+    `mark`: the value of `MARK` in the environment of all that descend from its launcher; None: they have none.
     """
 
     def __init__(self, launcher_pid: int, mark: str | None = None) -> None:

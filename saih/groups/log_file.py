@@ -19,7 +19,7 @@ from saih.common import files
 KEPT_BYTES = 2**20
 """At each end of the log."""
 UPDATE_S = 2.0
-"""How often the end is brought up to date on disk while more is printed."""
+"""Interval at which the end is written to disk during output."""
 PIECE_BYTES = 2**16
 LONGEST_MESSAGE_BYTES = 2**28
 """A line that begins like a message may be so long: an answer of thousands of ranks is tens of megabytes."""
@@ -34,7 +34,7 @@ class LogFile:
         self.begin(path)
 
     def begin(self, path: Path) -> None:
-        """Let what is written from now on go to ``path``, which begins empty. Raises OSError."""
+        """Let what is written from now on go to `path`, which begins empty. Raises OSError."""
         self.close()
         with self._lock:
             self.path = path
@@ -43,7 +43,7 @@ class LogFile:
             self._file = files.begin_empty(path)
 
     def write(self, piece: bytes) -> None:
-        """Append ``piece``."""
+        """Append `piece`."""
         with self._lock:
             if self._file is None:
                 return

@@ -20,9 +20,9 @@ from saih.launch.launchers import Launcher
 
 @dataclass
 class Groups:
-    """Starts and ends groups; a context manager that leaves none behind. ``cores_per_rank`` 0: all of a host's.
+    """Starts and ends groups; a context manager that leaves none behind. `cores_per_rank` 0: all of a host's.
 
-    ``emulated``: words before the ranks' commands of groups that serve points, and of no others. ``say`` is told what
+    `emulated`: words before the ranks' commands of groups that serve points, and of no others. `say` is told what
     keeps a group from starting.
     """
 
@@ -46,9 +46,9 @@ class Groups:
         repeat: int | None = None,
         copies: int = 1,
     ) -> dict[str, Any]:
-        """The answer of a group of ``ranks`` ranks, whose output goes to the log ``name``. Raises GroupError.
+        """The answer of a group of `ranks` ranks, whose output goes to the log `name`. Raises GroupError.
 
-        ``repeat``: a group that served points serves those of the same repeat only; None suits any. ``copies``: the
+        `repeat`: a group that served points serves those of the same repeat only; None suits any. `copies`: the
         ranks do the request in so many equal parts side by side, spread evenly over all nodes.
         """
         log = self.logs / f"{name}.log"

@@ -88,7 +88,7 @@ def begins_in(piece: bytes) -> bool:
 
 
 def answer(to: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """The line's content for an answer to the request to do ``to``."""
+    """The line's content for an answer to the request to do `to`."""
     return {ANSWERS: to, **content}
 
 

@@ -29,7 +29,7 @@ _MOST_NAMED = 8
 
 
 class Starting:
-    """The start of one group of ``ranks`` ranks. ``works_alone``: the launcher needs no processes beside it (srun)."""
+    """The start of one group of `ranks` ranks. `works_alone`: the launcher needs no processes beside it (srun)."""
 
     def __init__(self, ranks: int, launcher_pid: int, works_alone: bool) -> None:
         self._ranks, self._pid, self._works_alone = ranks, launcher_pid, works_alone

@@ -36,19 +36,19 @@ from saih.groups.starting import Starting
 from saih.launch.launchers import Launcher
 
 KILL_GRACE_S = 10.0
-"""How long srun may take to end its ranks; Slurm's KillWait and a slow node are within it."""
+"""Time limit for srun to end its ranks, with Slurm's KillWait and a slow node."""
 LOOK_S = 1.0
-"""How often a silent group is looked at."""
+"""Interval between looks at a silent group."""
 PAUSE_S = 1.0
 """A turn that took so much longer than it may was no wait: this process had not been running."""
 SLOWER = 20
 """A block may take this many times what the slowest before it took, before it counts as hung."""
 
 LAST_WORDS = 50_000
-"""How many bytes of the log's end may hold what the launcher says of a rank that was killed."""
+"""Bytes of the log's end that are searched for the launcher's report of a killed rank."""
 
 ENDED_S = 5.0
-"""How long the outputs of a launcher that has ended may stay open before the group counts as ended."""
+"""Time limit for open outputs of a launcher that has ended; then the group counts as ended."""
 
 OnProgress = Callable[[str, float, float], None]
 Say = Callable[[str], None]
@@ -86,7 +86,7 @@ class _Signs:
         return time.monotonic() - self._heard_s >= seconds
 
     def silent_too_long(self, spoke_s: float) -> str:
-        """Why the group counts as hung, or "" while it may still answer. ``spoke_s``: when it last printed."""
+        """Why the group counts as hung, or "" while it may still answer. `spoke_s`: when it last printed."""
         now, heard_s = time.monotonic(), max(self._heard_s, spoke_s)
         if now - heard_s > self._allowed_s:
             return f"no sign of life for {now - heard_s:.0f} s while {self.doing}"
@@ -96,10 +96,10 @@ class _Signs:
 
 
 class Group:
-    """One running worker group of ``ranks`` ranks, each bound to ``cores_per_rank`` cores (0: all of its host's).
+    """One running worker group of `ranks` ranks, each bound to `cores_per_rank` cores (0: all of its host's).
 
-    They do a request together, or divided into ``copies`` equal parts that do it side by side.
-    ``served`` counts what it has answered. ``log`` is where the ranks' output goes until the first request. ``say`` is
+    They do a request together, or divided into `copies` equal parts that do it side by side.
+    `served` counts what it has answered. `log` is where the ranks' output goes until the first request. `say` is
     told what keeps the group from starting.
     """
 
@@ -212,7 +212,7 @@ class Group:
         self._log.close()
 
     def close(self, grace_s: float = 20.0) -> None:
-        """End of file for the group; it is killed if it has not ended after ``grace_s``."""
+        """End of file for the group; it is killed if it has not ended after `grace_s`."""
         with contextlib.suppress(subprocess.TimeoutExpired, BrokenPipeError):
             if self._process.stdin is not None:
                 self._process.stdin.close()

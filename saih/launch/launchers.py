@@ -4,13 +4,13 @@ A site's MPI counts as loaded where its mpiexec is on PATH and its library lies 
 that library (MPI4PY_LIBMPI). Otherwise the MPI that was installed with SAIH is used. Where launcher and library do not
 match, N jobs of one rank each start and succeed: every rank therefore compares the size it finds with what was asked.
 
-Inside a Slurm job, ``launch.launcher: auto`` means:
+Inside a Slurm job, `launch.launcher: auto` means:
 
     MPICH, Intel MPI    their own mpiexec, which finds the job's nodes and starts its daemons there through srun
     Open MPI            srun --mpi=pmix, where this Slurm offers it; else its own mpiexec
     no mpiexec at all   srun with the site's default, as where the vendor's MPI has no launcher of its own
 
-and ``srun`` means srun in any case. SLURM_MPI_TYPE, Slurm's own variable, sets the kind of start-up by hand.
+and `srun` means srun in any case. SLURM_MPI_TYPE, Slurm's own variable, sets the kind of start-up by hand.
 Ranks fill as few nodes as hold them, evenly. They see all GPUs of their node and each takes the one of its number
 there: two processes that see only one device each could not copy to each other's directly.
 
@@ -52,8 +52,8 @@ Arguments = Callable[[int, int, int], list[str]]
 class Launcher:
     """A program that starts ranks, the flavour of MPI, and the MPI library to open (None: the one mpi4py finds).
 
-    ``per_node``: the most ranks a node takes. It is unknown (None) until one rank has looked at the machine.
-    ``ends_on_term``: it must be asked to end its ranks; killed itself, srun leaves them running and their cores taken.
+    `per_node`: the most ranks a node takes. It is unknown (None) until one rank has looked at the machine.
+    `ends_on_term`: it must be asked to end its ranks; killed itself, srun leaves them running and their cores taken.
     """
 
     program: str
@@ -69,12 +69,12 @@ class Launcher:
         return replace(self, per_node=per_node)
 
     def command(self, ranks: int, words: list[str], wrapper: list[str]) -> list[str]:
-        """The command line that starts ``words`` on ``ranks`` ranks, each behind ``wrapper``."""
+        """The command line that starts `words` on `ranks` ranks, each behind `wrapper`."""
         nodes, each = slurm.spread(ranks, self.per_node or ranks, self.allocation.nodes)
         return [self.program, *self.arguments(ranks, nodes, each), *wrapper, *words]
 
     def whole_environment(self, given: Mapping[str, str]) -> dict[str, str]:
-        """The environment that the launcher is started with, where the driver's own is ``given``."""
+        """The environment that the launcher is started with, where the driver's own is `given`."""
         dropped = slurm.contradictory(given) if self.allocation.job else ()
         return {name: value for name, value in given.items() if name not in dropped} | self.environment()
 
@@ -119,7 +119,7 @@ def slots_per_node(machine: Mapping[str, Any], cores_per_rank: int) -> int:
 def refuse_ranks(words: Sequence[str]) -> None:
     """Raise InputError where the driver itself was started by an MPI launcher, or by srun: it starts the ranks.
 
-    Within a step of Slurm it could not even do so, since the step has the cores. ``words``: the command as given. Of
+    Within a step of Slurm it could not even do so, since the step has the cores. `words`: the command as given. Of
     many ranks the first speaks for all; the others end without a word.
     """
     why = next((f"{name} = {os.environ[name]}" for name in SIZE_VARIABLES if _counts_several(name)), None)
@@ -190,7 +190,7 @@ def _of(mpiexec: str, library: str | None) -> Launcher:
 
 
 def own_cores(cores: list[int], rank: int, cores_per_rank: int) -> list[int]:
-    """The cores of a host's ``rank``-th rank: neighbours, and no other's while there are enough for all."""
+    """The cores of a host's `rank`-th rank: neighbours, and no other's while there are enough for all."""
     start = rank * cores_per_rank % len(cores)
     return cores[start : start + cores_per_rank]
 

@@ -24,10 +24,10 @@ Count = Annotated[int, Field(ge=1)]
 class Site(Section):
     """What differs from one cluster to the next; every key may be left out.
 
-    ``time`` is a job's limit, as sbatch takes it. ``gpus_per_node`` 0 asks for none. ``options`` are further options of
-    sbatch, ``modules`` are loaded, ``setup`` are lines of bash that run before the sweep. ``mpi_type`` is srun's --mpi.
-    ``runs`` is where run folders go, on a file system that all nodes share; bash expands its variables in the job, not
-    at submission. ``warn_s`` before the limit the sweep ends in order, and is requeued at most ``requeues`` times.
+    `time` is a job's limit, as sbatch takes it. `gpus_per_node` 0 asks for none. `options` are further options of
+    sbatch, `modules` are loaded, `setup` are lines of bash that run before the sweep. `mpi_type` is srun's --mpi.
+    `runs` is where run folders go, on a file system that all nodes share; bash expands its variables in the job, not
+    at submission. `warn_s` before the limit the sweep ends in order, and is requeued at most `requeues` times.
     """
 
     partition: Word | None = None
@@ -48,7 +48,7 @@ class Site(Section):
 
 
 def path_of(name: str) -> Path:
-    """The file that ``name`` means: a path to one, or a profile's name. Raises InputError naming those there are."""
+    """The file that `name` means: a path to one, or a profile's name. Raises InputError naming those there are."""
     direct = Path(name)
     path = direct if direct.suffix in (".yaml", ".yml") else JOBS / "sites" / f"{name}.yaml"
     if not path.exists():
@@ -58,7 +58,7 @@ def path_of(name: str) -> Path:
 
 
 def load(name: str) -> Site:
-    """The profile called ``name``. Raises InputError naming the file, the key and what is allowed."""
+    """The profile called `name`. Raises InputError naming the file, the key and what is allowed."""
     path = path_of(name)
     raw = yaml_values.load(path)
     try:

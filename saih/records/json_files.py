@@ -18,7 +18,7 @@ MOST_DEPTH = 64
 
 
 def read_json(path: Path, shape: Shape | None = None) -> dict[str, Any]:
-    """The object in ``path``, of this shape where one is given.
+    """The object in `path`, of this shape where one is given.
 
     Raises InputError, which names the file, where it cannot be read, is no regular file, is too large or nested too
     deep, or holds no JSON object of that shape.

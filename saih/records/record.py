@@ -101,7 +101,7 @@ class Record:
 
 
 def write_json(path: Path, content: Mapping[str, Any], linked_folder: bool = True) -> None:
-    """Write ``content`` as JSON, whole or not at all; raises OSError, which names ``path``."""
+    """Write `content` as JSON, whole or not at all; raises OSError, which names `path`."""
     files.write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n", linked_folder)
 
 
@@ -114,14 +114,14 @@ class Unread:
 
 
 def write(folder: Path, record: Record) -> Path:
-    """Write a record under ``folder`` (a run's points/); returns its path."""
+    """Write a record under `folder` (a run's points/); returns its path."""
     path = folder / f"{record.id}.json"
     write_json(path, asdict(record), linked_folder=False)
     return path
 
 
 def read(path: Path) -> Record:
-    """The record in ``path``. Raises InputError if it is none of this schema, or not under its own name."""
+    """The record in `path`. Raises InputError if it is none of this schema, or not under its own name."""
     raw = read_json(path)
     if raw.get("schema") != SCHEMA:
         raise InputError(f"{path}: schema = {shown(raw.get('schema'))}: this version reads {SCHEMA}")
@@ -147,12 +147,12 @@ def read_system(path: Path) -> tuple[dict[str, Any], list[Unread]]:
 
 
 def read_all(folder: Path) -> list[Record]:
-    """The records of ``folder`` (a run's points/) that can be read, in order of file name."""
+    """The records of `folder` (a run's points/) that can be read, in order of file name."""
     return read_each(folder)[0]
 
 
 def read_each(folder: Path) -> tuple[list[Record], list[Unread]]:
-    """The records of ``folder``, in order of file name; and the files that are none, which spoil nothing."""
+    """The records of `folder`, in order of file name; and the files that are none, which spoil nothing."""
     found, unread = [], []
     for path in sorted(folder.glob("*.json")):
         try:

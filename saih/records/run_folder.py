@@ -27,7 +27,7 @@ from saih.records.record import Record, Unread
 LOCK = "lock"
 
 BEFORE_CONFIG = ("logs", LOCK, "points", "unread")
-"""What a run leaves behind that was refused before its configuration was kept; another may begin there."""
+"""Entries left by a run that was refused before it kept its configuration; another run may begin there."""
 
 METHOD_KEYS = (
     "name",
@@ -42,7 +42,7 @@ METHOD_KEYS = (
     "launch.wrapper",
     "emulate",
 )
-"""What all points of a folder share. Sizes, executions, repeats and time may be added."""
+"""Keys that all points of a folder share. Sizes, executions, repeats and time may be added."""
 
 MACHINE_KEYS = ("device", "device_kind", "devices", "cores", "architecture")
 SOFTWARE_KEYS = (
@@ -110,7 +110,7 @@ class Folder:
         return found
 
     def check_method(self, config: Config) -> None:
-        """Raise InputError unless this folder is new or was measured by the method ``config`` asks for."""
+        """Raise InputError unless this folder is new or was measured by the method `config` asks for."""
         config_path = self.path / "config.yaml"
         if not config_path.exists():
             if self.path.exists() and not all(_is_left_over(entry) for entry in self.path.iterdir()):

@@ -79,7 +79,7 @@ _core = fields(
 
 
 def _core_limit(value: Any, where: str) -> None:
-    """What a core can do at most (saih/peaks/processor.py), or why that is not known."""
+    """The limit of a core (saih/peaks/processor.py), or the reason why it is unknown."""
     fields({}, {"why": optional(by_name(text)), "flop_per_cycle": optional(by_name(positive))})(value, where)
     if value.get("flop_per_cycle"):
         _core(value, where)

@@ -97,7 +97,7 @@ class Attempts:
             return self.groups.ask(without, ranks, point.id, patience, point.repeat, copies)
 
     def _emulated(self, point: Point) -> dict[str, Any] | None:
-        """The disturbances that were asked for, which a group that gives no answer cannot tell."""
+        """The configured disturbances, for records of groups without an answer."""
         asked, ranks = self.config.emulate.settings(), self.copies[point.run.ranks] * point.run.ranks
         return emulate.together(asked.at(rank, ranks) for rank in range(ranks))
 

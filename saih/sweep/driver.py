@@ -38,7 +38,7 @@ class Listener(Protocol):
         """A stage of the set-up starts."""
 
     def begin(self, point: Point, number: int, total: int | None, left_s: float | None) -> None:
-        """Point ``number`` of ``total`` starts; about ``left_s`` seconds remain, this one included. None: unknown."""
+        """Point `number` of `total` starts; about `left_s` seconds remain, this one included. None: unknown."""
 
     def progress(self, what: str, done: float, total: float) -> None:
         """Progress of the current piece of work."""
@@ -47,7 +47,7 @@ class Listener(Protocol):
         """Something keeps the work from going on."""
 
     def end(self, record: Record, seconds: float, left_s: float | None) -> None:
-        """A point has its record; about ``left_s`` seconds remain. None: unknown."""
+        """A point has its record; about `left_s` seconds remain. None: unknown."""
 
 
 @dataclass
@@ -128,7 +128,7 @@ class Sweep:
     # growing
 
     def _unfinished(self) -> list[Point]:
-        """The starts of lanes that have not ended, as far as can be told before the machine is looked at."""
+        """The first points of growth series that have not ended, by the records alone."""
         if not self._state.system:
             return list(self.points.wanted)
         decided = self._state.decided(self.retry)

@@ -48,7 +48,7 @@ class Lane:
 class Decision:
     """The point to measure next; or none, why the lane ended, and the first size that it did not come to.
 
-    ``stands``: how far the lane is, in words, while it has not ended.
+    `stands`: how far the lane is, in words, while it has not ended.
     """
 
     point: Point | None
@@ -75,7 +75,7 @@ def decide(app: App, grow: Grow, lane: Lane, records: Mapping[str, Record]) -> D
 
 
 def lane(app: App, config: Config, start: Point, system: Mapping[str, Any]) -> Lane:
-    """The lane from ``start`` on the machine of ``system`` (system.json), which counts where the batch is free."""
+    """The lane from `start` on the machine of `system` (system.json), which counts where the batch is free."""
     if config.sweep.grow is None or config.sweep.grow.batch == "fixed":
         return Lane(start)
     room = Room(app, system["machine"], system["cores_per_rank"], config.limits.memory_gib)
@@ -211,7 +211,7 @@ def _between(app: App, low: Point, high: Point) -> Point | None:
 
 
 def _nearest(app: App, point: Point, name: str, target: float, low: float, high: float) -> Number | None:
-    """The legal value of a dial nearest to ``target``, strictly between ``low`` and ``high``; None if none is near."""
+    """The legal value of a dial nearest to `target`, strictly between `low` and `high`; None if none is near."""
     dial = app.dials[name]
     step = dial.step or 1
     first = round(target / step)

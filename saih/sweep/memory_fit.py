@@ -14,7 +14,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Room:
-    """A rank's memory. ``machine`` as in system.json, ``cores`` those of a rank, ``limit_gib`` is limits.memory_gib."""
+    """A rank's memory. `machine` as in system.json, `cores` those of a rank, `limit_gib` is limits.memory_gib."""
 
     app: App
     machine: Mapping[str, Any]

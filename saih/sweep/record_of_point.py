@@ -1,4 +1,4 @@
-"""What became of a point -> its record: measured, invalid, ended by a failure, or never attempted."""
+"""The outcome of a point -> its record: measured, invalid, ended by a failure, or never attempted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOG_CHARACTERS = 2000
 
 @dataclass(frozen=True)
 class Origin:
-    """What all records of a run are made with. `system`: the content of system.json."""
+    """The application, machine and mode that all records of a run share. `system`: the content of system.json."""
 
     app: App
     system: Mapping[str, Any]

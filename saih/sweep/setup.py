@@ -23,7 +23,7 @@ from saih.sweep.record_of_point import skipped
 from saih.sweep.state import State
 
 DATA_TIMEOUT_S = 24 * 3600.0
-"""Making a data set may take long, and shows its progress; only a sign of life could tell a hang from work."""
+"""Making a data set may take long, and shows its progress; only a heartbeat could distinguish a hang from work."""
 TIMEOUT_S = 600.0
 CEILINGS = ("memory", "copies", "launches", "allreduce")
 """The ceilings besides arithmetic that a sweep measures: what a step can be made of. Storage has its own sweeps."""
@@ -33,7 +33,7 @@ LARGEST_ALLREDUCE_BYTES = 32 * 2**20
 
 @dataclass
 class Preparation:
-    """The set-up of one sweep. ``wanted``: every point it may come to; ``stage`` is told what is done."""
+    """The set-up of one sweep. `wanted`: all its possible points; `stage` is called at the start of each stage."""
 
     config: Config
     app: App

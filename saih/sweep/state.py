@@ -1,4 +1,4 @@
-"""What a run knows, in memory: its records and system.json. Read once, and on disk after each change."""
+"""The state of a run in memory: its records and system.json. Read once, and written after each change."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ ALONE_S, ALONE_MOST_S = {"cpu": 0.5, "cuda": 4.0}, 5.0
 
 @dataclass(frozen=True)
 class Range:
-    """A figure that is most likely between ``low`` and ``high``; ``middle`` is the one to expect."""
+    """A figure that is most likely between `low` and `high`; `middle` is the one to expect."""
 
     low: float = 0.0
     middle: float = 0.0
@@ -51,7 +51,7 @@ class Range:
         return Range(factor * self.low, factor * self.middle, factor * self.high)
 
     def under(self, amount: float) -> Range:
-        """``amount`` over it, such as seconds of a work at a rate."""
+        """`amount` over it, such as seconds of a work at a rate."""
         return Range(amount / self.high, amount / self.middle, amount / self.low)
 
 
@@ -71,13 +71,13 @@ def _half_common(deviations: Sequence[float]) -> float:
 
 
 LOOK_S, START_S, FIRST_S = Range(2, 5, 12), Range(2, 4, 10), Range(0, 3, 6)
-"""Looking at the machine; the start of a worker group; what its first point loads besides."""
+"""Time to describe the machine, to start a worker group, and to load libraries at its first point."""
 RATES = {"cuda": Range(1e13, 6e13, 4e14), "cpu": Range(1e10, 4e10, 2e11)}
 """FLOP/s that a step may reach on a GPU, or on one core, where nothing is known of the machine."""
 SHARES = Range(0.05, 0.2, 0.6)
 """The part of a measured ceiling that a step reaches."""
 FIRST_STEP = {"cuda": (Range(0.1, 0.5, 2), Range(2, 12, 25)), "cpu": (Range(0, 0.1, 0.5), Range(1, 1, 2))}
-"""What the first step takes: seconds, and in steps."""
+"""Extra time of the first step: in seconds, and in steps."""
 COMPILING_S = {"cuda": Range(3, 6, 20), "cpu": Range(5, 30, 150)}
 SAME, ALIKE, OTHER = 1.3, 2.0, 4.0
 """By what factor steps may mislead: those of the same rank count, of others, and in another precision or execution."""
@@ -87,7 +87,7 @@ LEAST_WIDTH = 0.3
 
 @dataclass(frozen=True)
 class Load:
-    """A point as the estimate sees it: ``flop`` of a rank's step, how it runs, and which repeat it is."""
+    """A point as the estimate sees it: `flop` of a rank's step, how it runs, and which repeat it is."""
 
     flop: float
     run: Execution
@@ -96,9 +96,9 @@ class Load:
 
 @dataclass(frozen=True)
 class Taken:
-    """A point that was measured: what it took in all, the median step, and how many variants it had.
+    """A measured point: its total time, its median step and its number of variants.
 
-    ``first``: whether it was the first of its group.
+    `first`: whether it was the first of its group.
     """
 
     load: Load
@@ -109,9 +109,9 @@ class Taken:
 
 
 class Estimate:
-    """The times of a sweep's points on one kind of device ("cuda", or "cpu" with so many ``cores`` a rank).
+    """The times of a sweep's points on one kind of device ("cuda", or "cpu" with so many `cores` a rank).
 
-    ``ceilings``: measured FLOP/s of a device by (ranks, precision); those rank counts are not measured again.
+    `ceilings`: measured FLOP/s of a device by (ranks, precision); those rank counts are not measured again.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class Estimate:
     def in_turn(self, loads: Sequence[Load], running: tuple[int, int] | None = None) -> list[Range]:
         """The time of each, one after the other; the first of a group has its start, the first of all the set-up.
 
-        ``running``: (repeat, ranks) of the group that serves already; None where the sweep has still to begin.
+        `running`: (repeat, ranks) of the group that serves already; None where the sweep has still to begin.
         """
         found: list[Range] = []
         measured, started = {ranks for ranks, _ in self._ceilings_of}, {running}

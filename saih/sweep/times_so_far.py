@@ -20,7 +20,7 @@ DEVICES = {"cuda": "GPU", "cpu": "CPU"}
 def estimates(config: Config, app: App, system: Mapping[str, Any], records: Iterable[Record]) -> Mapping[str, Estimate]:
     """Return the estimates by kind of device: the run's, else the configured one, else each possible one.
 
-    ``system`` as in system.json, empty before the sweep has looked at its machine.
+    `system` as in system.json, empty before the sweep has looked at its machine.
     """
     kind = (system.get("machine") or {}).get("device_kind")
     if kind is None or "cores_per_rank" not in system:

@@ -41,7 +41,7 @@ class Others:
     """
 
     def __init__(self, ranks: Mapping[int, Collection[int]], proc: Path = processes.PROC) -> None:
-        """``ranks``: process id -> cores, of all ranks of this host. Raises Unreadable."""
+        """`ranks`: process id -> cores, of all ranks of this host. Raises Unreadable."""
         self._ranks, self._proc = ranks, proc
         self._cores = sorted(set().union(*ranks.values()))
         self._first = self._now()
@@ -78,7 +78,7 @@ def busy_by_core_s(cores: Collection[int], proc: Path = processes.PROC) -> dict[
 
 
 def own_s(ranks: Iterable[int], cores: Collection[int], proc: Path = processes.PROC) -> float:
-    """Processor time of the processes ``ranks`` and of all that descend from them and may run on ``cores``.
+    """Processor time of the processes `ranks` and of all that descend from them and may run on `cores`.
 
     Raises Unreadable where a rank is gone or not to be seen.
     """

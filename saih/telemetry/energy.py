@@ -17,7 +17,7 @@ CPU_METHOD = "RAPL's counters, read by each host's first rank; whole packages, i
 def per_sample(telemetry: Sequence[Mapping[str, Any]], samples: int) -> dict[str, Any]:
     """{"j_per_sample", "method"} or {"why"}.
 
-    ``telemetry``: what `saih.telemetry.watch.Telemetry.end` gave on every rank. ``samples``: those of all ranks in the
+    `telemetry`: what `saih.telemetry.watch.Telemetry.end` gave on every rank. `samples`: those of all ranks in the
     full blocks. The energy is the sum over devices of what their counters grew from the start to the end of each full
     block: every GPU once, or the CPU packages of every host once.
     """

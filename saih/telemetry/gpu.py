@@ -15,11 +15,11 @@ from saih.telemetry.readings import Meter, Readings, Series, Span, Unreadable, s
 
 SCOPE = "GPU board"
 Process = tuple[int, int | None]
-"""Process id, and bytes of device memory where the driver tells."""
+"""Process id, and bytes of device memory if the driver reports them."""
 
 
 def of_torch(device: str) -> nvml.Gpu:
-    """The GPU that torch calls ``device`` ("cuda:N", as CUDA_VISIBLE_DEVICES left it). Raises Unreadable."""
+    """The GPU that torch calls `device` ("cuda:N", as CUDA_VISIBLE_DEVICES left it). Raises Unreadable."""
     import torch
 
     if torch.version.cuda is None:
@@ -42,7 +42,7 @@ def allocation_retries(device: str) -> int:
 
 
 class GpuWatch:
-    """One GPU over one window. ``pids``: the ranks of this host."""
+    """One GPU over one window. `pids`: the ranks of this host."""
 
     def __init__(self, gpu: nvml.Gpu, pids: Collection[int]) -> None:
         self.meter = Meter(gpu.energy_j)
@@ -110,7 +110,7 @@ def most_others(seen: Sequence[Sequence[Process]], ours: Collection[int]) -> int
 
 
 def most_bytes_of_others(seen: Sequence[Sequence[Process]], ours: Collection[int]) -> int:
-    """The most device memory that they had at once. Raises Unreadable where the driver does not tell."""
+    """The most device memory that the ranks had at once. Raises Unreadable if the driver does not report it."""
     if not most_others(seen, ours):
         return 0
     sizes = [[size for _, size in not_ours(processes, ours)] for processes in seen]
@@ -120,7 +120,7 @@ def most_bytes_of_others(seen: Sequence[Sequence[Process]], ours: Collection[int
 
 
 def not_ours(processes: Sequence[Process], ours: Collection[int]) -> list[Process]:
-    """The processes that are not among ``ours``.
+    """The processes that are not among `ours`.
 
     Where none is, NVML counts processes in another namespace than we do (containers): one of them is then taken for
     ours, because we do use the device.

@@ -11,7 +11,7 @@ from saih.telemetry.readings import Meter, Readings, Series, Span, Unreadable, g
 
 
 class HostWatch:
-    """One host over one window. ``ranks``: process id -> cores, of all ranks of the host."""
+    """One host over one window. `ranks`: process id -> cores, of all ranks of the host."""
 
     def __init__(self, ranks: Mapping[int, Collection[int]]) -> None:
         cores = sorted(set().union(*ranks.values()))

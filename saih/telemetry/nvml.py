@@ -23,7 +23,7 @@ CLOCK_REASONS = {
     "board_limit": 0x200,
     "reliability": 0x400,
 }
-"""Why clocks are not higher at present: NVML's nvmlClocksEventReason..., until 2023 nvmlClocksThrottleReason..."""
+"""Reasons that keep clocks down: NVML's nvmlClocksEventReason..., until 2023 nvmlClocksThrottleReason..."""
 
 
 class Missing(Unreadable):

@@ -24,8 +24,8 @@ class QuotaWatch:
     def to_dict(self) -> dict[str, Any]:
         """What the record holds: of the group that was held back most, in the share of the periods in which it ran.
 
-        ``cores`` is its quota; of its ``periods``, ``throttled_periods`` were cut short, and its threads waited for
-        ``throttled_s`` in all, those of other processes in the group included. Raises Unreadable.
+        `cores` is its quota; of its `periods`, `throttled_periods` were cut short, and its threads waited for
+        `throttled_s` in all, those of other processes in the group included. Raises Unreadable.
         """
         if not self._quotas:
             raise Unreadable("none of its control groups has a CPU quota")

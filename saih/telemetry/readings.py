@@ -58,7 +58,7 @@ class Readings:
         self._why: dict[str, str] = {}
 
     def take(self, name: str, read: Callable[[], Any]) -> None:
-        """Keep what ``read`` returns, or why it could not."""
+        """Keep what `read` returns, or why it could not."""
         try:
             self._values[name] = read()
         except Unreadable as error:
@@ -131,7 +131,7 @@ class Meter:
         return (before + time.perf_counter()) / 2, joules
 
     def energy_j(self, spans: Mapping[str, Sequence[Span]]) -> dict[str, float]:
-        """Joules by part, whose ``spans`` lie between the first reading and the last. Raises Unreadable."""
+        """Joules by part, whose `spans` lie between the first reading and the last. Raises Unreadable."""
         moments, joules = zip(*self._readings.values(), strict=True)
         for before, after in pairwise(joules):
             growth("the energy counter (J)", before, after)
@@ -151,7 +151,7 @@ class Parts:
 
     @contextmanager
     def of(self, part: str) -> Iterator[None]:
-        """Count what runs within to ``part``, on top of what it has."""
+        """Count what runs within to `part`, on top of what it has."""
         start = time.perf_counter()
         yield
         self.spans.setdefault(part, []).append((start, time.perf_counter()))

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Sampler:
-    """Calls each of ``take`` at `begin`, every ``every_s`` seconds after it, and at `stop`.
+    """Calls each of `take` at `begin`, every `every_s` seconds after it, and at `stop`.
 
     The thread is started before it is needed: a measurement may leave no memory to start one.
     """

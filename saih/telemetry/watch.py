@@ -26,8 +26,8 @@ ENERGY_EVERY_S = 0.05
 class Telemetry:
     """A context manager; within it come `begin`, any number of `block`, and `end`.
 
-    ``device``: "cpu" or "cuda:N", as torch counts them. ``ranks``: process id -> cores, of all ranks of this host, this
-    one among them. ``host_first``: whether this is the host's first rank. Nothing is raised for want of a reading.
+    `device`: "cpu" or "cuda:N", as torch counts them. `ranks`: process id -> cores, of all ranks of this host, this
+    one among them. `host_first`: whether this is the host's first rank. Nothing is raised for want of a reading.
     """
 
     def __init__(self, device: str, ranks: Mapping[int, Collection[int]], host_first: bool) -> None:
@@ -69,12 +69,12 @@ class Telemetry:
         self._within.enter_context(self._parts.of(WINDOW))
 
     def block(self, part: str) -> contextlib.AbstractContextManager[None]:
-        """Around a timed block of ``part`` ("full", "without_input", ...): its time and energy are added up."""
+        """Around a timed block of `part` ("full", "without_input", ...): its time and energy are added up."""
         return self._parts.of(part)
 
     @contextlib.contextmanager
     def whole(self) -> Iterator[None]:
-        """`begin` and `end` around what runs within; what was read is then ``read``."""
+        """`begin` and `end` around what runs within; what was read is then `read`."""
         self.begin()
         yield
         self.read = self.end()

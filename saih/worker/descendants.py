@@ -69,9 +69,9 @@ def all_wanted_s(processes: Iterable[Process]) -> dict[int, float]:
 
 
 def end(spared: Known, grace_s: float = GRACE_S) -> list[Process]:
-    """End the descendants of this process but those ``spared``; those that would not end.
+    """End the descendants of this process but those `spared`; those that would not end.
 
-    They are asked to (SIGTERM), and after ``grace_s`` killed, also those that have begun meanwhile.
+    They are asked to (SIGTERM), and after `grace_s` killed, also those that have begun meanwhile.
     """
     begun, asked = time.monotonic(), set[int]()
     while left := [each for each in all_now() if (each.pid, each.started) not in spared]:

@@ -1,4 +1,4 @@
-"""Versions of the numerical and communication libraries behind torch, as the libraries themselves tell them."""
+"""Versions of the numerical and communication libraries behind torch, as the libraries themselves report them."""
 
 from __future__ import annotations
 

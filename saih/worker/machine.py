@@ -34,7 +34,7 @@ def describe(device: str, mpi_library: str) -> dict[str, Any]:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """The hardware behind ``device`` ("cpu" or "cuda:N"): what must be the same for two runs to be compared."""
+    """The hardware behind `device` ("cpu" or "cuda:N"): what must be the same for two runs to be compared."""
     on_gpu, cores = device.startswith("cuda"), len(affinity.own())
     found = {
         "device": torch.cuda.get_device_name(device) if on_gpu else processor_name(),

@@ -47,9 +47,9 @@ if TYPE_CHECKING:
 
 FAULT_STATUS = 3
 WAKE_S = 0.5
-"""How long a rank whose end others have felt may still count as running."""
+"""Time limit for a rank to be seen to end after others failed because of it."""
 LAUNCHER_S = 5.0
-"""How long a launcher may take to say that a rank was killed, and to end the others."""
+"""Time limit for a launcher to report a killed rank and to end the others."""
 
 
 def describe(worker: Worker, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,7 +122,7 @@ def _placed(
 ) -> list[dict[str, Any]]:
     """Return the place of each rank, with the differences of its environment from the sweep's, or else from rank 0's.
 
-    ``sweeps``: listed variables that the sweep's first rank had; a sweep of an older version has not recorded them.
+    `sweeps`: listed variables that the sweep's first rank had; a sweep of an older version has not recorded them.
     """
     expected = ranks[0][1] if sweeps is None else sweeps
     return [place | {"environment": environment.differing(expected, own)} for place, own in ranks]

@@ -26,11 +26,11 @@ class Communicator:
         self.size: int = comm.size
 
     def broadcast(self, value: Any) -> Any:
-        """Rank 0's ``value`` on every rank."""
+        """Rank 0's `value` on every rank."""
         return self._comm.bcast(value)
 
     def gather(self, value: Any) -> list[Any]:
-        """Every rank's ``value``, in order of rank, on every rank."""
+        """Every rank's `value`, in order of rank, on every rank."""
         return self._comm.allgather(value)
 
     def barrier(self) -> None:
@@ -76,9 +76,9 @@ class World(Communicator):
     """All ranks of the worker group, and what their hosts have."""
 
     def __init__(self, asked_ranks: int, cores_per_rank: int) -> None:
-        """Bind this rank to ``cores_per_rank`` cores (0: all that it was given).
+        """Bind this rank to `cores_per_rank` cores (0: all that it was given).
 
-        Raises InputError where the launcher started another number of ranks than ``asked_ranks``.
+        Raises InputError where the launcher started another number of ranks than `asked_ranks`.
         """
         super().__init__(MPI.COMM_WORLD)
         if self.size != asked_ranks:

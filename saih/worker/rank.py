@@ -57,7 +57,7 @@ class Copy:
 
 
 class Worker:
-    """This rank with its device, among all of the group: what measuring needs. ``copy`` is for the application."""
+    """This rank with its device, among all of the group: what measuring needs. `copy` is for the application."""
 
     def __init__(self, world: World, device: str, copies: int, answers: TextIO) -> None:
         import torch
@@ -104,7 +104,7 @@ class Worker:
             self._answers.flush()
 
     def limit_memory(self, gib: float | None) -> None:
-        """Let this rank have ``gib`` more than when it was ready: of its device, or of host memory."""
+        """Let this rank have `gib` more than when it was ready: of its device, or of host memory."""
         if gib is None:
             return
         if self._cuda:
@@ -121,7 +121,7 @@ class Worker:
             limits.allow_data(None)
 
     def background(self, mb_s: float, paths: Sequence[str]) -> Background | None:
-        """This host's share of reading ``mb_s`` over all hosts, on the host's first rank; None on the others."""
+        """This host's share of reading `mb_s` over all hosts, on the host's first rank; None on the others."""
         world = self._world
         hosts = sum(self.gather(world.local_rank == 0))
         if not mb_s or world.local_rank:
@@ -156,7 +156,7 @@ class Worker:
     def whereabouts(self) -> dict[str, Any]:
         """Which host, device and cores this rank has, and under which disturbances it runs.
 
-        ``bound_to``: the cores to which OpenMP had bound its first thread; None where it had not.
+        `bound_to`: the cores to which OpenMP had bound its first thread; None where it had not.
         """
         found = getattr(self._cuda.get_device_properties(self.device), "uuid", None) if self._cuda else None
         uuid = None if found is None else f"GPU-{found}"

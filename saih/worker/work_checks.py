@@ -47,7 +47,7 @@ class CheckedWork:
     """Work (`saih.app.Work`) whose answers are checked. Calls that only some have are there if the work has them."""
 
     def __init__(self, work: Work, app: str, batch: int, declared: Collection[str]) -> None:
-        """``declared``: names of the application's metrics. Raises AppFault for what is no work."""
+        """`declared`: names of the application's metrics. Raises AppFault for what is no work."""
         self._work, self._heard, self._is_full = work, _Heard(app, batch, declared), True
         _require_work(work, app, "build")
 
@@ -63,11 +63,11 @@ class CheckedWork:
         return [f"the application gave values that its metrics do not declare: {', '.join(names)}"] if names else []
 
     def run(self, n: int) -> Ran:
-        """``n`` steps; what they give is looked at once the device has finished."""
+        """`n` steps; what they give is looked at once the device has finished."""
         return Ran(0, finish=partial(self._finished, n, self._work.run(n)))
 
     def without(self, part: str) -> CheckedWork | None:
-        """The same work lacking ``part``, likewise checked."""
+        """The same work lacking `part`, likewise checked."""
         lacking = self._work.without(part)
         if lacking is None:
             return None

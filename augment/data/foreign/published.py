@@ -27,9 +27,9 @@ from augment.errors import DataError
 EDGE, REDSHIFTS, LABELS = 128, 4, 4
 
 _MORE_BYTES = 2**16
-"""What a record may hold besides its counts."""
+"""Allowed size of a record besides its counts."""
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-"""How an HDF5 file without a user block begins: HDF5 File Format Specification, version 3.0, II.A."""
+"""The first bytes of an HDF5 file without a user block (HDF5 File Format Specification, version 3.0, II.A)."""
 _HDF5_NAMES = (".hdf5", ".h5")
 _BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError)  # what h5py raises for a damaged file
 _NUMBER = re.compile(r"_a(\d{1,18})(?:_\d+)?(?:\.|$)")
@@ -55,7 +55,7 @@ class Sample:
 
 
 def read(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) -> Iterator[Sample]:
-    """The samples of one published file of either kind, told apart by its name and its first bytes.
+    """Yield the samples of one published file of either kind, which its name or its first bytes show.
 
     A TFRecord must hold cubes of this edge; a universe is cut into them. Raises DataError, one line that
     names the file and the record or cube, where either cannot be trusted.
@@ -111,32 +111,32 @@ def read_hdf5(path: str | Path, edge: int = EDGE, redshifts: int = REDSHIFTS) ->
 
 
 def universe_number(path: str | Path) -> int | None:
-    """The universe that a published file's name tells, or None."""
-    found = _NUMBER.search(Path(path).name)
-    return int(found[1]) if found else None
+    """Return the universe's number in a published file's name, or None."""
+    match = _NUMBER.search(Path(path).name)
+    return int(match[1]) if match else None
 
 
 def _decoded(record: bytes, shape: tuple[int, int, int, int]) -> tuple[NDArray[np.int16], NDArray[np.float32], int]:
     """Counts, labels, and at which byte of the record the counts begin."""
-    found = features(record)
+    values_of = features(record)
     for name in ("x", "y"):
-        if name not in found:
+        if name not in values_of:
             raise DataError(f"the feature {name!r} is missing")
-    values, needed = byte_strings(found["x"]), 2 * int(np.prod(shape))
+    values, needed = byte_strings(values_of["x"]), 2 * int(np.prod(shape))
     sizes = [len(value) for value in values]
     if sizes != [needed]:
         raise DataError(f"the feature 'x' has byte strings of {sizes} bytes: must be one of {needed}, int16 {shape}")
     # A copy, because a number's place within a message may be odd.
     counts = np.frombuffer(values[0], "<i2").reshape(shape).astype(np.int16)
     within = np.frombuffer(values[0], np.uint8).ctypes.data - np.frombuffer(record, np.uint8).ctypes.data
-    return _not_negative(counts), _checked_labels(floats(found["y"]), "the feature 'y'"), within
+    return _not_negative(counts), _checked_labels(floats(values_of["y"]), "the feature 'y'"), within
 
 
 def _checked_universe(file: Any, edge: int, redshifts: int) -> tuple[Any, NDArray[np.float32]]:
     full = arrays.universe(file, redshifts)
     if not full.shape[0] or full.shape[0] % edge:
         raise DataError(f"'full' is {full.shape[0]} voxels wide: must be a multiple of edge = {edge}")
-    labels = arrays.small_array(file, "unitPar", (LABELS,), f"{LABELS} floats", lambda found: found.kind == "f")
+    labels = arrays.small_array(file, "unitPar", (LABELS,), f"{LABELS} floats", lambda dtype: dtype.kind == "f")
     return full, _checked_labels(labels, "'unitPar'")
 
 

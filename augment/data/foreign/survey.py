@@ -1,6 +1,6 @@
 """Looking through published files: what samples they hold, where, and with which checksums.
 
-Every byte of every file is read and checked here, before anything is made of it. What is found is kept in small parts
+Every byte of every file is read and checked here, before anything is made of it. The findings are kept in small parts
 beside the data set to be made, so that a survey which was killed goes on, and several processes share it.
 """
 
@@ -40,7 +40,7 @@ _MOST_PARTS = 1024
 class Sources:
     """Published files in an order, and the edge of the cubes that they give. Raises DataError.
 
-    ``known_sizes``: the files' sizes, where they were asked for already.
+    `known_sizes`: the files' sizes, where they were asked for already.
     """
 
     paths: tuple[Path, ...]
@@ -73,7 +73,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Found:
-    """What a survey found: a row a sample of each array of a set's index, and of each source file and codec."""
+    """The result of a survey: a set's index with a row a sample, its source files, and their codecs."""
 
     index: Arrays
     files: tuple[SetFile, ...]
@@ -87,8 +87,8 @@ def survey(sources: Sources, folder: Path) -> tuple[Stage, list[Path]]:
     parts = [home / f"part-{number:04d}.npz" for number in range(len(chunks))]
 
     def make(number: int, tick: Tick) -> None:
-        found = [_survey_one(sources, int(source), tick) for source in chunks[number]]
-        content = npz({name: np.concatenate([each[name] for each in found]) for name in found[0]})
+        surveyed = [_survey_one(sources, int(source), tick) for source in chunks[number]]
+        content = npz({name: np.concatenate([each[name] for each in surveyed]) for name in surveyed[0]})
         try:
             home.mkdir(exist_ok=True)
             write_bytes(parts[number], content)
@@ -102,7 +102,7 @@ def survey(sources: Sources, folder: Path) -> tuple[Stage, list[Path]]:
 
 
 def collect(sources: Sources, parts: Sequence[Path]) -> Found:
-    """What all parts of a survey say. Universes are numbered in the order in which their labels first appear."""
+    """Join the parts of a survey. Universes are numbered in the order in which their labels first appear."""
     read = [_read_part(part) for part in parts]
     columns = {name: np.concatenate([part[name] for part in read]) for name in read[0]}
     sizes, checksums = columns.pop("source_bytes"), columns.pop("source_crc32c")

@@ -55,7 +55,7 @@ _VARINT_BYTES = 10  # 64 bits at seven a byte
 class Source:
     """A file of records, open to be read once from its beginning to its end, with a checksum of all its bytes.
 
-    ``compressed``: by gzip. Raises DataError where it cannot be opened.
+    `compressed`: by gzip. Raises DataError where it cannot be opened.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -96,9 +96,9 @@ class Source:
 
 
 def records(source: Source, largest_bytes: int = _LARGEST_RECORD_BYTES) -> Iterator[tuple[int, bytes]]:
-    """Where the data of each record begin and the data, checked by both checksums.
+    """Yield the offset and the data of each record, checked by both checksums.
 
-    The place is counted in the bytes of the file once decompressed. No record may be larger than ``largest_bytes``.
+    The place is counted in the bytes of the file once decompressed. No record may be larger than `largest_bytes`.
     Raises DataError that names the file and the record, counted from 0, for any damage, and for a file without records.
     """
     number, at = 0, 0
@@ -176,8 +176,8 @@ def _matches(data: bytes, masked: bytes) -> bool:
 
 def _messages(message: memoryview, number: int) -> Iterator[memoryview]:
     """The bytes of each length-delimited field with this number: a message, a string or packed values."""
-    for found, wire_type, value in _fields(message):
-        if found == number and wire_type == _DELIMITED:
+    for field_number, wire_type, value in _fields(message):
+        if field_number == number and wire_type == _DELIMITED:
             yield value
 
 

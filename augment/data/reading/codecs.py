@@ -41,7 +41,7 @@ _hdf5 = threading.Lock()
 
 @dataclass(frozen=True)
 class Stored:
-    """Where a sample's bytes are: in `file`, opened from `path`."""
+    """The place of a sample's bytes: in `file`, opened from `path`."""
 
     path: Path
     file: OpenFile

@@ -25,32 +25,32 @@ SMALL_BYTES = 2**16
 
 
 def array(file: Any, name: str) -> Any:
-    """The h5py.Dataset ``name``, which lies in this file. Raises DataError."""
+    """The h5py.Dataset `name`, which lies in this file. Raises DataError."""
     if name not in file:
         raise DataError(f"the array {name!r} is missing")
     if not isinstance(file.get(name, getlink=True), h5py.HardLink):
         raise DataError(f"{name!r} is a link: must lie in this file under that name")
-    found = file[name]
-    if not isinstance(found, h5py.Dataset):
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
         raise DataError(f"the array {name!r} is missing")
-    if found.is_virtual or found.external:
+    if dataset.is_virtual or dataset.external:
         raise DataError(f"{name!r} lies in other files: must lie in this one")
-    return found
+    return dataset
 
 
 def small_array(
     file: Any, name: str, shape: tuple[int, ...], allowed: str, fits: Callable[[np.dtype[Any]], bool]
 ) -> NDArray[Any]:
-    """The values of the array ``name`` of this shape and of a type that fits. Raises DataError."""
-    found = array(file, name)
-    if found.shape != shape or not fits(found.dtype):
-        raise DataError(f"{name!r} is {found.dtype} {found.shape}: must be {allowed}")
-    packed = found.id.get_create_plist().get_nfilters() > 0
-    stored = found.id.get_storage_size()
+    """The values of the array `name` of this shape and of a type that fits. Raises DataError."""
+    dataset = array(file, name)
+    if dataset.shape != shape or not fits(dataset.dtype):
+        raise DataError(f"{name!r} is {dataset.dtype} {dataset.shape}: must be {allowed}")
+    packed = dataset.id.get_create_plist().get_nfilters() > 0
+    stored = dataset.id.get_storage_size()
     if packed and stored > SMALL_BYTES:
         raise DataError(f"{name!r} is {stored} bytes packed: must be stored as it is, or have at most {SMALL_BYTES}")
-    check_room(found, name, packed)
-    values: NDArray[Any] = found[()]
+    check_room(dataset, name, packed)
+    values: NDArray[Any] = dataset[()]
     return values
 
 
@@ -64,14 +64,14 @@ def universe(file: Any, redshifts: int) -> Any:
     return full
 
 
-def check_room(found: Any, name: str, compressed: bool = False) -> None:
+def check_room(dataset: Any, name: str, compressed: bool = False) -> None:
     """Raise DataError unless the file holds the bytes that the array claims, or compressed ones that may be them."""
-    claimed, stored = _bytes(found.shape, found.dtype), found.id.get_storage_size()
+    claimed, stored = _bytes(dataset.shape, dataset.dtype), dataset.id.get_storage_size()
     if claimed > stored * (DEFLATE_RATIO if compressed else 1):
         raise DataError(f"{name!r} claims {claimed} bytes, and the file holds {stored} of it")
     most = min(MOST_CHUNK_BYTES, max(claimed, SMALL_BYTES))
-    if found.chunks and _bytes(found.chunks, found.dtype) > most:
-        raise DataError(f"{name!r} has chunks of {found.chunks}: must be at most {most} bytes each")
+    if dataset.chunks and _bytes(dataset.chunks, dataset.dtype) > most:
+        raise DataError(f"{name!r} has chunks of {dataset.chunks}: must be at most {most} bytes each")
 
 
 def _bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:

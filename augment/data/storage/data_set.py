@@ -33,7 +33,7 @@ class UniverseSet:
 
     header and codec; per sample, as arrays in memory, labels float32 (samples, 4), parameters float64 (samples, 4),
     universe and file int32, crc32c uint32, offset and stored_bytes int64 (samples,); files, absolute paths.
-    `augment.data.reading.sample_reader.SampleReader` reads the counts. ``asks_files``: whether each file is asked for
+    `augment.data.reading.sample_reader.SampleReader` reads the counts. `asks_files`: whether each file is asked for
     its size; of half a million files once is enough, and one that was changed since is found when it is read.
     """
 

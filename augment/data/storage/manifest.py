@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from augment.data.storage.arrays import DEFLATE_RATIO
 from augment.data.storage.universe_file import DEFLATE, RAW, Arrays, Header
 from augment.errors import DataError
 from saih.common.files import read_bounded, write_bytes
@@ -30,7 +31,7 @@ FORMAT_VERSION = 1
 
 TFRECORD_GZIP, HDF5_UNIVERSE = "tfrecord-gzip", "hdf5-universe"
 CODECS = (RAW, DEFLATE, TFRECORD_GZIP, HDF5_UNIVERSE)
-"""How stored bytes become counts: they are the counts; a zlib stream; a part of a gzip file of TFRecords; the cube
+"""The forms of stored bytes: the counts themselves; a zlib stream; a part of a gzip file of TFRecords; the cube
 with the number `offset` of an original universe in HDF5."""
 
 MOST_BYTES = 2**31
@@ -65,8 +66,6 @@ _SHAPE = fields(
     }
 )
 """A manifest, besides its format and its checksum."""
-MOST_UNPACKED = 1032
-"""Times its stored bytes: the most that deflate can unpack to (zlib.net, zlib_tech)."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class SetFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What manifest.json says."""
+    """The content of manifest.json."""
 
     header: Header
     codec: str
@@ -157,8 +156,8 @@ def _arrays(path: Path, content: bytes, samples: int) -> dict[str, NDArray[Any]]
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for name, (dtype, axes) in COLUMNS.items():
                 with archive.open(f"{name}.npy") as member:
-                    found = _array_header(member)
-                if found != (shape := (samples, *axes), np.dtype(dtype)):
+                    header = _array_header(member)
+                if header != (shape := (samples, *axes), np.dtype(dtype)):
                     raise DataError(f"{path}: {name!r} must be {np.dtype(dtype)} {shape}")
                 with archive.open(f"{name}.npy") as member:
                     index[name] = np.lib.format.read_array(member, allow_pickle=False)
@@ -230,15 +229,15 @@ def _read_index(path: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
 
 
 def _within_files(manifest: Manifest, index: Arrays) -> NDArray[np.bool_]:
-    """Where each sample's bytes lie in its file and may be those of its counts: room is made for no others."""
+    """True where a sample's bytes lie in its file and may be those of its counts: room is made for no others."""
     offset, stored = index["offset"].astype(float), index["stored_bytes"].astype(float)
     held = np.array([float(file.bytes) for file in manifest.files])[index["file"]]
     sample_bytes = float(manifest.header.sample_bytes)
     if manifest.codec == DEFLATE:
-        fits = (offset + stored <= held) & (sample_bytes <= MOST_UNPACKED * stored)
+        fits = (offset + stored <= held) & (sample_bytes <= DEFLATE_RATIO * stored)
     elif manifest.codec == RAW:
         fits = (offset + stored <= held) & (stored == sample_bytes)
     else:
         end = offset + stored if manifest.codec == TFRECORD_GZIP else stored  # of HDF5 the offset is a number
-        fits = (end <= MOST_UNPACKED * held) & (stored == sample_bytes)
+        fits = (end <= DEFLATE_RATIO * held) & (stored == sample_bytes)
     return np.asarray(fits & (offset >= 0) & (stored > 0))

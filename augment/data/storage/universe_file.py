@@ -42,7 +42,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Header:
-    """What a file, or a whole set, says of all its samples: each field is a root attribute."""
+    """The properties shared by all samples of a file or a set: each field is a root attribute."""
 
     samples: int
     edge: int
@@ -83,7 +83,7 @@ class Header:
 
 
 class UniverseFile:
-    """What one file says of itself, in memory; nothing stays open. Raises DataError for a file not to be trusted.
+    """The description of one file, in memory; nothing stays open. Raises DataError for a file not to be trusted.
 
     header, checksum; labels float32 (samples, 4), parameters float64 (samples, 4), universe int32 (samples,),
     crc32c uint32 (samples,). Where the samples lie: codec "raw" or "deflate", offset and stored_bytes int64

@@ -34,7 +34,7 @@ def allow_many_files() -> None:
 
 
 def allow_data(size: int | None) -> None:
-    """Let this process have ``size`` bytes of private memory, or all that it may have at most (None): RLIMIT_DATA."""
+    """Let this process have `size` bytes of private memory, or all that it may have at most (None): RLIMIT_DATA."""
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     least = [each for each in (size, hard) if each is not None and each != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_DATA, (min(least, default=resource.RLIM_INFINITY), hard))

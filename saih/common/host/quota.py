@@ -12,7 +12,7 @@ from saih.common.host.cgroups import PROC, Group, groups
 class Throttled:
     """What the kernel counts of a group with a quota: periods in which it ran, those that were cut short, and by what.
 
-    ``seconds``: time that its threads, summed over cores, were kept waiting.
+    `seconds`: time that its threads, summed over cores, were kept waiting.
     """
 
     periods: int
@@ -22,7 +22,7 @@ class Throttled:
 
 @dataclass(frozen=True)
 class Quota:
-    """Processor time that a control group may take: ``cores`` of it a second."""
+    """Processor time that a control group may take: `cores` of it a second."""
 
     cores: float
     group: Group

@@ -42,7 +42,7 @@ File = tuple[Path, int]
 
 
 def mapped(pid: int, folder: Path = FOLDER, proc: Path = PROC) -> set[File]:
-    """The libraries' files in ``folder`` that a process has mapped: proc(5), maps. None of one that cannot be seen."""
+    """The libraries' files in `folder` that a process has mapped: proc(5), maps. None of one that cannot be seen."""
     try:
         lines = (proc / str(pid) / "maps").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
