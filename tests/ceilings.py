@@ -51,7 +51,7 @@ def known() -> str:
         return kept.read_text()
 
 
-def begin(folder: Path, config: Path) -> None:
+def seed(folder: Path, config: Path) -> None:
     """Begin a run's folder with known ceilings, unless it exists or its configuration asks for other ones."""
     try:
         content = yaml.safe_load(config.read_text())

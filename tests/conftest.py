@@ -50,7 +50,7 @@ class Cli:
     def start(self, *words: str, **more) -> subprocess.Popen:
         without = ["--no-report"] if words[:1] == ("sweep",) and not self.reports else []
         if words[:1] == ("sweep",) and not self.measure_ceilings and not {"--out", "--dry-run"} & set(words):
-            ceilings.begin(self.folder, self.folder / words[1])
+            ceilings.seed(self.folder, self.folder / words[1])
         command = [sys.executable, "-m", "saih", *words, *without]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen(command, cwd=self.folder, env=self.env, **pipes, **more)

@@ -2,10 +2,10 @@
 
 from reports.charts.step import BarChart
 from reports.page.report import Report
-from reports.sections.form import Definitions, Details, Findings, Shown
+from reports.sections.form import Definitions, Details, Findings, ShownFinding
 
 
-def findings(report: Report) -> tuple[Shown, ...]:
+def findings(report: Report) -> tuple[ShownFinding, ...]:
     (part,) = [part for part in report.parts() if isinstance(part, Findings)]
     return part.findings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.analysis.overview import Overview
 from reports.findings.all import findings
 from reports.findings.form import Finding
-from reports.sections.form import Findings, Section, Shown
+from reports.sections.form import Findings, Section, ShownFinding
 
 
 def section(overview: Overview) -> Section:
@@ -14,6 +14,6 @@ def section(overview: Overview) -> Section:
     return Section("findings", "Findings", "Findings", (Findings(tuple(map(_shown, found))),))
 
 
-def _shown(finding: Finding) -> Shown:
+def _shown(finding: Finding) -> ShownFinding:
     numbers = dict.fromkeys(case.number for case in finding.cases)
-    return Shown(finding.kind, finding.headline, finding.evidence, tuple(sorted(numbers)))
+    return ShownFinding(finding.kind, finding.headline, finding.evidence, tuple(sorted(numbers)))

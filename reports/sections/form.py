@@ -42,7 +42,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownFinding:
     """A finding in the form of the page; `points` are numbers of points."""
 
     kind: str
@@ -55,7 +55,7 @@ class Shown:
 class Findings:
     """Numbered findings, the most important first."""
 
-    findings: tuple[Shown, ...]
+    findings: tuple[ShownFinding, ...]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Metrics:
+class MetricGlossary:
     """The glossary's table."""
 
     entries: tuple[Entry, ...]
@@ -118,7 +118,7 @@ class Verbatim:
     commands: bool = False
 
 
-Part = Text | Heading | Table | Chart | Facts | Findings | Details | Logs | Definitions | Metrics | Verbatim
+Part = Text | Heading | Table | Chart | Facts | Findings | Details | Logs | Definitions | MetricGlossary | Verbatim
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,6 @@ class Section:
     parts: tuple[Part, ...]
 
 
-def there(*parts: Part | None) -> tuple[Part, ...]:
+def present(*parts: Part | None) -> tuple[Part, ...]:
     """Return the parts that are not None."""
     return tuple(part for part in parts if part is not None)

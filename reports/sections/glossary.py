@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from reports.analysis.cases import Case
 from reports.analysis.overview import Overview
-from reports.sections.form import Entry, Metrics, Section, Text
+from reports.sections.form import Entry, MetricGlossary, Section, Text
 from reports.words.glossary import MEANING
 from reports.words.text import count
 from saih.metrics.compute import UNITS
@@ -18,7 +18,7 @@ def section(overview: Overview) -> Section:
     """Return the section with the table of metrics."""
     entries = tuple(glossary(overview.cases))
     quoted = Text("Methods and reasons are quoted from the records.", hint=True)
-    parts = (quoted, Metrics(entries)) if entries else (Text("No metric is recorded."),)
+    parts = (quoted, MetricGlossary(entries)) if entries else (Text("No metric is recorded."),)
     return Section("glossary", "Glossary", "Glossary", parts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reports.analysis.overview import Overview
 from reports.charts.input import load_charts, source_charts
-from reports.sections.form import Section, Text, there
+from reports.sections.form import Section, Text, present
 from reports.tables.input import inputs, where_data_lay
 
 
@@ -14,5 +14,5 @@ def section(overview: Overview) -> Section | None:
     table, lay = inputs(groups, overview.trend.axes), where_data_lay(overview.runs)
     if table is None:
         return None
-    parts = there(*source_charts(groups), *load_charts(groups), table, Text(lay, hint=True) if lay else None)
+    parts = present(*source_charts(groups), *load_charts(groups), table, Text(lay, hint=True) if lay else None)
     return Section("input", "Input and storage", "Input and storage", parts)

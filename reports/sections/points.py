@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.analysis.cases import Case
 from reports.analysis.failures import reason
 from reports.analysis.overview import Overview
-from reports.sections.form import Failure, Heading, Logs, Section, Text, there
+from reports.sections.form import Failure, Heading, Logs, Section, Text, present
 from reports.tables import points, remarks, suspects
 
 ABOUT = Text(
@@ -19,7 +19,7 @@ def section(overview: Overview) -> Section:
     """Return the section with every point of the plan."""
     cases, axes = overview.cases, overview.trend.axes
     failures = tuple(failure for case in cases for failure in _failures(case, overview.trend.where(case)))
-    parts = there(
+    parts = present(
         ABOUT,
         points.points(cases, axes),
         suspects.table(cases, axes),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reports.analysis.overview import Overview
 from reports.charts.step import step_charts
-from reports.sections.form import Details, Heading, Section, Text, there
+from reports.sections.form import Details, Heading, Section, Text, present
 from reports.tables import step, step_checks
 from reports.tables.step_details import details
 
@@ -23,7 +23,7 @@ def section(overview: Overview) -> Section:
     """Return the section with bars, tables, then details."""
     found, cases, axes = overview.trend, overview.cases, overview.trend.axes
     profiled = tuple(details(found))
-    parts = there(
+    parts = present(
         *(step_charts(overview.steps, found) or (NO_STEPS,)),
         step.steps(overview.steps, axes),
         step.bounds(cases, axes),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from reports.analysis.overview import Overview
 from reports.charts.scaling import scaling_charts
 from reports.charts.trend import trend_charts
-from reports.sections.form import Section, Text, there
+from reports.sections.form import Section, Text, present
 from reports.tables import key_numbers, trend
 from reports.tables.fixed_sizes import fixed_sizes
 from reports.tables.scaling import scaling
@@ -21,7 +21,7 @@ NO_SCALING = Text(
 def section(overview: Overview) -> Section:
     """Return the section with charts of growth, key numbers, then scaling over ranks."""
     found = overview.trend
-    parts = there(
+    parts = present(
         *(trend_charts(overview.cases, found) or (NO_TREND,)),
         trend.growth(found),
         key_numbers.figures(found),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saih.common.terminal import outlive_readers, say
+from saih.common.terminal import say, survive_lost_output
 
 if TYPE_CHECKING:
     from augment.data.making.build import Plan, Stage
@@ -104,7 +104,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             team.first(lambda: _say(line for plan in plans for line in plan.told()))
             return 0
-        outlive_readers()
+        survive_lost_output()
         return max([_make(team, plan.plan, arguments.verify) for plan in plans])
 
 

@@ -18,7 +18,7 @@ import saih
 from saih.cli import augment_data, augment_model, status, submit
 from saih.cli import peaks as peaks_verb
 from saih.common.host import limits
-from saih.common.terminal import outlive_readers, printable, say
+from saih.common.terminal import printable, say, survive_lost_output
 from saih.errors import InputError, Interrupted, lacking
 from saih.processes import hear_no_more, interrupt_when_told
 
@@ -125,7 +125,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     if arguments.fresh and (aside := folder.move_aside()):
         say(f"the earlier run is now {aside}")
     interrupt_when_told()
-    outlive_readers()
+    survive_lost_output()
     from rich.console import Console
 
     from saih.cli.progress import Progress

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from saih.common.terminal import outlive_readers, say
+from saih.common.terminal import say, survive_lost_output
 from saih.errors import InputError, Kind
 from saih.processes import interrupt_when_told
 
@@ -93,7 +93,7 @@ def _measured(arguments: argparse.Namespace) -> dict[str, Any]:
     from saih.config.schema import Launch
     from saih.groups.pool import Groups
 
-    outlive_readers()
+    survive_lost_output()
     wanted = Launch(device=arguments.device)
     with (
         Progress(Console(stderr=True)) as progress,

@@ -27,7 +27,7 @@ def say(text: object, error: bool = False) -> None:
     print(printable(text), file=sys.stderr if error else sys.stdout, flush=True)
 
 
-class Lossy:
+class LossyStream:
     """A text stream that drops what cannot be written, so that long work outlives its reader, or a full disk.
 
     `lost` is the first error; from then on the stream's file is /dev/null.
@@ -62,12 +62,12 @@ class Lossy:
         return getattr(self._stream, name)
 
 
-def outlive_readers() -> None:
+def survive_lost_output() -> None:
     """Let this process go on when its standard output or standard error can no longer be written."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is not None and not isinstance(stream, Lossy):
-            setattr(sys, name, Lossy(stream))
+        if stream is not None and not isinstance(stream, LossyStream):
+            setattr(sys, name, LossyStream(stream))
 
 
 def _shown(character: str) -> str:

@@ -84,7 +84,7 @@ class Watch:
         self._stopped_s = self._stopped_s or time.monotonic()
         return time.monotonic() - self._stopped_s >= seconds
 
-    def forgive(self, seconds: float) -> None:
+    def exclude_pause(self, seconds: float) -> None:
         """Take a pause of the watcher off all waiting."""
         self._looked_s += seconds
         self._stopped_s = None

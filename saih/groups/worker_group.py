@@ -76,7 +76,7 @@ class _Signs:
         self.may_compile = block_s is None
         self._allowed_s = math.inf if block_s is None else max(self.patience.silence_s, SLOWER * block_s)
 
-    def forgive(self, seconds: float) -> None:
+    def exclude_pause(self, seconds: float) -> None:
         """Take a pause of the watcher off all waiting."""
         self._asked_s += seconds
         self._heard_s += seconds
@@ -150,14 +150,14 @@ class Group:
             self._log.begin(log)
         self._send(request)
         signs = _Signs(patience)
-        looked_s = turned_s = time.monotonic()
+        last_look_s = last_turn_s = time.monotonic()
         while True:
             message, silent = None, False
             try:
                 message = self._answers.get(timeout=LOOK_S)
             except queue.Empty:
                 silent = True
-            turned_s = self._forgive_own_pause(turned_s, signs)
+            last_turn_s = self._exclude_own_pause(last_turn_s, signs)
             if silent:
                 self._log.update()
                 self._look_at_start(signs, on_progress)
@@ -172,24 +172,24 @@ class Group:
             elif isinstance(message, protocol.Progress):
                 signs.hear(message)
                 on_progress(message.what, message.done, message.total)
-                if time.monotonic() - looked_s > LOOK_S:  # the time allowed ends also while heartbeats never pause
-                    looked_s = time.monotonic()
+                if time.monotonic() - last_look_s > LOOK_S:  # the time allowed ends also while heartbeats never pause
+                    last_look_s = time.monotonic()
                     self._give_up_if_hung(signs)
             elif message.to == request["do"]:
                 self.served += 1
                 self._log.update()
                 return message.content
 
-    def _forgive_own_pause(self, turned_s: float, signs: _Signs) -> float:
+    def _exclude_own_pause(self, last_turn_s: float, signs: _Signs) -> float:
         """Take the time in which this process was stopped itself off all waiting; return the time.
 
         Ctrl-Z and `fg`, or a job that Slurm suspends: what the group said meanwhile has not been read yet.
         """
         now = time.monotonic()
-        paused_s = now - turned_s - LOOK_S
+        paused_s = now - last_turn_s - LOOK_S
         if paused_s > PAUSE_S:
-            signs.forgive(paused_s)
-            self._watch.forgive(paused_s)
+            signs.exclude_pause(paused_s)
+            self._watch.exclude_pause(paused_s)
             self._spoke_s += paused_s
         return now
 

@@ -19,7 +19,7 @@ from saih.records import provenance
 from saih.records.record import Record
 from saih.sweep import record_of_point
 from saih.sweep.memory_fit import Room
-from saih.sweep.record_of_point import Origin
+from saih.sweep.record_of_point import RunContext
 from saih.sweep.state import State
 
 
@@ -49,9 +49,9 @@ class Attempts:
 
     def _measure(self, point: Point) -> Record:
         system, limits = self.state.system, self.config.limits
-        origin = Origin(self.app, system, bool(self.config.sweep.everywhere))
+        run = RunContext(self.app, system, bool(self.config.sweep.everywhere))
         started = provenance.now(), time.monotonic()
-        blank = record_of_point.blank(origin, point, self._emulated(point))
+        blank = record_of_point.blank(run, point, self._emulated(point))
         copies = self.copies[point.run.ranks]
         ranks = copies * point.run.ranks
         served_before = self.groups.served(ranks, point.repeat, copies)
@@ -60,7 +60,7 @@ class Attempts:
         try:
             answer = self._ask(self._request(point), ranks, point, patience, copies)
             remarks = answer["remarks"]
-            record = record_of_point.of_answer(origin, point, answer, blank)
+            record = record_of_point.of_answer(run, point, answer, blank)
         except GroupError as error:
             record = record_of_point.of_group_error(error, point, self.room, blank)
         except Interrupted as error:

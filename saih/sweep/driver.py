@@ -143,7 +143,7 @@ class Sweep:
             why = self._grow(self._lane(start), prepared)
             self.listener.stage(f"{start.label}: growth ended: {why}")
             ended = {"along": dict(self._growth.along), "why": why}
-            self._state.change(growth={**self._state.system["growth"], start.id: ended})
+            self._state.update_system(growth={**self._state.system["growth"], start.id: ended})
 
     def _grow(self, lane: growth.Lane, prepared: list[Mapping[str, Any]]) -> str:
         """Measure a lane's points, one by one, until it ends; why it did."""

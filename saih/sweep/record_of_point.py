@@ -27,7 +27,7 @@ LOG_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
-class Origin:
+class RunContext:
     """The application, machine and mode that all records of a run share. `system`: the content of system.json."""
 
     app: App
@@ -36,34 +36,34 @@ class Origin:
     """True if points are measured on every device or node at once."""
 
 
-def blank(origin: Origin, point: Point, emulated: Mapping[str, Any] | None) -> Record:
+def blank(run: RunContext, point: Point, emulated: Mapping[str, Any] | None) -> Record:
     """The record of a point of which nothing is known yet. `emulated`: the disturbances that were asked for."""
-    system = {section: origin.system[section] for section in SECTIONS if section in origin.system}
+    system = {section: run.system[section] for section in SECTIONS if section in run.system}
     return Record(point.id, "failed", point.to_dict(), system={**system, "emulated": emulated})
 
 
-def of_answer(origin: Origin, point: Point, answer: Mapping[str, Any], blank: Record) -> Record:
+def of_answer(run: RunContext, point: Point, answer: Mapping[str, Any], blank: Record) -> Record:
     """The record of a point that was measured: `ok`, or `invalid` if its figures cannot be believed.
 
     What the work costs joins the samples; metrics and diagnosis follow from them, held against the ceilings that so
     many ranks reach; the application's own metrics and the peak memory join; then the doubts are heard.
     """
-    samples, places, machine = answer["samples"], answer["ranks"], origin.system["machine"]
+    samples, places, machine = answer["samples"], answer["ranks"], run.system["machine"]
     try:
-        cost = origin.app.cost(point)
+        cost = run.app.cost(point)
         if samples.get("profile"):
-            samples = samples | {"profile": with_costs(samples["profile"], origin.app, point)}
+            samples = samples | {"profile": with_costs(samples["profile"], run.app, point)}
     except InputError as error:
         return of_failure(replace(blank, samples=storable(samples)), "failed", str(error))
 
-    ceilings = highest(origin.system, len(places), point.run.precision)
-    around = {section: origin.system.get(section) or {} for section in ("environment", "settings")}
-    judged = judge(Measured(samples, point.run, cost, places, machine, ceilings, origin.everywhere, **around))
+    ceilings = highest(run.system, len(places), point.run.precision)
+    around = {section: run.system.get(section) or {} for section in ("environment", "settings")}
+    judged = judge(Measured(samples, point.run, cost, places, machine, ceilings, run.everywhere, **around))
 
     figures = dict(judged.metrics)
     if figures:
         figures["peak_mem_bytes"] = metrics.peak_memory(answer["peak_mem_bytes"], machine["device_kind"])
-        figures |= metrics.declared(origin.app.metrics, samples["values"])
+        figures |= metrics.declared(run.app.metrics, samples["values"])
 
     emulated = emulate.together(rank["emulated"] for rank in places)  # by launch.wrapper, too
     about = {**blank.system, "ranks": places, "ceilings": ceilings, "emulated": emulated}

@@ -65,7 +65,7 @@ class Preparation:
     def more_data(self, point: Point) -> None:
         """Prepare the input of a size that the sweep has grown to. Raises InputError where that cannot be."""
         data = self._data([point])
-        self.state.change(data={**self.state.system["data"], **data})
+        self.state.update_system(data={**self.state.system["data"], **data})
 
     def copies(self, ranks: int) -> int:
         """Return the number of copies of a point of `ranks` ranks that are measured at once."""
@@ -120,7 +120,7 @@ class Preparation:
     def _write_system(self, described: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         launcher = self.groups.launcher
         known = self.state.system
-        self.state.begin(
+        self.state.replace_system(
             {
                 "schema": records.SCHEMA,
                 "method_version": METHOD_VERSION,
@@ -157,7 +157,7 @@ class Preparation:
         if others:
             parts = {part: self._ceiling(part, each_s / 4, every, log, copies) for part in CEILINGS}
             ceilings.append({"ranks": every, **parts})
-        self.state.change(peaks=peaks, ceilings=ceilings)
+        self.state.update_system(peaks=peaks, ceilings=ceilings)
 
     def _ceiling(self, part: str, seconds: float, ranks: int, log: str, copies: int) -> dict[str, Any]:
         """One of the other ceilings; why it is unknown, where that ended the group: points can do without."""

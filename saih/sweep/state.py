@@ -38,11 +38,11 @@ class State:
         records.write(self.folder.points, record)
         self._records[record.id] = record
 
-    def change(self, **sections: Any) -> None:
+    def update_system(self, **sections: Any) -> None:
         """Replace sections of system.json. Raises OSError."""
-        self.begin({**self._system, **sections})
+        self.replace_system({**self._system, **sections})
 
-    def begin(self, system: Mapping[str, Any]) -> None:
+    def replace_system(self, system: Mapping[str, Any]) -> None:
         """Replace system.json. Raises OSError."""
         self.folder.write_system(system)
         self._system = system

@@ -71,7 +71,7 @@ class Login:
     def submit(self, *words):
         """Submit toy.yaml; returns the numbers of its jobs. They find ceilings, as the sweeps of other tests do."""
         if not self.saih.measure_ceilings:
-            ceilings.begin(self.folder, self.folder / "toy.yaml")
+            ceilings.seed(self.folder, self.folder / "toy.yaml")
         said = self.saih("submit", "toy.yaml", "--site", "site.yaml", *words).stdout
         return re.findall(r"^job (\d+):", said, re.MULTILINE)
 

@@ -457,14 +457,3 @@ def test_messages_within_messages_take_no_time_worth_mentioning():
         features(nested(3, 33))
     features(nested(3))
     assert time.process_time() - started < 5
-
-
-def test_labels_in_a_large_chunk_are_refused_before_they_are_unpacked(tmp_path):
-    path = tmp_path / "universe.hdf5"
-    with h5py.File(path, "w") as file:
-        file.create_dataset("full", data=np.zeros((4, 4, 4, 4), np.int16))
-        file.create_dataset("unitPar", (4,), "f4", maxshape=(None,), chunks=(2**24,), compression="gzip")
-        file["unitPar"][:] = np.zeros(4)
-    assert path.stat().st_size < 2**20
-    with pytest.raises(DataError, match="'unitPar' has chunks of"):
-        next(iter(read_hdf5(path, 4)))

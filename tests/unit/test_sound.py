@@ -15,7 +15,7 @@ from saih.app import Cost, Execution, Point
 from saih.judge import Measured, judge
 from saih.metrics.soundness import completed, storable, unsound
 from saih.records.record import Record
-from saih.sweep.record_of_point import Origin, of_answer
+from saih.sweep.record_of_point import RunContext, of_answer
 from tests.made_points import CEILINGS, Truth
 from tests.report_parts import findings
 
@@ -94,7 +94,7 @@ def kept(samples, doubt=None, ranks=2):
     system = {"machine": machine, "software": {}, "peaks": [], "ceilings": []}
     answer = {"samples": samples, "peak_mem_bytes": 1, "doubt": doubt, "ranks": places}
     blank = Record(point.id, "failed", point.to_dict(), system={"machine": machine})
-    return of_answer(Origin(STANDING_IN, system), point, answer, blank)
+    return of_answer(RunContext(STANDING_IN, system), point, answer, blank)
 
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)
